@@ -1,0 +1,50 @@
+#pragma once
+// What every layer sees of one request: its canonical form, where it came from, which route it takes, and who asks.
+// One owner: the exchange. Lives on one shard; views point into `arena`.
+
+#include <span>
+#include <string_view>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/ip.h"
+#include "gateway/config.h"
+#include "http/canonical.h"
+#include "http/stream.h"
+#include "telemetry/decision_record.h"
+
+namespace gatehouse::gateway {
+
+enum class AuthMethod : std::uint8_t { none, jwt, api_key, client_certificate };
+std::string_view name_of(AuthMethod method) noexcept;  // "api_key"
+
+// Who asks, as far as it has been proved.
+struct Principal {
+  AuthMethod method = AuthMethod::none;
+  std::string_view user;    // subject
+  std::string_view issuer;  // configured name of the issuer
+  std::string_view key_id;  // of an API key: which one, never the key
+  std::span<std::string_view> roles, scopes, audiences;
+  bool mfa = false;
+  WallTime authenticated_at{};  // auth_time, or the token's iat; zero when unknown
+};
+
+struct Request {
+  Request(Arena& memory, telemetry::DecisionRecord& decisions) noexcept : arena(memory), record(decisions) {}
+
+  Arena& arena;
+  telemetry::DecisionRecord& record;
+  http::CanonicalRequest message;
+  const http::ConnectionInfo* connection = nullptr;
+  const Config* config = nullptr;
+  const ListenerConfig* listener = nullptr;
+  const RouteConfig* route = nullptr;  // null: nothing matches
+  std::uint32_t route_index = 0;
+  IpAddress client_ip;     // after PROXY protocol and X-Forwarded-For of trusted peers
+  std::uint32_t zone = 0;  // index into config->zones
+  Principal principal;
+  MonotonicTime now;
+  WallTime wall;
+};
+
+}  // namespace gatehouse::gateway

@@ -1,0 +1,44 @@
+#pragma once
+// The one form of a request that routing, authorization, inspection and the upstream all see (design: one parse, one
+// canonical form). RFC 3986 §6.2.2, RFC 9110 §4.2.3 and §7.6.1.
+//
+// Copies everything into the arena: the result lives as long as the arena, whatever happens to the connection's buffer.
+
+#include <optional>
+#include <string_view>
+
+#include "base/arena.h"
+#include "http/message.h"
+
+namespace gatehouse::http {
+
+struct CanonicalOptions {
+  bool allow_encoded_slash = false;  // %2F stays encoded in the path instead of being refused
+  bool allow_encoded_backslash = false;
+  bool allow_underscore_names = false;
+};
+
+struct CanonicalRequest {
+  std::string_view method;
+  std::string_view scheme;
+  std::string_view authority;  // lower case, default port removed: "shop.example", "shop.example:8443"
+  std::string_view host;       // authority without the port; an IPv6 literal without brackets
+  std::string_view path;   // unreserved bytes decoded once, other escapes upper case, no dot segments, single slashes
+  std::string_view query;  // as it came, without '?'
+  bool has_query = false;  // tells "/a?" from "/a"
+  Version version = Version::http11;
+  std::string_view protocol;  // extended CONNECT
+  std::string_view upgrade;   // the Upgrade field's value when the request asks for one, else empty
+  Fields fields;              // hop-by-hop fields and what Connection named are gone; repeated cookies joined with "; "
+  std::optional<std::uint64_t> content_length;
+  bool expect_continue = false;
+  bool te_trailers = false;  // the client accepts trailers (gRPC)
+};
+
+// Reason::none when `out` is good; otherwise why the request is refused, and `out` is as far as it got.
+Reason canonicalize(const RequestHead& head, const CanonicalOptions& options, Arena& arena, CanonicalRequest& out);
+
+// The path alone, for tests, fuzzing and rewriting. `out` points into the arena.
+Reason canonicalize_path(std::string_view raw, const CanonicalOptions& options, Arena& arena, std::string_view& out);
+
+}  // namespace gatehouse::http
