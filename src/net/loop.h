@@ -63,6 +63,7 @@ class Timer {
   Handler* handler_;
   Timer* next_ = nullptr;
   Timer* previous_ = nullptr;
+  Timer** list_ = nullptr;  // the head of the list it is in
   Loop* loop_ = nullptr;
   std::uint64_t due_tick_ = 0;
 };
@@ -78,7 +79,6 @@ class Deferred {
  private:
   friend class Loop;
   Loop* deferred_in_ = nullptr;
-  std::size_t deferred_at_ = 0;
 };
 
 class Loop {
@@ -135,6 +135,7 @@ class Loop {
   int wait_ms(Duration wait) const;
   void run_posted();
   void run_deferred();
+  void forget(Deferred& work) noexcept;
   void bury();
 
   const Clock& clock_;
@@ -143,11 +144,8 @@ class Loop {
   int wake_fd_ = -1;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
-  // A hierarchical wheel; each list is circular around a sentinel (handler-less) timer.
-  struct List {
-    Timer* head = nullptr;
-  };
-  std::array<std::array<List, kSlots>, kLevels> wheel_{};
+  // A hierarchical wheel of circular lists, linked through the timers themselves.
+  std::array<std::array<Timer*, kSlots>, kLevels> wheel_{};
   std::uint64_t tick_ = 0;
   std::size_t timers_ = 0;
   std::vector<Deferred*> deferred_;
