@@ -63,7 +63,7 @@ TEST(TimerWheel, ALongPauseFiresEverythingOnce) {
   EXPECT_EQ(recorder.fired_at.size(), 500u);
 }
 
-struct DestroysItself : Timer::Handler {
+struct DestroysItself final : Timer::Handler {
   explicit DestroysItself(bool& gone) : gone_flag(gone), timer(*this), second(*this) {}
   ~DestroysItself() { gone_flag = true; }
   void on_timer(Timer&) override { delete this; }
