@@ -135,18 +135,19 @@ std::size_t Fields::count(std::string_view name) const noexcept {
 }
 
 bool Fields::has_token(std::string_view name, std::string_view token) const noexcept {
-  for (const Field& field : fields_) {
-    if (field.name != name) continue;
-    std::string_view rest = field.value;
-    while (!rest.empty()) {
-      const auto comma = rest.find(',');
-      std::string_view part = rest.substr(0, comma);
-      while (!part.empty() && (part.front() == ' ' || part.front() == '\t')) part.remove_prefix(1);
-      while (!part.empty() && (part.back() == ' ' || part.back() == '\t')) part.remove_suffix(1);
-      if (equals_ignoring_case(part, token)) return true;
-      if (comma == std::string_view::npos) break;
-      rest.remove_prefix(comma + 1);
-    }
+  return std::any_of(fields_.begin(), fields_.end(),
+                     [&](const Field& field) { return field.name == name && list_has_token(field.value, token); });
+}
+
+bool list_has_token(std::string_view list, std::string_view token) noexcept {
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    std::string_view part = list.substr(0, comma);
+    while (!part.empty() && (part.front() == ' ' || part.front() == '\t')) part.remove_prefix(1);
+    while (!part.empty() && (part.back() == ' ' || part.back() == '\t')) part.remove_suffix(1);
+    if (equals_ignoring_case(part, token)) return true;
+    if (comma == std::string_view::npos) return false;
+    list.remove_prefix(comma + 1);
   }
   return false;
 }

@@ -153,6 +153,8 @@ bool is_idempotent(std::string_view method) noexcept;
 // Connection, Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade (RFC 9110 §7.6.1).
 bool is_hop_by_hop(std::string_view lower_case_name) noexcept;
 bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;
+// Does a comma-separated list hold this token, compared without case?
+bool list_has_token(std::string_view list, std::string_view token) noexcept;
 std::string_view status_text(int status) noexcept;  // "Not Found"; empty when unknown
 
 }  // namespace gatehouse::http

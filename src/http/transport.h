@@ -39,6 +39,7 @@ class Session {
   virtual void on_eof() = 0;                        // the peer closed its sending half
   virtual void before_flush() = 0;                  // the moment to produce output (HTTP/2 frames)
   virtual void on_writable() = 0;                   // `buffered()` has fallen below kLowWater
+  virtual void after_flush() {}                     // everything accepted so far is with the kernel
   virtual void on_closed() = 0;  // the transport is dead (reset, error, or `close_now`): abort all streams
   virtual void on_deadline() = 0;
   virtual void drain() = 0;  // finish what is open, take nothing new, then close (GOAWAY, Connection: close)
