@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "http/message.h"
+#include "http/stream.h"
 
 namespace gatehouse::http {
 
@@ -44,5 +45,8 @@ class Session {
   virtual void on_deadline() = 0;
   virtual void drain() = 0;  // finish what is open, take nothing new, then close (GOAWAY, Connection: close)
 };
+
+// A client's codec is the session and what opens streams on it.
+class ClientSession : public Session, public ClientConnection {};
 
 }  // namespace gatehouse::http

@@ -1,0 +1,339 @@
+#include "http/http1_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "http/http1_writer.h"
+
+namespace gatehouse::http {
+namespace {
+
+constexpr int kInformationalMax = 16;  // 1xx heads before a final one; more is an upstream that plays games
+
+struct Scratch {
+  Http1Response response;
+  Arena arena{4096};
+  std::string out;
+};
+Scratch& scratch() {
+  thread_local Scratch instance;
+  return instance;
+}
+
+class Http1Client final : public ClientSession, public ClientStream {
+ public:
+  Http1Client(Transport& transport, ClientConnectionOwner& owner, const Http1ClientOptions& options)
+      : transport_(transport), owner_(owner), options_(options) {}
+
+  // Session
+  void on_data(std::string_view data) override;
+  void on_eof() override;
+  void before_flush() override {}
+  void on_writable() override {
+    if (events_ != nullptr) events_->on_drained();
+  }
+  void on_closed() override;
+  void on_deadline() override { close(); }
+  void drain() override { close_when_idle(); }
+
+  // ClientConnection
+  ClientStream& open(ClientStreamEvents& events) override;
+  std::size_t available() const noexcept override { return state_ == State::idle && reusable_ ? 1 : 0; }
+  std::size_t active() const noexcept override { return events_ != nullptr ? 1 : 0; }
+  void close_when_idle() override;
+
+  // ClientStream
+  void send_head(const RequestHead& head, End end) override;
+  void send_body(std::string_view data, End end) override;
+  void send_trailers(const Fields& trailers) override;
+  void abort() override;
+  std::size_t buffered() const noexcept override { return transport_.buffered(); }
+  void pause_reading() override { transport_.pause_reading(); }
+  void resume_reading() override { transport_.resume_reading(); }
+
+ private:
+  enum class State : std::uint8_t { idle, head, body, tunnel, closed };
+
+  bool parse_head(std::string_view& data);
+  bool read_body(std::string_view& data);
+  void response_done(const Fields* trailers);
+  void fail(FailureKind kind, Reason reason);
+  void close();
+
+  Transport& transport_;
+  ClientConnectionOwner& owner_;
+  const Http1ClientOptions& options_;
+  ClientStreamEvents* events_ = nullptr;
+  std::string kept_;
+  std::unique_ptr<ChunkedDecoder> chunked_;
+  State state_ = State::idle;
+  Framing framing_ = Framing::none;
+  WriteFraming out_framing_ = WriteFraming::none;
+  bool reusable_ = true, request_sent_ = false, to_head_ = false, upgrade_ = false, response_begun_ = false;
+  bool closing_ = false;
+  int informational_ = 0;
+  std::uint64_t body_left_ = 0;
+};
+
+ClientStream& Http1Client::open(ClientStreamEvents& events) {
+  GH_CHECK(available() > 0);
+  events_ = &events;
+  state_ = State::head;
+  request_sent_ = response_begun_ = false;
+  informational_ = 0;
+  transport_.set_deadline(Duration::zero());
+  return *this;
+}
+
+void Http1Client::send_head(const RequestHead& head, End end) {
+  to_head_ = head.method == "HEAD";
+  upgrade_ = head.fields.has("upgrade");
+  FramingChoice choice;
+  if (upgrade_) {
+    choice.connection = "upgrade";
+  } else if (head.content_length && (end == End::no || *head.content_length == 0)) {
+    choice = {WriteFraming::length, *head.content_length, {}};
+  } else if (end == End::no) {
+    choice.framing = WriteFraming::chunked;
+  } else if (head.method == "POST" || head.method == "PUT" || head.method == "PATCH") {
+    choice = {WriteFraming::length, 0, {}};  // RFC 9110 §8.6: where content is expected, none is said
+  }
+  out_framing_ = choice.framing;
+  std::string& out = scratch().out;
+  out.clear();
+  append_request_head(out, head, choice);
+  transport_.write(out);
+  if (end == End::yes) request_sent_ = true;
+}
+
+void Http1Client::send_body(std::string_view data, End end) {
+  if (state_ == State::idle || state_ == State::closed) return;
+  if (!data.empty()) {
+    if (out_framing_ == WriteFraming::chunked && state_ != State::tunnel) {
+      std::string& out = scratch().out;
+      out.clear();
+      append_chunk_size(out, data.size());
+      transport_.write(out);
+      transport_.write(data);
+      transport_.write("\r\n");
+    } else {
+      transport_.write(data);
+    }
+  }
+  if (end == End::yes) {
+    if (state_ == State::tunnel) {
+      transport_.close_after_flush();
+      return;
+    }
+    if (out_framing_ == WriteFraming::chunked) transport_.write("0\r\n\r\n");
+    request_sent_ = true;
+  }
+}
+
+void Http1Client::send_trailers(const Fields& trailers) {
+  if (out_framing_ != WriteFraming::chunked) {  // a declared length leaves no place for them
+    request_sent_ = true;
+    return;
+  }
+  std::string& out = scratch().out;
+  out.clear();
+  append_trailers(out, trailers);
+  transport_.write(out);
+  request_sent_ = true;
+}
+
+void Http1Client::abort() {
+  events_ = nullptr;
+  close();
+}
+
+void Http1Client::close_when_idle() {
+  reusable_ = false;
+  if (state_ == State::idle) close();
+}
+
+void Http1Client::close() {
+  if (state_ == State::closed) return;
+  state_ = State::closed;
+  reusable_ = false;
+  transport_.close_now();
+  if (!std::exchange(closing_, true)) owner_.on_closed(*this);
+}
+
+void Http1Client::on_closed() {
+  if (state_ != State::closed) {
+    state_ = State::closed;
+    reusable_ = false;
+    if (ClientStreamEvents* events = std::exchange(events_, nullptr)) {
+      events->on_failure({FailureKind::reset, Reason::peer_closed, response_begun_, false});
+    }
+  }
+  if (!std::exchange(closing_, true)) owner_.on_closed(*this);
+}
+
+void Http1Client::on_data(std::string_view data) {
+  if (state_ == State::closed) return;
+  if (state_ == State::idle) {  // nobody asked: whatever this is, it answers no request of ours
+    close();
+    return;
+  }
+  std::string joined;
+  if (!kept_.empty()) {
+    const std::size_t from = kept_.size();
+    kept_.append(data);
+    if (state_ == State::head && kept_.size() < options_.limits.header_bytes && !head_may_be_complete(kept_, from))
+      return;
+    joined.swap(kept_);
+    data = joined;
+  }
+  while (!data.empty()) {
+    if (state_ == State::head) {
+      if (!parse_head(data)) break;
+    } else if (state_ == State::body) {
+      if (!read_body(data)) break;
+    } else if (state_ == State::tunnel) {
+      events_->on_body(data);
+      return;
+    } else {
+      // Bytes behind a complete response: the upstream and we disagree about where it ended.
+      if (state_ == State::idle) close();
+      return;
+    }
+  }
+  if (state_ == State::head) kept_.assign(data);
+}
+
+bool Http1Client::parse_head(std::string_view& data) {
+  Scratch& shared = scratch();
+  shared.arena.reset();
+  Http1Response& response = shared.response;
+  const ParseResult result = parse_response_head(data, options_.limits, to_head_, shared.arena, response);
+  if (result.status == ParseStatus::incomplete) return false;
+  if (result.status == ParseStatus::refused) {
+    fail(FailureKind::bad_response, result.reason);
+    return false;
+  }
+  data.remove_prefix(result.consumed);
+  const int status = response.head.status;
+  if (status == 101) {
+    if (!upgrade_) {
+      fail(FailureKind::bad_response, Reason::bad_upgrade);
+      return false;
+    }
+    state_ = State::tunnel;
+    reusable_ = false;
+    response_begun_ = true;
+    events_->on_response(response.head, End::no);
+    return state_ == State::tunnel;
+  }
+  if (status < 200) {
+    if (++informational_ > kInformationalMax) {
+      fail(FailureKind::bad_response, Reason::bad_status_line);
+      return false;
+    }
+    events_->on_informational(response.head);
+    return state_ == State::head;
+  }
+  framing_ = response.framing;
+  body_left_ = response.head.content_length.value_or(0);
+  if (!response.keep_alive) reusable_ = false;
+  chunked_.reset();
+  if (framing_ == Framing::chunked) {
+    chunked_ = std::make_unique<ChunkedDecoder>(options_.limits);
+    response.head.content_length.reset();
+  }
+  response_begun_ = true;
+  state_ = State::body;
+  events_->on_response(response.head, framing_ == Framing::none ? End::yes : End::no);
+  if (state_ != State::body) return false;
+  if (framing_ == Framing::none) response_done(nullptr);
+  return state_ == State::body || state_ == State::idle;
+}
+
+bool Http1Client::read_body(std::string_view& data) {
+  std::string_view chunk;
+  switch (framing_) {
+    case Framing::length:
+      chunk = data.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(data.size(), body_left_)));
+      data.remove_prefix(chunk.size());
+      body_left_ -= chunk.size();
+      break;
+    case Framing::chunked:
+      switch (chunked_->next(data, chunk)) {
+        case ChunkedDecoder::Status::need_more: return false;
+        case ChunkedDecoder::Status::refused: fail(FailureKind::bad_response, chunked_->reason()); return false;
+        case ChunkedDecoder::Status::done: response_done(&chunked_->trailers()); return true;
+        case ChunkedDecoder::Status::data: break;
+      }
+      break;
+    case Framing::until_close:
+      chunk = data;
+      data = {};
+      break;
+    case Framing::none: return false;
+  }
+  events_->on_body(chunk);
+  if (state_ != State::body) return false;
+  if (framing_ == Framing::length && body_left_ == 0) {
+    static const Fields kNone;
+    response_done(&kNone);
+  }
+  return true;
+}
+
+void Http1Client::response_done(const Fields* trailers) {
+  // An answer before the end of the request leaves the rest of it on the wire: the connection is spent (gateway.md).
+  if (!request_sent_) reusable_ = false;
+  ClientStreamEvents* events = std::exchange(events_, nullptr);
+  state_ = State::idle;
+  if (trailers != nullptr) events->on_response_end(*trailers);
+  if (state_ != State::idle || events_ != nullptr) return;
+  if (!reusable_) {
+    close();
+    return;
+  }
+  transport_.set_deadline(options_.idle_timeout);
+  transport_.resume_reading();
+  owner_.on_available(*this);
+}
+
+void Http1Client::fail(FailureKind kind, Reason reason) {
+  ClientStreamEvents* events = std::exchange(events_, nullptr);
+  const bool begun = response_begun_;
+  close();
+  if (events != nullptr) events->on_failure({kind, reason, begun, false});
+}
+
+void Http1Client::on_eof() {
+  switch (state_) {
+    case State::idle: close(); break;
+    case State::head: fail(FailureKind::reset, kept_.empty() ? Reason::peer_closed : Reason::truncated); break;
+    case State::body:
+      if (framing_ == Framing::until_close) {
+        static const Fields kNone;
+        reusable_ = false;
+        response_done(&kNone);
+      } else {
+        fail(FailureKind::reset, Reason::truncated);
+      }
+      break;
+    case State::tunnel: {
+      static const Fields kNone;
+      ClientStreamEvents* events = std::exchange(events_, nullptr);
+      close();
+      if (events != nullptr) events->on_response_end(kNone);
+      break;
+    }
+    case State::closed: break;
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<ClientSession> make_http1_client(Transport& transport, ClientConnectionOwner& owner,
+                                                 const Http1ClientOptions& options) {
+  return std::make_unique<Http1Client>(transport, owner, options);
+}
+
+}  // namespace gatehouse::http
