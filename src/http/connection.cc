@@ -34,8 +34,11 @@ Connection::~Connection() {
   release_output();
 }
 
-Status Connection::start(bool connecting) {
-  state_ = connecting ? State::connecting : stream_.is_tls() ? State::handshaking : State::open;
+Status Connection::start(Begin begin) {
+  state_ = begin == Begin::connecting ? State::connecting
+           : begin == Begin::preamble ? State::preamble
+           : stream_.is_tls()         ? State::handshaking
+                                      : State::open;
   auto token = loop_.add(stream_.fd(), EPOLLIN | EPOLLOUT | EPOLLRDHUP, *this);
   if (!token) return tl::unexpected(token.error());
   token_ = *token;
@@ -55,6 +58,10 @@ void Connection::on_io(std::uint32_t events) {
     state_ = stream_.is_tls() ? State::handshaking : State::open;
     if (state_ == State::open) on_established();
   }
+  if (state_ == State::preamble) {
+    on_preamble();
+    return;
+  }
   if (state_ == State::handshaking) {
     advance_handshake();
     if (state_ != State::open) return;
@@ -73,6 +80,18 @@ void Connection::on_io(std::uint32_t events) {
       read_some();
     }
   }
+}
+
+void Connection::proceed(std::unique_ptr<crypto::TlsSession> tls) {
+  if (tls) {
+    stream_.start_tls(std::move(tls));
+    state_ = State::handshaking;
+    advance_handshake();
+    return;
+  }
+  state_ = State::open;
+  on_established();
+  if (state_ == State::open) read_some();  // the edge for what is already there has passed
 }
 
 void Connection::advance_handshake() {
@@ -218,7 +237,7 @@ bool Connection::flush() {
 }
 
 void Connection::run_deferred() {
-  if (state_ == State::closed || state_ == State::connecting || state_ == State::handshaking) return;
+  if (state_ == State::closed || state_ < State::open) return;
   if (session_ && state_ == State::open) session_->before_flush();
   if (!flush()) return;
   if (want_read_ && (!paused_ || state_ != State::open)) {
@@ -235,7 +254,7 @@ void Connection::resume_reading() {
 
 void Connection::close_after_flush() {
   if (state_ == State::closed || state_ == State::closing || state_ == State::lingering) return;
-  if (state_ == State::connecting || state_ == State::handshaking) {
+  if (state_ < State::open) {
     dead();
     return;
   }
@@ -274,7 +293,7 @@ void Connection::dead() {
 }
 
 void Connection::set_deadline(Duration after) {
-  if (state_ == State::closing || state_ == State::lingering || state_ == State::closed) return;
+  if (state_ != State::open) return;  // until then, and in closing, the deadline is ours
   if (after <= Duration::zero()) {
     timer_.cancel();
   } else {
@@ -294,6 +313,7 @@ void Connection::on_timer(net::Timer&) {
       break;
     case State::lingering: dead(); break;
     case State::connecting:
+    case State::preamble:
     case State::handshaking: on_early_deadline(); break;
     case State::open:
       if (session_) {

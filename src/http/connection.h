@@ -38,8 +38,12 @@ class Connection : public Transport, private net::IoHandler, private net::Deferr
   std::uint64_t bytes_out() const noexcept { return bytes_out_; }
 
  protected:
-  // Registers with the loop. `connecting`: the socket's connect is under way.
-  Status start(bool connecting);
+  // `preamble`: something of ours is read before TLS or HTTP begin (the PROXY header): `on_preamble`, then `proceed`.
+  enum class Begin : std::uint8_t { connecting, connected, preamble };
+  Status start(Begin begin);
+  void proceed(std::unique_ptr<crypto::TlsSession> tls);
+  void set_early_deadline(Duration after) { loop_.arm(timer_, after); }  // until there is a session
+  void cancel_early_deadline() { timer_.cancel(); }
   void set_session(std::unique_ptr<Session> session) noexcept { session_ = std::move(session); }
   Session* session() noexcept { return session_.get(); }
   net::Stream& stream() noexcept { return stream_; }
@@ -48,6 +52,7 @@ class Connection : public Transport, private net::IoHandler, private net::Deferr
 
   // The socket is connected (at once for accepted ones) and TLS, if any, is up. May set the session.
   virtual void on_established() = 0;
+  virtual void on_preamble() {}
   // Bytes that came while there was no session.
   virtual void on_early_data(std::string_view) {}
   virtual void on_early_deadline() { close_now(); }
@@ -59,7 +64,7 @@ class Connection : public Transport, private net::IoHandler, private net::Deferr
   static constexpr int kReadsPerTurn = 4;
 
  private:
-  enum class State : std::uint8_t { connecting, handshaking, open, closing, lingering, closed };
+  enum class State : std::uint8_t { connecting, preamble, handshaking, open, closing, lingering, closed };
 
   void on_io(std::uint32_t events) override;
   void run_deferred() override;

@@ -57,7 +57,7 @@ class Http1Client final : public ClientSession, public ClientStream {
 
   bool parse_head(std::string_view& data);
   bool read_body(std::string_view& data);
-  void response_done(const Fields* trailers);
+  void response_done(const Fields* trailers, std::string_view behind);
   void fail(FailureKind kind, Reason reason);
   void close();
 
@@ -166,7 +166,8 @@ void Http1Client::on_closed() {
     state_ = State::closed;
     reusable_ = false;
     if (ClientStreamEvents* events = std::exchange(events_, nullptr)) {
-      events->on_failure({FailureKind::reset, Reason::peer_closed, response_begun_, false});
+      const FailureKind kind = transport_.failure();
+      events->on_failure({kind, Reason::peer_closed, response_begun_, kind != FailureKind::reset});
     }
   }
   if (!std::exchange(closing_, true)) owner_.on_closed(*this);
@@ -196,9 +197,7 @@ void Http1Client::on_data(std::string_view data) {
       events_->on_body(data);
       return;
     } else {
-      // Bytes behind a complete response: the upstream and we disagree about where it ended.
-      if (state_ == State::idle) close();
-      return;
+      return;  // closed, with the rest unread
     }
   }
   if (state_ == State::head) kept_.assign(data);
@@ -247,7 +246,7 @@ bool Http1Client::parse_head(std::string_view& data) {
   state_ = State::body;
   events_->on_response(response.head, framing_ == Framing::none ? End::yes : End::no);
   if (state_ != State::body) return false;
-  if (framing_ == Framing::none) response_done(nullptr);
+  if (framing_ == Framing::none) response_done(nullptr, data);
   return state_ == State::body || state_ == State::idle;
 }
 
@@ -263,7 +262,7 @@ bool Http1Client::read_body(std::string_view& data) {
       switch (chunked_->next(data, chunk)) {
         case ChunkedDecoder::Status::need_more: return false;
         case ChunkedDecoder::Status::refused: fail(FailureKind::bad_response, chunked_->reason()); return false;
-        case ChunkedDecoder::Status::done: response_done(&chunked_->trailers()); return true;
+        case ChunkedDecoder::Status::done: response_done(&chunked_->trailers(), data); return true;
         case ChunkedDecoder::Status::data: break;
       }
       break;
@@ -277,12 +276,15 @@ bool Http1Client::read_body(std::string_view& data) {
   if (state_ != State::body) return false;
   if (framing_ == Framing::length && body_left_ == 0) {
     static const Fields kNone;
-    response_done(&kNone);
+    response_done(&kNone, data);
   }
   return true;
 }
 
-void Http1Client::response_done(const Fields* trailers) {
+// `behind`: what came after the message. Anything there answers no request of ours (response splitting, or a length
+// that is wrong), so the connection must not carry another.
+void Http1Client::response_done(const Fields* trailers, std::string_view behind) {
+  if (!behind.empty()) reusable_ = false;
   // An answer before the end of the request leaves the rest of it on the wire: the connection is spent (gateway.md).
   if (!request_sent_) reusable_ = false;
   ClientStreamEvents* events = std::exchange(events_, nullptr);
@@ -313,7 +315,7 @@ void Http1Client::on_eof() {
       if (framing_ == Framing::until_close) {
         static const Fields kNone;
         reusable_ = false;
-        response_done(&kNone);
+        response_done(&kNone, {});
       } else {
         fail(FailureKind::reset, Reason::truncated);
       }

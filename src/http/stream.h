@@ -157,8 +157,8 @@ class ClientStream {
 
 class ClientConnection;
 
-// The pool that owns a client connection. Both calls may come from inside a stream's events. `on_closed` may come while the
-// caller is inside the connection's own code: free it through the loop.
+// The pool that owns a client connection. Both calls may come from inside a stream's events. `on_closed` may come while
+// the caller is inside the connection's own code: free it through the loop.
 class ClientConnectionOwner {
  public:
   virtual ~ClientConnectionOwner() = default;

@@ -27,6 +27,9 @@ class Transport {
   // One timer, re-armed by each call; zero cancels it. Calls `Session::on_deadline`.
   virtual void set_deadline(Duration after) = 0;
   virtual MonotonicTime now() const noexcept = 0;
+  // What an end of this connection means to a client's streams: `connect`, `connect_timeout` or `tls` before it was
+  // established (nothing has been sent), `reset` afterwards.
+  virtual FailureKind failure() const noexcept { return FailureKind::reset; }
 
  protected:
   ~Transport() = default;
