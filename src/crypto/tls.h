@@ -7,6 +7,8 @@
 // system call is spent on seeing EAGAIN: after a short read the next one is answered from that knowledge until
 // `readable()`. It frees its record buffers when idle.
 
+#include <sys/uio.h>
+
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -14,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "base/secret_bytes.h"
 
@@ -28,12 +31,25 @@ struct TlsCertificate {
   std::string ocsp_file;         // DER OCSP response to staple; empty: none
 };
 
+// The keys that seal session tickets (RFC 5077, RFC 8446 §4.6.1). Shared by the contexts before and after a reload and
+// by all listeners, so that sessions resume over both; a session is bound to its listener's client authentication by
+// the session id context, so that no ticket carries a client past a check it has not passed.
+//
+// Thread safety: all calls from any thread. A key seals for 8 hours and opens for 8 more, then it is wiped: that is how
+// long a recorded TLS 1.2 session can be opened with a stolen key.
+class TlsTicketKeys {
+ public:
+  static std::shared_ptr<TlsTicketKeys> create(const Clock& clock = SystemClock::instance());
+  virtual ~TlsTicketKeys() = default;
+};
+
 struct TlsServerOptions {
   std::vector<TlsCertificate> certificates;  // chosen by SNI against the leaf's names; the first serves the rest
   TlsVersion min_version = TlsVersion::v12;
   ClientAuth client_auth = ClientAuth::none;
   std::string client_ca_file;
-  std::vector<std::string> alpn;  // in our order of preference
+  std::vector<std::string> alpn;               // in our order of preference
+  std::shared_ptr<TlsTicketKeys> ticket_keys;  // empty: keys of this context alone
 };
 
 struct TlsClientOptions {
@@ -64,10 +80,15 @@ class TlsSession {
   // Encrypts as much as the socket takes now; `bytes` of plaintext were accepted and must not be given again. Accepted
   // bytes may still wait in the session: `pending_write()` until `flush` said ok.
   virtual TlsResult write(std::string_view data) = 0;
+  // The same for several pieces, which share records and one system call: a response's head and its body.
+  virtual TlsResult write(std::span<const iovec> parts) = 0;
   virtual TlsStatus flush() = 0;
   virtual bool pending_write() const noexcept = 0;
   virtual void readable() noexcept = 0;  // epoll said EPOLLIN: the socket is worth reading again
-  virtual void shutdown() = 0;           // close_notify, best effort
+  // epoll said EPOLLRDHUP: the end of the stream is coming, and no later edge will announce it. From now on a read
+  // always asks the socket.
+  virtual void peer_closed() noexcept = 0;
+  virtual void shutdown() = 0;  // close_notify, best effort
   virtual std::string_view alpn() const noexcept = 0;
   virtual std::string_view version() const noexcept = 0;
   virtual std::string_view cipher() const noexcept = 0;

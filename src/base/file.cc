@@ -1,0 +1,75 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+namespace gatehouse {
+namespace {
+
+struct Descriptor {
+  explicit Descriptor(int number) noexcept : fd(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+  int fd;
+};
+
+bool write_all(int fd, std::string_view bytes) noexcept {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.fd < 0) return fail_errno(path);
+  std::string bytes;
+  char block[16 * 1024];
+  for (;;) {
+    const ssize_t got = ::read(file.fd, block, sizeof block);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(path);
+    if (got == 0) return bytes;
+    bytes.append(block, static_cast<std::size_t>(got));
+    if (bytes.size() > bytes_max) {
+      return fail(ErrorCode::exhausted, fmt::format("{}: larger than {} bytes", path, bytes_max), ErrorSource::system);
+    }
+  }
+}
+
+Status write_file_atomically(const std::string& path, std::string_view bytes, unsigned mode) {
+  // In the same folder: rename is atomic only within one file system.
+  std::string temporary = path + ".XXXXXX";
+  const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (file.fd < 0) return fail_errno(path);
+  const auto abandon = [&](std::string_view doing) {
+    auto error = fail_errno(fmt::format("{} {}", doing, temporary));
+    ::unlink(temporary.c_str());
+    return error;
+  };
+  if (::fchmod(file.fd, mode) != 0) return abandon("chmod");
+  if (!write_all(file.fd, bytes)) return abandon("write");
+  if (::fsync(file.fd) != 0) return abandon("fsync");
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return abandon("rename");
+  // The new name is durable once its folder is.
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.fd < 0 || ::fsync(directory.fd) != 0) return fail_errno(folder);
+  return {};
+}
+
+}  // namespace gatehouse

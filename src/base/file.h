@@ -1,0 +1,19 @@
+#pragma once
+// Whole small files: configuration, keys, certificates. Control threads only: these calls block.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace gatehouse {
+
+// Fails with `exhausted` when the file is larger than `bytes_max`, `not_found` when there is none.
+Result<std::string> read_file(const std::string& path, std::size_t bytes_max = 16 * 1024 * 1024);
+
+// Replaces the file as one step: whoever reads sees the old or the new bytes, never a mixture, a crash included.
+// `mode` is given to the new file before anything is written into it, so that a secret is never readable in between.
+Status write_file_atomically(const std::string& path, std::string_view bytes, unsigned mode = 0644);
+
+}  // namespace gatehouse

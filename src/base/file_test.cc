@@ -1,0 +1,43 @@
+#include "base/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace gatehouse {
+namespace {
+
+class FileTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "file_test_XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string folder_;
+};
+
+TEST_F(FileTest, ReplacesInOneStepAndLeavesNothingBehind) {
+  const std::string path = folder_ + "/secret";
+  ASSERT_TRUE(write_file_atomically(path, "first", 0600));
+  ASSERT_TRUE(write_file_atomically(path, std::string(100'000, 'x'), 0600));
+  EXPECT_EQ(read_file(path)->size(), 100'000U);
+  struct stat info;
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600U);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(FileTest, Failures) {
+  EXPECT_EQ(read_file(folder_ + "/absent").error().code, ErrorCode::not_found);
+  ASSERT_TRUE(write_file_atomically(folder_ + "/big", "0123456789"));
+  EXPECT_EQ(read_file(folder_ + "/big", 9).error().code, ErrorCode::exhausted);
+  EXPECT_EQ(*read_file(folder_ + "/big", 10), "0123456789");
+  EXPECT_EQ(write_file_atomically(folder_ + "/no/such", "x").error().code, ErrorCode::not_found);
+}
+
+}  // namespace
+}  // namespace gatehouse

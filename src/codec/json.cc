@@ -1,0 +1,142 @@
+#include "codec/json.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace gatehouse::codec {
+
+// nlohmann's parser calls this once per value; returning false stops it. It is iterative, so that depth costs no stack.
+class JsonBuilder final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  explicit JsonBuilder(const JsonLimits& limits) : limits_(limits) {}
+
+  bool null() override { return add(Json{}); }
+  bool boolean(bool value) override {
+    Json json;
+    json.kind_ = Json::Kind::boolean;
+    json.boolean_ = value;
+    return add(std::move(json));
+  }
+  bool number_integer(number_integer_t value) override {
+    Json json;
+    json.kind_ = Json::Kind::integer;
+    json.integer_ = value;
+    return add(std::move(json));
+  }
+  bool number_unsigned(number_unsigned_t value) override {
+    if (value > INT64_MAX) return false;
+    return number_integer(static_cast<std::int64_t>(value));
+  }
+  bool number_float(number_float_t value, const string_t&) override {
+    if (!std::isfinite(value)) return false;
+    Json json;
+    json.kind_ = Json::Kind::number;
+    json.number_ = value;
+    return add(std::move(json));
+  }
+  bool string(string_t& value) override {
+    Json json;
+    json.kind_ = Json::Kind::string;
+    json.string_ = std::move(value);
+    return add(std::move(json));
+  }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(std::size_t) override { return open(Json::Kind::object); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(Json::Kind::array); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    if (++values_ > limits_.values_max) return false;
+    auto& names = open_.back().names_;
+    // Objects are small; past a few members a sorted index would pay, and the limits keep the square harmless.
+    for (const std::string& other : names) {
+      if (other == name) return false;
+    }
+    names.push_back(std::move(name));
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+
+  Json take() { return std::move(root_); }
+
+ private:
+  bool open(Json::Kind kind) {
+    if (open_.size() >= limits_.depth_max || ++values_ > limits_.values_max) return false;
+    open_.emplace_back();
+    open_.back().kind_ = kind;
+    return true;
+  }
+  bool close() {
+    Json done = std::move(open_.back());
+    open_.pop_back();
+    place(std::move(done));
+    return true;
+  }
+  bool add(Json&& value) {
+    if (++values_ > limits_.values_max) return false;
+    place(std::move(value));
+    return true;
+  }
+  void place(Json&& value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+    } else {
+      open_.back().items_.push_back(std::move(value));
+    }
+  }
+
+  const JsonLimits& limits_;
+  Json root_;
+  std::vector<Json> open_;
+  std::size_t values_ = 0;
+};
+
+std::optional<Json> Json::parse(std::string_view text, const JsonLimits& limits) {
+  if (text.size() > limits.bytes_max) return std::nullopt;
+  JsonBuilder builder(limits);
+  // A byte order mark is skipped by the parser; RFC 8259 §8.1 lets us refuse it, and one document has one spelling.
+  if (text.starts_with("\xef\xbb\xbf")) return std::nullopt;
+  // It takes NUL for the end of its input, so that bytes behind one would go unread.
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
+  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder, nlohmann::json::input_format_t::json, true)) {
+    return std::nullopt;
+  }
+  return builder.take();
+}
+
+std::optional<std::string_view> Json::string() const noexcept {
+  if (kind_ != Kind::string) return std::nullopt;
+  return string_;
+}
+std::optional<std::int64_t> Json::integer() const noexcept {
+  if (kind_ != Kind::integer) return std::nullopt;
+  return integer_;
+}
+std::optional<double> Json::number() const noexcept {
+  if (kind_ == Kind::integer) return static_cast<double>(integer_);
+  if (kind_ != Kind::number) return std::nullopt;
+  return number_;
+}
+std::optional<bool> Json::boolean() const noexcept {
+  if (kind_ != Kind::boolean) return std::nullopt;
+  return boolean_;
+}
+
+const Json* Json::find(std::string_view name) const noexcept {
+  if (kind_ != Kind::object) return nullptr;
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (names_[i] == name) return &items_[i];
+  }
+  return nullptr;
+}
+
+std::optional<std::string_view> Json::find_string(std::string_view name) const noexcept {
+  const Json* member = find(name);
+  return member ? member->string() : std::nullopt;
+}
+
+std::string json_quote(std::string_view text) {
+  return nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace gatehouse::codec
