@@ -23,6 +23,9 @@ namespace {
 using OcspResponsePtr = std::unique_ptr<OCSP_RESPONSE, OpensslFree<OCSP_RESPONSE_free>>;
 using OcspBasicPtr = std::unique_ptr<OCSP_BASICRESP, OpensslFree<OCSP_BASICRESP_free>>;
 
+// How long a session may be resumed: it keeps its client certificate for as long, whatever became of that since.
+constexpr std::chrono::seconds kSessionLifetime = std::chrono::hours(1);
+
 struct NameHash {
   using is_transparent = void;
   std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>{}(name); }
@@ -136,6 +139,7 @@ Result<SslContextPtr> ServerContext::make_context(const TlsServerOptions& option
   SSL_CTX_set_options(c, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);  // tickets only: nothing of a session stays with us
   SSL_CTX_set_num_tickets(c, 1);
+  SSL_CTX_set_timeout(c, kSessionLifetime.count());
   SSL_CTX_set_session_id_context(c, session_id_context_.data(), static_cast<unsigned>(session_id_context_.size()));
   ticket_keys_->attach(c);
   SSL_CTX_set_tlsext_servername_callback(c, &ServerContext::on_server_name);

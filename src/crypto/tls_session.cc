@@ -152,7 +152,11 @@ TlsStatus OpensslSession::handshake() {
   }
   ERR_clear_error();
   const int returned = SSL_do_handshake(ssl_.get());
-  const TlsStatus status = classify(returned);
+  TlsStatus status = classify(returned);
+  if (status == TlsStatus::closed) {  // nobody may go on with half a handshake
+    failed_ = true;
+    status = TlsStatus::error;
+  }
   // All that a TLS 1.3 server has left to say now is tickets; anything else the peer is waiting for.
   const bool tickets_only =
       status == TlsStatus::ok && role_ == Role::server && SSL_version(ssl_.get()) >= TLS1_3_VERSION;
