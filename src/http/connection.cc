@@ -48,6 +48,7 @@ Status Connection::start(Begin begin) {
 
 void Connection::on_io(std::uint32_t events) {
   if (events & EPOLLIN) stream_.readable();
+  if (events & (EPOLLRDHUP | EPOLLHUP)) stream_.peer_closed();
   if (state_ == State::connecting) {
     if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) return;
     if (const int error = net::connect_error(stream_.fd()); error != 0) {

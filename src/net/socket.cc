@@ -140,7 +140,7 @@ IoResult Stream::read(std::span<char> into) {
     const ssize_t got = ::recv(fd_.get(), into.data(), into.size(), 0);
     if (got > 0) {
       const auto bytes = static_cast<std::size_t>(got);
-      return {IoStatus::ok, bytes, bytes < into.size()};
+      return {IoStatus::ok, bytes, bytes < into.size() && !peer_closed_};
     }
     if (got == 0) return {IoStatus::closed, 0, true};
     if (errno == EINTR) continue;
@@ -151,21 +151,12 @@ IoResult Stream::read(std::span<char> into) {
 
 IoResult Stream::write(std::span<const iovec> parts) {
   if (tls_) {
-    std::size_t accepted = 0;
-    for (const iovec& part : parts) {
-      std::string_view data(static_cast<const char*>(part.iov_base), part.iov_len);
-      while (!data.empty()) {
-        const crypto::TlsResult result = tls_->write(data);
-        accepted += result.bytes;
-        data.remove_prefix(result.bytes);
-        if (result.status == crypto::TlsStatus::error || result.status == crypto::TlsStatus::closed) {
-          return {IoStatus::error, accepted, false};
-        }
-        if (result.status != crypto::TlsStatus::ok)
-          return {accepted > 0 ? IoStatus::ok : IoStatus::blocked, accepted, false};
-      }
+    const crypto::TlsResult result = tls_->write(parts);
+    if (result.status == crypto::TlsStatus::error || result.status == crypto::TlsStatus::closed) {
+      return {IoStatus::error, result.bytes, false};
     }
-    return {IoStatus::ok, accepted, false};
+    const bool blocked = result.status != crypto::TlsStatus::ok && result.bytes == 0;
+    return {blocked ? IoStatus::blocked : IoStatus::ok, result.bytes, false};
   }
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());

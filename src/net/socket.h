@@ -79,6 +79,12 @@ class Stream {
   void readable() noexcept {  // epoll said so
     if (tls_) tls_->readable();
   }
+  // epoll said EPOLLRDHUP: the end of the stream may wait behind the data, and no later edge announces it. From now on
+  // a short read doesn't count as drained.
+  void peer_closed() noexcept {
+    peer_closed_ = true;
+    if (tls_) tls_->peer_closed();
+  }
   IoResult read(std::span<char> into);
   // `bytes` counts what was accepted from `parts`. With TLS, accepted bytes may wait in the session: see `flush`.
   IoResult write(std::span<const iovec> parts);
@@ -91,6 +97,7 @@ class Stream {
  private:
   Fd fd_;
   std::unique_ptr<crypto::TlsSession> tls_;
+  bool peer_closed_ = false;
 };
 
 }  // namespace gatehouse::net
