@@ -3,7 +3,7 @@
 // log, the metrics, `gatehouse explain` and everything later that asks "why".
 //
 // One owner: the request. Views point into the request's arena, the configuration snapshot or static storage, and die
-// with the request; `to_json` is what outlives it.
+// with the request; the line that `append_json` (render.h) makes of it is what outlives it.
 
 #include <array>
 #include <cstdint>
@@ -62,7 +62,8 @@ struct DecisionRecord {
   std::uint64_t gatehouse_us = 0;  // our own share of duration_us: everything but the upstream and the client's pace
   std::string_view user, auth;     // auth: "jwt", "api_key", "client_certificate", "none"
   std::string_view tls;            // "TLSv1.3"; empty on plain connections
-  // What became of the request: the first layer that did anything but pass in enforce mode.
+  // What became of the request: the first layer that did anything but pass in enforce mode. A delay is not the end, so
+  // a denial or an answer after it takes its place.
   Verdict verdict = Verdict::pass;
   Layer layer = Layer::upstream;
   std::string_view reason;
