@@ -1,0 +1,175 @@
+#include "telemetry/record_ring.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace gatehouse::telemetry {
+namespace {
+
+constexpr std::size_t kBytesMin = 64 * 1024;
+constexpr std::size_t kWordsPerEntryMin = 32;  // 256 bytes: no decision record is shorter
+
+std::uint64_t* zeroed_words(std::size_t count) {
+  auto* words = static_cast<std::uint64_t*>(std::calloc(count, sizeof(std::uint64_t)));
+  GH_CHECK(words != nullptr);
+  return words;
+}
+
+std::size_t words_of(std::size_t bytes) noexcept { return (bytes + 7) / 8; }
+
+struct Meta {
+  std::uint32_t bytes;
+  Verdict verdict;
+  Layer layer;
+};
+
+std::uint64_t pack(const Meta& meta) noexcept {
+  return meta.bytes | std::uint64_t{static_cast<std::uint8_t>(meta.verdict)} << 32 |
+         std::uint64_t{static_cast<std::uint8_t>(meta.layer)} << 40;
+}
+
+Meta unpack(std::uint64_t word) noexcept {
+  return {static_cast<std::uint32_t>(word), static_cast<Verdict>(word >> 32 & 0xff),
+          static_cast<Layer>(word >> 40 & 0xff)};
+}
+
+}  // namespace
+
+RecordRing::RecordRing(std::size_t bytes)
+    : words_(std::bit_ceil(std::max(bytes, kBytesMin)) / 8),
+      entries_(words_ / kWordsPerEntryMin),
+      data_(zeroed_words(words_)),
+      index_(zeroed_words(entries_)) {}
+
+std::uint64_t RecordRing::load(std::uint64_t position) const noexcept {
+  return std::atomic_ref(data_[position & (words_ - 1)]).load(std::memory_order_acquire);
+}
+
+void RecordRing::store(std::uint64_t position, std::uint64_t word) noexcept {
+  std::atomic_ref(data_[position & (words_ - 1)]).store(word, std::memory_order_release);
+}
+
+bool RecordRing::intact(std::uint64_t position) const noexcept {
+  return reserved_.load(std::memory_order_acquire) - position <= words_;
+}
+
+bool RecordRing::add(const DecisionRecord& record, std::string_view json) noexcept {
+  const std::size_t words = kHeaderWords + words_of(json.size());
+  if (words > words_ / 4) return false;
+
+  Header header{};
+  header[kMeta] = pack({static_cast<std::uint32_t>(json.size()), record.verdict, record.layer});
+  header[kTime] = static_cast<std::uint64_t>(record.time.time_since_epoch().count());
+  std::memcpy(&header[kIp0], record.client_ip.bytes.data(), 16);
+  std::memcpy(&header[kId0], record.request_id.data(), std::min<std::size_t>(record.request_id.size(), 32));
+
+  const std::uint64_t position = reserved_.load(std::memory_order_relaxed);
+  reserved_.store(position + words, std::memory_order_release);
+  for (std::size_t i = 0; i < kHeaderWords; ++i) store(position + i, header[i]);
+  std::uint64_t to = position + kHeaderWords;
+  for (; json.size() >= 8; json.remove_prefix(8)) {
+    std::uint64_t word;
+    std::memcpy(&word, json.data(), 8);
+    store(to++, word);
+  }
+  if (!json.empty()) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, json.data(), json.size());
+    store(to, word);
+  }
+  const std::uint64_t entry = published_.load(std::memory_order_relaxed);
+  std::atomic_ref(index_[entry & (entries_ - 1)]).store(position, std::memory_order_release);
+  published_.store(entry + 1, std::memory_order_release);
+  return true;
+}
+
+bool RecordRing::read_header(std::uint64_t entry, std::uint64_t& position, Header& header) const noexcept {
+  position = std::atomic_ref(index_[entry & (entries_ - 1)]).load(std::memory_order_acquire);
+  if (!intact(position)) return false;
+  for (std::size_t i = 0; i < kHeaderWords; ++i) header[i] = load(position + i);
+  return intact(position);
+}
+
+bool RecordRing::read_text(std::uint64_t position, const Header& header, std::string& out) const {
+  const std::size_t bytes = unpack(header[kMeta]).bytes;
+  if (bytes > words_ * 2) return false;  // `add` keeps none that long: the words are another record's
+  out.resize(bytes);
+  std::uint64_t from = position + kHeaderWords;
+  for (std::size_t at = 0; at < bytes; at += 8) {
+    const std::uint64_t word = load(from++);
+    std::memcpy(out.data() + at, &word, std::min<std::size_t>(8, bytes - at));
+  }
+  return intact(position);
+}
+
+std::optional<std::string> RecordRing::find(std::string_view request_id) const {
+  if (request_id.empty() || request_id.size() > 32) return std::nullopt;
+  std::array<std::uint64_t, 4> wanted{};
+  std::memcpy(wanted.data(), request_id.data(), request_id.size());
+  const std::uint64_t newest = published_.load(std::memory_order_acquire);
+  for (std::uint64_t back = 1; back <= std::min<std::uint64_t>(newest, entries_); ++back) {
+    std::uint64_t position;
+    Header header;
+    if (!read_header(newest - back, position, header)) return std::nullopt;  // all older ones are gone, too
+    if (std::memcmp(wanted.data(), &header[kId0], sizeof wanted) != 0) continue;
+    std::string text;
+    if (read_text(position, header, text)) return text;
+    return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::vector<StoredRecord> RecordRing::recent(std::size_t limit, const RecordFilter& filter) const {
+  std::vector<StoredRecord> found;
+  const std::uint64_t newest = published_.load(std::memory_order_acquire);
+  for (std::uint64_t back = 1; back <= std::min<std::uint64_t>(newest, entries_) && found.size() < limit; ++back) {
+    std::uint64_t position;
+    Header header;
+    if (!read_header(newest - back, position, header)) break;
+    const Meta meta = unpack(header[kMeta]);
+    IpAddress client;
+    std::memcpy(client.bytes.data(), &header[kIp0], 16);
+    if (filter.verdict && meta.verdict != *filter.verdict) continue;
+    if (filter.layer && meta.layer != *filter.layer) continue;
+    if (filter.client && !filter.client->contains(client)) continue;
+    StoredRecord record{WallTime(Duration(static_cast<std::int64_t>(header[kTime]))), {}};
+    if (!read_text(position, header, record.json)) break;
+    found.push_back(std::move(record));
+  }
+  return found;
+}
+
+RecordStore::RecordStore(std::size_t shards, std::size_t bytes_per_shard) {
+  for (std::size_t i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(bytes_per_shard));
+}
+
+void RecordStore::add(std::size_t shard, const DecisionRecord& record, std::string_view json) noexcept {
+  const bool denied = record.verdict == Verdict::deny || record.verdict == Verdict::delay;
+  (denied ? shards_[shard]->denied : shards_[shard]->passed).add(record, json);
+}
+
+std::optional<std::string> RecordStore::find(std::string_view request_id) const {
+  for (const auto& shard : shards_) {
+    if (auto found = shard->denied.find(request_id)) return found;
+    if (auto found = shard->passed.find(request_id)) return found;
+  }
+  return std::nullopt;
+}
+
+std::vector<StoredRecord> RecordStore::recent(std::size_t limit, const RecordFilter& filter) const {
+  std::vector<StoredRecord> all;
+  for (const auto& shard : shards_) {
+    for (const RecordRing* ring : {&shard->denied, &shard->passed}) {
+      auto some = ring->recent(limit, filter);
+      std::move(some.begin(), some.end(), std::back_inserter(all));
+    }
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.time > b.time; });
+  if (all.size() > limit) all.resize(limit);
+  return all;
+}
+
+}  // namespace gatehouse::telemetry
