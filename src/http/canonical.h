@@ -4,6 +4,7 @@
 //
 // Copies everything into the arena: the result lives as long as the arena, whatever happens to the connection's buffer.
 
+#include <cstddef>
 #include <optional>
 #include <string_view>
 
@@ -35,8 +36,30 @@ struct CanonicalRequest {
   bool te_trailers = false;  // the client accepts trailers (gRPC)
 };
 
+// What becomes of header fields, besides the hop-by-hop ones:
+// - Fields that only the gateway may say (`is_identity_field`), that override the path (X-Original-URL, X-Rewrite-URL)
+//   or that CGI mistakes for configuration (Proxy) are dropped.
+// - Connection cannot name away what the whole chain relies on (Authorization, Cookie, Content-*, Forwarded ...): those
+//   stay. More than kConnectionOptionsMax options are refused, because each is compared with each field.
+// - A repeated Authorization, Content-Type or Origin is refused (duplicate_field): we would judge the first and the
+//   upstream might use the last.
+inline constexpr std::size_t kConnectionOptionsMax = 16;
+
 // Reason::none when `out` is good; otherwise why the request is refused, and `out` is as far as it got.
 Reason canonicalize(const RequestHead& head, const CanonicalOptions& options, Arena& arena, CanonicalRequest& out);
+
+// Host or :authority alone (RFC 3986 §3.2.2), stricter than the RFC: a DNS name of letters, digits, `-`, `_` and dots,
+// an IPv4 address in its only spelling, or an IPv6 address in brackets; no userinfo, no escapes; a port from 1 to
+// 65535. A trailing dot is removed. `host` is the part of `authority` that names the host.
+Reason canonicalize_authority(std::string_view raw, std::string_view scheme, Arena& arena, std::string_view& authority,
+                              std::string_view& host);
+
+// Fields by which the gateway tells an upstream who calls: x-gatehouse-*, x-user, x-roles ... `_` counts as `-`.
+bool is_identity_field(std::string_view name) noexcept;
+// Fields by which proxies tell where a request came from: Forwarded, X-Forwarded-*, X-Real-IP ... `_` counts as `-`.
+// Believed from trusted peers only; rebuilt in any case.
+bool is_forwarding_field(std::string_view name) noexcept;
+std::size_t strip_forwarding_fields(Fields& fields);  // how many there were
 
 // The path alone, for tests, fuzzing and rewriting. `out` points into the arena.
 Reason canonicalize_path(std::string_view raw, const CanonicalOptions& options, Arena& arena, std::string_view& out);

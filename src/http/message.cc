@@ -70,6 +70,7 @@ constexpr ReasonText kReasons[] = {
     {Reason::bad_expect, "http.expect", 417},
     {Reason::upgrade_not_allowed, "http.upgrade_not_allowed", 400},
     {Reason::bad_upgrade, "http.upgrade", 400},
+    {Reason::duplicate_field, "http.duplicate_field", 400},
     {Reason::h2_bad_pseudo_header, "http.h2_pseudo_header", 400},
     {Reason::h2_connection_header, "http.h2_connection_header", 400},
     {Reason::h2_uppercase_name, "http.h2_uppercase_name", 400},

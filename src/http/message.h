@@ -123,6 +123,7 @@ enum class Reason : std::uint8_t {
   bad_expect,
   upgrade_not_allowed,
   bad_upgrade,
+  duplicate_field,  // a repeated field that must be single: Authorization, Content-Type, Origin
   // HTTP/2 (RFC 9113)
   h2_bad_pseudo_header,
   h2_connection_header,
