@@ -18,6 +18,10 @@ namespace gatehouse::gateway {
 enum class AuthMethod : std::uint8_t { none, jwt, api_key, client_certificate };
 std::string_view name_of(AuthMethod method) noexcept;  // "api_key"
 
+// What a layer remembers of one request between its calls; defined by that layer, kept in the arena.
+struct RateNote;
+struct PenaltyNote;
+
 // Who asks, as far as it has been proved.
 struct Principal {
   AuthMethod method = AuthMethod::none;
@@ -45,6 +49,8 @@ struct Request {
   Principal principal;
   MonotonicTime now;
   WallTime wall;
+  RateNote* rate_note = nullptr;
+  PenaltyNote* penalty_note = nullptr;
 };
 
 }  // namespace gatehouse::gateway

@@ -1,0 +1,80 @@
+#pragma once
+// What the layers remember between requests: one per process, shared by all shards, kept over reloads. Everything in it
+// is bounded and may be used from any thread; who takes a lock, and when, is said in each table's header.
+//
+// Sizes are fixed at start (a reload that changes `state.rate_entries` takes effect with the next start).
+
+#include <atomic>
+#include <memory>
+
+#include "gateway/config.h"
+#include "gateway/count_table.h"
+#include "gateway/layers/bans/ban_table.h"
+#include "gateway/layers/penalties/penalty_table.h"
+#include "gateway/layers/rate/rate_table.h"
+
+namespace gatehouse::gateway {
+
+// A number of things that may exist at once.
+class Gauge {
+ public:
+  bool acquire(std::uint32_t max) noexcept {
+    std::uint32_t now = count_.load(std::memory_order_relaxed);
+    while (now < max) {
+      if (count_.compare_exchange_weak(now, now + 1, std::memory_order_relaxed)) return true;
+    }
+    return false;
+  }
+  void release() noexcept { count_.fetch_sub(1, std::memory_order_relaxed); }
+  std::uint32_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint32_t> count_{0};
+};
+
+// Open connections per client address, over all listeners and shards; an IPv6 address counts with its /64. The listener
+// acquires at accept and releases at close.
+class ConnectionTable {
+ public:
+  explicit ConnectionTable(CountTable counts) noexcept : counts_(std::move(counts)) {}
+  // False: the address has `max` connections already (or the table is full): refuse.
+  bool acquire(const IpAddress& address, std::uint32_t max) noexcept;
+  void release(const IpAddress& address) noexcept;
+  std::uint32_t count(const IpAddress& address) const noexcept;
+
+ private:
+  CountTable counts_;
+};
+
+class SharedState {
+ public:
+  static Result<std::unique_ptr<SharedState>> create(const Config& config, const Clock& clock);
+
+  RateTable& rate() noexcept { return rate_; }
+  CountTable& in_flight() noexcept { return in_flight_; }
+  BanTable& bans() noexcept { return *bans_; }
+  const BanTable& bans() const noexcept { return *bans_; }
+  PenaltyTable& penalties() noexcept { return penalties_; }
+  ConnectionTable& connections() noexcept { return connections_; }
+  Gauge& parked() noexcept { return parked_; }      // requests held back by penalties
+  Gauge& encoders() noexcept { return encoders_; }  // responses being compressed
+
+ private:
+  SharedState(RateTable rate, CountTable in_flight, std::unique_ptr<BanTable> bans, PenaltyTable penalties,
+              CountTable connections)
+      : rate_(std::move(rate)),
+        in_flight_(std::move(in_flight)),
+        bans_(std::move(bans)),
+        penalties_(std::move(penalties)),
+        connections_(std::move(connections)) {}
+
+  RateTable rate_;
+  CountTable in_flight_;
+  std::unique_ptr<BanTable> bans_;
+  PenaltyTable penalties_;
+  ConnectionTable connections_;
+  Gauge parked_;
+  Gauge encoders_;
+};
+
+}  // namespace gatehouse::gateway
