@@ -1,0 +1,14 @@
+#pragma once
+// SHA-1, for the one thing that still prescribes it without relying on it: the WebSocket handshake (RFC 6455 §4.2.2).
+// Nothing that must resist an attacker may use it.
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace gatehouse::crypto {
+
+using Sha1 = std::array<std::uint8_t, 20>;
+Sha1 sha1(std::string_view bytes) noexcept;
+
+}  // namespace gatehouse::crypto
