@@ -56,14 +56,13 @@ def h2load(url, core, seconds, connections, headers, streams=4):
                    *fields, url], core)  # fmt: skip
         lines = [line.split("\t") for line in log.read().splitlines()]
     done = re.search(r"requests: \d+ total, \d+ started, \d+ done, (\d+) succeeded, (\d+) failed, (\d+) errored", out)
-    statuses = re.search(r"status codes: (\d+) 2xx", out)
-    succeeded = int(statuses[1]) if statuses else int(done[1])
+    statuses = [int(count) for count in re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", out).groups()]
     times = sorted(int(line[2]) for line in lines if len(line) >= 3 and line[1] == "200") or [0]
 
     def percentile(share):
         return times[min(len(times) - 1, int(len(times) * share))]
 
-    return {"requests": succeeded, "seconds": seconds, "errors": int(done[2]) + int(done[3]) + int(done[1]) - succeeded,
+    return {"requests": statuses[0], "seconds": seconds, "errors": int(done[2]) + int(done[3]) + sum(statuses[1:]),
             "p50": percentile(0.5), "p99": percentile(0.99), "p999": percentile(0.999)}  # fmt: skip
 
 

@@ -18,7 +18,7 @@ DESCRIPTORS = 65536  # HAProxy reserves two for each of its connections
 VENV = ROOT / "build" / "bench-venv"
 
 NGINX = """
-daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log; worker_processes 1; 
+daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log; worker_processes 1;
 events {{ worker_connections 30000; }}
 http {{
   access_log {log}; keepalive_requests 1000000000; keepalive_timeout 300s; server_tokens off;
