@@ -1,0 +1,151 @@
+#pragma once
+// One request on its way through the gateway: canonical form, layers, route, upstream, response, record.
+//
+//   begin ─> canonicalise ─> route ─> layers ─┬─ deny, answer ──────────────> respond ─┐
+//                              (delay: parked) └─ pass ─> attempt ⇄ retry ─> relay ────┴─> finish: record, log, metrics
+//
+// One shard; owned and recycled by it. The two sides call in through `Downstream` and `Upstream`; either may end the
+// exchange at any moment, and after `finish` neither stream is touched again.
+// Invariant: whatever happens, every layer that decided gets its `on_end`, and one decision record is written.
+
+#include <memory>
+#include <string>
+
+#include "base/arena.h"
+#include "gateway/client_address.h"
+#include "gateway/compression.h"
+#include "gateway/proxy/upstream_pool.h"
+#include "gateway/request.h"
+#include "gateway/server/snapshot.h"
+#include "http/stream.h"
+#include "http/websocket.h"
+#include "net/loop.h"
+#include "telemetry/trace.h"
+
+namespace gatehouse::gateway {
+
+class Shard;
+
+class Exchange final : private net::Timer::Handler {
+ public:
+  explicit Exchange(Shard& shard);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  void begin(http::ServerStream& stream, const http::RequestHead& head, http::End end);
+
+  // A short record for what never became a request. Returns its id; the view lives until the next call.
+  std::string_view refuse(const http::ConnectionInfo& connection, http::Reason reason, const http::RequestHead* partial);
+
+ private:
+  struct Downstream final : http::ServerStreamEvents {
+    explicit Downstream(Exchange& exchange) : x(exchange) {}
+    void on_body(std::string_view data) override { x.request_body(data); }
+    void on_request_end(const http::Fields& trailers) override { x.request_end(trailers); }
+    void on_drained() override { x.downstream_drained(); }
+    void on_complete(std::uint64_t bytes_out) override { x.downstream_complete(bytes_out); }
+    void on_abort(http::Reason reason) override { x.downstream_abort(reason); }
+    Exchange& x;
+  };
+  struct Upstream final : http::ClientStreamEvents {
+    explicit Upstream(Exchange& exchange) : x(exchange) {}
+    void on_informational(const http::ResponseHead& head) override { x.informational(head); }
+    void on_response(const http::ResponseHead& head, http::End end) override { x.response(head, end); }
+    void on_body(std::string_view data) override { x.response_body(data); }
+    void on_response_end(const http::Fields& trailers) override { x.response_end(trailers); }
+    void on_drained() override { x.upstream_drained(); }
+    void on_failure(const http::Failure& failure) override { x.upstream_failed(failure); }
+    Exchange& x;
+  };
+  enum class State : std::uint8_t { idle, deciding, parked, waiting, relaying, tunnel, answered };
+
+  // exchange.cc: the request and its verdict
+  void open_record(const http::ConnectionInfo& connection, const http::RequestHead& head);
+  bool identify_client();
+  void run_layers();
+  bool apply(const Layer& layer);
+  void route_missing();
+  void respond(int status, std::string_view reason, std::string_view challenge = {}, std::string_view allow = {});
+  void note(telemetry::Layer layer, Verdict verdict, std::string_view reason, std::string_view evidence);
+  void request_body(std::string_view data);
+  void request_end(const http::Fields& trailers);
+  void on_timer(net::Timer& timer) override;
+
+  // exchange_upstream.cc: the attempts and the response
+  void forward();
+  void build_upstream_head();
+  bool prepare_tunnel();
+  void attempt();
+  void send_kept_body();
+  void informational(const http::ResponseHead& head);
+  void response(const http::ResponseHead& head, http::End end);
+  void relay_head(const http::ResponseHead& head, http::End end);
+  void response_body(std::string_view data);
+  void response_end(const http::Fields& trailers);
+  void upstream_failed(const http::Failure& failure);
+  bool may_retry(const http::Failure* failure, int status);
+  std::uint64_t balance_hash() const;
+  void attempt_over(AttemptOutcome outcome);
+  void gateway_error(const http::Failure& failure);
+  void upstream_drained();
+  void downstream_drained();
+  void open_tunnel(const http::ResponseHead& head);
+  void tunnel_failed(std::uint16_t close_code);
+  bool upgrade_is_good(const http::ResponseHead& upstream, bool& deflate);
+  void attempt_refused(telemetry::Layer layer, int status, std::string_view reason);
+  void arm_timer();
+  void mirror();
+
+  // exchange_record.cc: the end
+  void downstream_complete(std::uint64_t bytes_out);
+  void downstream_abort(http::Reason reason);
+  void finish();
+  void write_record();
+
+  static constexpr std::size_t kReplayBytesMax = 64 * 1024;
+
+  Shard& shard_;
+  Downstream downstream_{*this};
+  Upstream upstream_{*this};
+  net::Timer timer_{*this};
+  std::shared_ptr<const Snapshot> snapshot_;
+  Arena arena_{8192};
+  telemetry::DecisionRecord record_;
+  std::optional<Request> request_;
+  telemetry::TraceContext trace_;
+
+  http::ServerStream* down_ = nullptr;
+  http::ClientStream* up_ = nullptr;
+  State state_ = State::idle;
+  RouteMatch match_;
+  std::size_t next_layer_ = 0;
+  std::uint32_t binding_index_ = 0;  // the listener's index
+  std::uint32_t decided_ = 0;  // bit i: snapshot layer i decided
+  int status_sent_ = 0;
+
+  // the request's way up
+  http::RequestHead upstream_head_;
+  std::string body_;  // request content that waits for the upstream, or is kept for a retry
+  bool request_ended_ = false, request_sent_ = false, replayable_ = true, body_paused_ = false, tunnel_wanted_ = false,
+       mirror_wanted_ = false;
+  http::Fields trailers_;
+
+  // the attempt
+  std::shared_ptr<Cluster> cluster_;
+  Endpoint* endpoint_ = nullptr;
+  Admission admission_;
+  ClientAddress client_;
+  std::uint32_t attempts_ = 0;
+  std::vector<const Endpoint*> tried_;
+  bool attempt_open_ = false, reused_ = false, response_begun_ = false, upstream_paused_ = false;
+  MonotonicTime started_, attempt_started_, last_activity_, deadline_;
+  std::uint64_t started_ticks_ = 0, own_ticks_ = 0, upstream_ns_ = 0;
+  std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
+
+  // the response
+  std::unique_ptr<Encoder> encoder_;
+  std::string encoded_;
+  std::optional<http::WebSocketInspector> ws_up_, ws_down_;
+};
+
+}  // namespace gatehouse::gateway

@@ -1,0 +1,498 @@
+// The upstream's half of an exchange: attempts and retries, the relay of the response, tunnels.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gateway/proxy/exchange.h"
+#include "gateway/proxy/mirror.h"
+#include "gateway/proxy/spent.h"
+#include "gateway/routing/rewrite.h"
+#include "gateway/server/shard.h"
+#include "gateway/upstream/balancer.h"
+#include "gateway/upstream/retry.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+// The value of a cookie; empty when there is none.
+std::string_view cookie_of(const http::Fields& fields, std::string_view name) noexcept {
+  std::string_view rest = fields.get("cookie").value_or(std::string_view{});
+  while (!rest.empty()) {
+    const auto end = rest.find(';');
+    std::string_view pair = rest.substr(0, end);
+    while (pair.starts_with(' ')) pair.remove_prefix(1);
+    if (pair.size() > name.size() && pair.starts_with(name) && pair[name.size()] == '=') return pair.substr(name.size() + 1);
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+  return {};
+}
+
+bool is_websocket(std::string_view upgrade) noexcept { return http::equals_ignoring_case(upgrade, "websocket"); }
+
+struct Answer {
+  int status;
+  std::string_view reason;
+};
+
+// RFC 9110 §15.6: what the client is told when no upstream gave an answer.
+Answer answer_for(const http::Failure& failure) noexcept {
+  switch (failure.kind) {
+    case http::FailureKind::connect: return {502, "upstream.connect"};
+    case http::FailureKind::connect_timeout: return {504, "upstream.connect_timeout"};
+    case http::FailureKind::tls: return {502, "upstream.tls"};
+    case http::FailureKind::reset: return {502, "upstream.reset"};
+    case http::FailureKind::refused_stream: return {503, "upstream.refused"};
+    case http::FailureKind::bad_response: return {502, "upstream.bad_response"};
+    case http::FailureKind::response_timeout: return {504, "upstream.timeout"};
+    case http::FailureKind::circuit_open: return {503, "upstream.circuit_open"};
+  }
+  return {502, "upstream.reset"};
+}
+
+}  // namespace
+
+void Exchange::forward() {
+  Request& request = *request_;
+  if (!prepare_tunnel()) return;
+  const RouteConfig& route = *request.route;
+  const std::uint32_t service = choose_service(route, shard_.random());
+  cluster_ = snapshot_->clusters[service];
+  record_.service = cluster_->name();
+  if (request.principal.method != AuthMethod::none) {
+    record_.user = request.principal.user;
+    record_.auth = name_of(request.principal.method);
+  }
+  build_upstream_head();
+  if (state_ == State::answered) return;
+  mirror_wanted_ = route.mirror && !tunnel_wanted_ &&
+                   static_cast<double>(shard_.random() >> 11) * 0x1p-53 * 100 < route.mirror->percent;
+  if (request.message.expect_continue && !request_ended_) {
+    http::ResponseHead go_on;
+    go_on.status = 100;
+    down_->send_informational(go_on);
+  }
+  state_ = State::waiting;
+  deadline_ = route.timeout ? started_ + *route.timeout : MonotonicTime::max();
+  attempt();
+}
+
+// A request to leave HTTP behind: only for what the route allows, otherwise it is an ordinary request (RFC 9110 §7.8).
+bool Exchange::prepare_tunnel() {
+  Request& request = *request_;
+  const bool extended_connect = !request.message.protocol.empty();
+  if (request.message.upgrade.empty() && !extended_connect) return true;
+  const std::string_view protocol = extended_connect ? request.message.protocol : request.message.upgrade;
+  if (!request.route->websocket.enabled || !is_websocket(protocol)) {
+    if (!extended_connect) return true;
+    note(telemetry::Layer::http, Verdict::deny, http::reason_code(http::Reason::upgrade_not_allowed), {});
+    respond(400, http::reason_code(http::Reason::upgrade_not_allowed));
+    return false;
+  }
+  const http::HandshakeStatus handshake =
+      http::check_handshake(request.message.method, protocol, request.message.fields);
+  if (!extended_connect && handshake != http::HandshakeStatus::ok) {
+    note(telemetry::Layer::http, Verdict::deny, http::reason_code(http::Reason::bad_upgrade), {});
+    respond(handshake == http::HandshakeStatus::bad_version ? 426 : 400, http::reason_code(http::Reason::bad_upgrade));
+    return false;
+  }
+  if (extended_connect) {  // an HTTP/2 tunnel towards an HTTP/1.1 upstream would need a handshake of our own
+    note(telemetry::Layer::http, Verdict::deny, http::reason_code(http::Reason::upgrade_not_allowed), {});
+    respond(501, http::reason_code(http::Reason::upgrade_not_allowed));
+    return false;
+  }
+  tunnel_wanted_ = true;
+  return true;
+}
+
+// The upstream's request is built here from the canonical form; nothing is copied through.
+void Exchange::build_upstream_head() {
+  Request& request = *request_;
+  const RouteConfig& route = *request.route;
+  http::CanonicalRequest& message = request.message;
+  std::string_view path = message.path;
+  if (rewrite_path(route.rewrite, message.path, arena_, path) != http::Reason::none) {
+    note(telemetry::Layer::http, Verdict::deny, "route.rewrite", {});
+    respond(500, "route.rewrite");
+    return;
+  }
+  upstream_head_.method = message.method;
+  upstream_head_.scheme = message.scheme;
+  upstream_head_.authority = route.rewrite.host.empty() ? message.authority : std::string_view(route.rewrite.host);
+  upstream_head_.protocol = {};
+  upstream_head_.content_length = message.content_length;
+  upstream_head_.expect_continue = false;
+  if (message.has_query) {
+    char* target = arena_.allocate(path.size() + 1 + message.query.size());
+    std::copy(path.begin(), path.end(), target);
+    target[path.size()] = '?';
+    std::copy(message.query.begin(), message.query.end(), target + path.size() + 1);
+    upstream_head_.target = {target, path.size() + 1 + message.query.size()};
+  } else {
+    upstream_head_.target = path;
+  }
+  http::Fields& fields = upstream_head_.fields;
+  fields = message.fields;  // a copy: layers look at the request's own when the answer comes
+  fields.remove("expect");
+  set_forwarded(client_, message.scheme, message.authority, arena_, fields);
+  fields.set("x-request-id", record_.request_id);
+  const auto parent = trace_.traceparent();
+  fields.set("traceparent", arena_.copy({parent.data(), parent.size()}));
+  fields.remove("tracestate");
+  if (!trace_.tracestate.empty()) fields.add("tracestate", trace_.tracestate);
+  if (message.te_trailers) fields.add("te", "trailers");
+  if (tunnel_wanted_) fields.set("upgrade", "websocket");
+  edit_fields(route.request_headers, fields);
+}
+
+void Exchange::attempt() {
+  const MonotonicTime now = shard_.loop().now();
+  for (;;) {
+    if (++attempts_ == 1) {
+      admission_ = cluster_->requests().admit();
+      if (!admission_) {
+        attempt_refused(telemetry::Layer::upstream, 503, "upstream.circuit_open");
+        return;
+      }
+      cluster_->retry_budget().count_request(now);
+    }
+    const Pick pick = cluster_->pick({balance_hash(), shard_.random(), tried_, now});
+    if (pick.endpoint == nullptr) {
+      attempt_refused(telemetry::Layer::upstream, 503, reason_code(pick.failure));
+      return;
+    }
+    endpoint_ = pick.endpoint;
+    record_.endpoint = endpoint_->name;
+    tried_.push_back(endpoint_);
+    cluster_->attempt_begun(*endpoint_);
+    attempt_open_ = true;
+    attempt_started_ = last_activity_ = now;
+    auto stream = shard_.pool().open(cluster_, *endpoint_, snapshot_->tls_for(*cluster_, *endpoint_), upstream_, reused_);
+    if (stream) {
+      up_ = *stream;
+      break;
+    }
+    if (stream.error().code == ErrorCode::exhausted) {
+      attempt_over(AttemptOutcome::unknown);
+      attempt_refused(telemetry::Layer::upstream, 503, "upstream.circuit_open");
+      return;
+    }
+    attempt_over(AttemptOutcome::error);
+    const http::Failure failure{http::FailureKind::connect, http::Reason::none, false, true};
+    if (!may_retry(&failure, 0)) {
+      gateway_error(failure);
+      return;
+    }
+  }
+  const bool bodyless = request_ended_ && body_.empty() && trailers_.empty();
+  request_sent_ = bodyless;
+  if (tunnel_wanted_) {
+    up_->send_head(upstream_head_, http::End::yes);
+  } else {
+    up_->send_head(upstream_head_, bodyless ? http::End::yes : http::End::no);
+    if (!bodyless) send_kept_body();
+  }
+  if (mirror_wanted_ && request_ended_) mirror();
+  arm_timer();
+}
+
+// Called once the whole request is known. A body that had to be streamed is gone, and such a request is not mirrored.
+void Exchange::mirror() {
+  mirror_wanted_ = false;
+  if (!replayable_ || body_.size() > kMirrorBodyMax || !trailers_.empty()) return;
+  const std::shared_ptr<Cluster>& shadow = snapshot_->clusters[request_->route->mirror->service];
+  const Pick pick = shadow->pick({0, shard_.random(), {}, shard_.loop().now()});
+  if (pick.endpoint == nullptr) return;
+  send_mirror(shard_, shadow, snapshot_->tls_for(*shadow, *pick.endpoint), *pick.endpoint, upstream_head_, body_);
+}
+
+void Exchange::attempt_refused(telemetry::Layer layer, int status, std::string_view reason) {
+  note(layer, Verdict::deny, reason, record_.service);
+  respond(status, reason);
+}
+
+std::uint64_t Exchange::balance_hash() const {
+  const ServiceConfig& service = cluster_->config();
+  if (service.balance != Balance::hash) return 0;
+  const Request& request = *request_;
+  switch (service.hash_on.kind) {
+    case HashOn::Kind::client_ip: {
+      const auto& bytes = request.client_ip.bytes;
+      return hash_key({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    }
+    case HashOn::Kind::header:
+      return hash_key(request.message.fields.get(service.hash_on.name).value_or(std::string_view{}));
+    case HashOn::Kind::cookie: return hash_key(cookie_of(request.message.fields, service.hash_on.name));
+    case HashOn::Kind::user: return hash_key(request.principal.user);
+  }
+  return 0;
+}
+
+void Exchange::send_kept_body() {
+  if (!body_.empty()) up_->send_body(body_, http::End::no);
+  if (up_ == nullptr) return;
+  if (body_.size() > kReplayBytesMax) {
+    replayable_ = false;
+    body_ = std::string();
+  }
+  if (request_ended_) {
+    request_sent_ = true;
+    if (trailers_.empty()) {
+      up_->send_body({}, http::End::yes);
+    } else {
+      up_->send_trailers(trailers_);
+    }
+  } else if (body_paused_ && up_->buffered() < http::kHighWater) {
+    body_paused_ = false;
+    down_->resume_reading();
+  }
+}
+
+void Exchange::informational(const http::ResponseHead& head) {
+  last_activity_ = shard_.loop().now();
+  // Our own 100 has been sent; early hints are worth passing on.
+  if (head.status == 103) down_->send_informational(head);
+}
+
+void Exchange::response(const http::ResponseHead& head, http::End end) {
+  const Spent spent(own_ticks_);
+  upstream_ns_ += static_cast<std::uint64_t>((shard_.loop().now() - attempt_started_).count());
+  if (end == http::End::yes) up_ = nullptr;
+  if (head.status == 101 || (tunnel_wanted_ && upstream_head_.protocol == "websocket" && head.status == 200)) {
+    open_tunnel(head);
+    return;
+  }
+  if (may_retry(nullptr, head.status)) {
+    if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
+    attempt_over(AttemptOutcome::error);
+    attempt();
+    return;
+  }
+  response_begun_ = true;
+  state_ = State::relaying;
+  body_ = std::string();
+  relay_head(head, end);
+  if (end == http::End::yes) {
+    attempt_over(head.status < 500 ? AttemptOutcome::success : AttemptOutcome::error);
+  } else {
+    arm_timer();
+  }
+}
+
+void Exchange::relay_head(const http::ResponseHead& upstream, http::End end) {
+  http::ResponseHead& head = shard_.response_scratch();
+  head.status = upstream.status;
+  head.content_length = upstream.content_length;
+  head.fields.clear();
+  bool has_date = false;
+  const auto connection = upstream.fields.get("connection");
+  for (const http::Field& field : upstream.fields) {
+    if (http::is_hop_by_hop(field.name) || field.name.starts_with("x-gatehouse-")) continue;
+    if (field.name == "x-request-id" || field.name == "content-length") continue;
+    if (connection && http::list_has_token(*connection, field.name)) continue;
+    has_date |= field.name == "date";
+    head.fields.add(field.name, field.value);
+  }
+  head.fields.add("x-request-id", record_.request_id);
+  if (!has_date) head.fields.add("date", shard_.http_date());
+  for (std::size_t i = 0; i < snapshot_->layers.size(); ++i) {
+    if (decided_ & (std::uint32_t{1} << i)) snapshot_->layers[i]->on_response(*request_, head);
+  }
+  snapshot_->header_policy->on_response(*request_, head);
+  if (end == http::End::no) encoder_ = choose_encoder(*request_, head, shard_.services().state.encoders());
+  status_sent_ = head.status;
+  // The request's rest is for nobody once the answer is complete; the codec sees to the connection.
+  down_->send_head(head, end);
+}
+
+void Exchange::response_body(std::string_view data) {
+  const Spent spent(own_ticks_);
+  last_activity_ = shard_.loop().now();
+  if (state_ == State::tunnel && ws_down_) {
+    if (const std::uint16_t code = ws_down_->inspect(data, last_activity_); code != 0) {
+      tunnel_failed(code);
+      return;
+    }
+  }
+  if (encoder_) {
+    encoded_.clear();
+    if (!encoder_->encode(data, http::End::no, encoded_)) {
+      if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
+      upstream_failed({http::FailureKind::bad_response, http::Reason::none, true, false});
+      return;
+    }
+    data = encoded_;
+  }
+  if (data.empty()) return;
+  down_->send_body(data, http::End::no);
+  if (down_ != nullptr && up_ != nullptr && down_->buffered() > http::kHighWater && !upstream_paused_) {
+    upstream_paused_ = true;
+    up_->pause_reading();
+  }
+}
+
+void Exchange::response_end(const http::Fields& trailers) {
+  const Spent spent(own_ticks_);
+  up_ = nullptr;
+  timer_.cancel();
+  attempt_over(status_sent_ < 500 ? AttemptOutcome::success : AttemptOutcome::error);
+  if (encoder_) {
+    encoded_.clear();
+    const bool complete = encoder_->encode({}, http::End::yes, encoded_);
+    if (!complete) {
+      gateway_error({http::FailureKind::bad_response, http::Reason::none, true, false});
+      return;
+    }
+    if (!encoded_.empty()) down_->send_body(encoded_, http::End::no);
+    encoder_.reset();
+  }
+  if (trailers.empty()) {
+    down_->send_body({}, http::End::yes);
+  } else {
+    down_->send_trailers(trailers);
+  }
+}
+
+void Exchange::upstream_failed(const http::Failure& failure) {
+  up_ = nullptr;
+  upstream_ns_ += static_cast<std::uint64_t>((shard_.loop().now() - attempt_started_).count());
+  if (state_ == State::tunnel) {  // how a tunnel ends says nothing about the upstream
+    attempt_over(AttemptOutcome::unknown);
+    std::exchange(down_, nullptr)->abort();
+    finish();
+    return;
+  }
+  attempt_over(AttemptOutcome::error);
+  if (state_ == State::waiting && may_retry(&failure, 0)) {
+    attempt();
+    return;
+  }
+  gateway_error(failure);
+}
+
+void Exchange::attempt_over(AttemptOutcome outcome) {
+  if (!std::exchange(attempt_open_, false)) return;
+  const MonotonicTime now = shard_.loop().now();
+  cluster_->attempt_ended(*endpoint_, outcome, now);
+  telemetry::ShardMetrics& metrics = shard_.metrics();
+  metrics.count(telemetry::Metric::upstream_requests,
+                {record_.service, outcome == AttemptOutcome::success ? "success"
+                                  : outcome == AttemptOutcome::error ? "error"
+                                                                     : "unknown"});
+  metrics.observe(telemetry::Metric::upstream_duration, metrics.id(telemetry::Metric::upstream_duration, {record_.service}),
+                  now - attempt_started_);
+}
+
+bool Exchange::may_retry(const http::Failure* failure, int status) {
+  if (tunnel_wanted_) return false;
+  const AttemptResult result{request_->message.method, failure, status, attempts_, replayable_, response_begun_};
+  const RetryVerdict verdict = judge_retry(cluster_->config().retry, result);
+  if (verdict != RetryVerdict::retry) return false;
+  const bool granted = cluster_->retry_budget().take_retry(shard_.loop().now());
+  shard_.metrics().count(telemetry::Metric::upstream_retries, {record_.service, granted ? "retried" : "budget_spent"});
+  return granted;
+}
+
+// No answer from the upstream: ours, or, when one was begun, an end that the client can tell from a complete one.
+void Exchange::gateway_error(const http::Failure& failure) {
+  const Answer answer = answer_for(failure);
+  const std::string_view detail = failure.reason == http::Reason::none ? std::string_view{} : http::reason_code(failure.reason);
+  note(telemetry::Layer::upstream, Verdict::deny, answer.reason, detail);
+  if (response_begun_ || state_ == State::tunnel) {
+    http::ServerStream* down = std::exchange(down_, nullptr);
+    down->abort();
+    finish();
+    return;
+  }
+  respond(answer.status, answer.reason);
+}
+
+void Exchange::upstream_drained() {
+  if (body_paused_ && down_ != nullptr && up_ != nullptr && up_->buffered() < http::kLowWater) {
+    body_paused_ = false;
+    down_->resume_reading();
+  }
+}
+
+void Exchange::downstream_drained() {
+  if (upstream_paused_ && up_ != nullptr && down_ != nullptr && down_->buffered() < http::kLowWater) {
+    upstream_paused_ = false;
+    last_activity_ = shard_.loop().now();
+    up_->resume_reading();
+  }
+}
+
+bool Exchange::upgrade_is_good(const http::ResponseHead& upstream, bool& deflate) {
+  const auto key = upstream_head_.fields.get("sec-websocket-key");
+  if (!key || !http::accept_matches(*key, upstream.fields)) return false;
+  const auto agreed = http::negotiated_deflate(upstream_head_.fields, upstream.fields);
+  deflate = agreed.value_or(false);
+  return agreed.has_value();
+}
+
+void Exchange::open_tunnel(const http::ResponseHead& upstream) {
+  bool deflate = false;
+  if (!upgrade_is_good(upstream, deflate)) {
+    if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
+    attempt_over(AttemptOutcome::error);
+    gateway_error({http::FailureKind::bad_response, http::Reason::bad_upgrade, false, false});
+    return;
+  }
+  http::ResponseHead head;
+  head.status = upstream.status;
+  for (const http::Field& field : upstream.fields) {
+    if (!http::is_hop_by_hop(field.name) || field.name == "upgrade") head.fields.add(field.name, field.value);
+  }
+  head.fields.set("x-request-id", record_.request_id);
+  const WebSocketConfig& limits = request_->route->websocket;
+  ws_up_.emplace(http::WebSocketInspector::Options{true, deflate, limits.message_bytes, limits.messages_per_second});
+  ws_down_.emplace(http::WebSocketInspector::Options{false, deflate, limits.message_bytes, 0});
+  state_ = State::tunnel;
+  status_sent_ = head.status;
+  response_begun_ = true;
+  admission_.release();  // a bound on requests is no bound on tunnels: those count as connections
+  down_->open_tunnel(head);
+  if (body_paused_ && down_ != nullptr) body_paused_ = false, down_->resume_reading();
+  arm_timer();
+}
+
+// A peer broke the protocol inside the tunnel, or its bounds. The client is told with a close frame where one fits in.
+void Exchange::tunnel_failed(std::uint16_t close_code) {
+  note(telemetry::Layer::limits, Verdict::deny,
+       close_code == http::WebSocketInspector::kProtocolError ? "websocket.protocol" : "websocket.limit", {});
+  if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
+  attempt_over(AttemptOutcome::unknown);
+  timer_.cancel();
+  state_ = State::answered;
+  std::string frame;
+  if (ws_down_->at_frame_boundary()) http::append_close_frame(close_code, false, frame);
+  down_->send_body(frame, http::End::yes);
+}
+
+// One timer serves the whole exchange: it is armed for the nearest bound, and looks what happened meanwhile when it fires.
+void Exchange::arm_timer() {
+  const MonotonicTime now = shard_.loop().now();
+  const TimeoutConfig& timeouts = cluster_->config().timeouts;
+  MonotonicTime due = deadline_;
+  if (state_ == State::waiting) {
+    due = std::min(due, std::max(attempt_started_, last_activity_) + timeouts.response);
+  } else if (state_ == State::relaying) {
+    // A client that reads slowly is not the upstream's fault; the codec has its own bound for that.
+    due = upstream_paused_ ? std::min(due, now + timeouts.idle) : std::min(due, last_activity_ + timeouts.idle);
+  } else if (state_ == State::tunnel) {
+    due = last_activity_ + request_->route->websocket.idle_timeout;
+  } else {
+    return;
+  }
+  if (now < due) {
+    if (due != MonotonicTime::max()) shard_.loop().arm(timer_, due - now);
+    return;
+  }
+  if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
+  attempt_over(state_ == State::tunnel ? AttemptOutcome::unknown : AttemptOutcome::error);
+  if (state_ == State::waiting) upstream_ns_ += static_cast<std::uint64_t>((now - attempt_started_).count());
+  gateway_error({http::FailureKind::response_timeout, http::Reason::none, response_begun_, false});
+}
+
+}  // namespace gatehouse::gateway

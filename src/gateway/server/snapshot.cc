@@ -1,0 +1,172 @@
+#include "gateway/server/snapshot.h"
+
+#include <algorithm>
+
+#include "gateway/layers/cors/cors_layer.h"
+#include "gateway/layers/limits/limits_layer.h"
+#include "gateway/layers/rate/rate_layer.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+http::Http1ServerOptions http1_options(const ListenerConfig& listener) {
+  const ListenerLimits& limits = listener.limits;
+  http::Http1ServerOptions options;
+  options.header_bytes = limits.header_bytes;
+  options.headers = limits.headers;
+  options.uri_bytes = limits.uri_bytes;
+  options.body_bytes = limits.body_bytes;
+  options.allow_underscore_names = listener.allow_underscore_headers;
+  options.header_timeout = limits.header_timeout;
+  options.idle_timeout = limits.idle_timeout;
+  options.body_min_rate = limits.body_min_rate;
+  options.requests_max = limits.requests_per_connection;
+  return options;
+}
+
+http::H2ServerOptions h2_options(const ListenerConfig& listener) {
+  const ListenerLimits& limits = listener.limits;
+  http::H2ServerOptions options;
+  options.header_bytes = limits.header_bytes;
+  options.headers = limits.headers;
+  options.uri_bytes = limits.uri_bytes;
+  options.body_bytes = limits.body_bytes;
+  options.allow_underscore_names = listener.allow_underscore_headers;
+  options.header_timeout = limits.header_timeout;
+  options.idle_timeout = limits.idle_timeout;
+  options.stall_timeout = limits.idle_timeout;
+  options.body_min_rate = limits.body_min_rate;
+  options.requests_max = limits.requests_per_connection;
+  options.streams_max = limits.h2_streams;
+  return options;
+}
+
+Result<std::shared_ptr<crypto::TlsServerContext>> server_tls(const ListenerConfig& listener, const SnapshotSources& sources) {
+  if (!listener.tls) return std::shared_ptr<crypto::TlsServerContext>();
+  crypto::TlsServerOptions options;
+  for (const TlsCertificateFiles& files : listener.tls->certificates) {
+    options.certificates.push_back({files.cert, files.key, files.ocsp});
+  }
+  options.min_version = listener.tls->min_version_13 ? crypto::TlsVersion::v13 : crypto::TlsVersion::v12;
+  options.client_auth = listener.tls->client_auth == ClientAuthMode::required   ? crypto::ClientAuth::required
+                        : listener.tls->client_auth == ClientAuthMode::optional ? crypto::ClientAuth::optional
+                                                                                : crypto::ClientAuth::none;
+  options.client_ca_file = listener.tls->client_ca;
+  options.alpn = listener.tls->alpn;
+  options.ticket_keys = sources.ticket_keys;
+  auto context = crypto::TlsServerContext::create(options);
+  if (!context) return tl::unexpected(std::move(context.error()).while_(fmt::format("listener {}", listener.name)));
+  return *context;
+}
+
+Result<std::shared_ptr<crypto::TlsClientContext>> client_tls(const ServiceConfig& service, const char* alpn) {
+  crypto::TlsClientOptions options;
+  options.ca_file = service.tls.ca;
+  options.certificate_file = service.tls.client_cert;
+  options.key_file = service.tls.client_key;
+  options.verify = service.tls.verify;
+  options.alpn = {alpn};
+  auto context = crypto::TlsClientContext::create(options);
+  if (!context) return tl::unexpected(std::move(context.error()).while_(fmt::format("service {}", service.name)));
+  return *context;
+}
+
+Status build_listeners(Snapshot& snapshot, const SnapshotSources& sources) {
+  for (const ListenerConfig& listener : snapshot.config->listeners) {
+    auto options = std::make_shared<http::ServerConnectionOptions>();
+    options->http1 = http1_options(listener);
+    options->h2 = h2_options(listener);
+    auto tls = server_tls(listener, sources);
+    if (!tls) return tl::unexpected(tls.error());
+    options->tls = std::move(*tls);
+    options->proxy_header = listener.proxy_protocol != ProxyProtocol::off;
+    options->proxy_versions = {listener.proxy_protocol != ProxyProtocol::v2, listener.proxy_protocol != ProxyProtocol::v1};
+    options->trusted_proxies = listener.trusted_proxies;
+    options->http2_cleartext = listener.http2_cleartext;
+    const auto index = static_cast<std::size_t>(&listener - snapshot.config->listeners.data());
+    for (const ListenerBinding& binding : snapshot.bindings) {
+      if (binding.index == index) options->listener = binding.id;
+    }
+    snapshot.connection_options.push_back(std::move(options));
+    snapshot.trusted_proxies.emplace_back(std::span<const Network>(listener.trusted_proxies));
+  }
+  return {};
+}
+
+Status build_upstreams(Snapshot& snapshot, const Snapshot* previous) {
+  const Config& config = *snapshot.config;
+  snapshot.clusters = build_clusters(
+      config, previous != nullptr ? std::span(previous->clusters) : std::span<const std::shared_ptr<Cluster>>());
+  snapshot.upstream_tls.resize(config.services.size());
+  for (std::size_t i = 0; i < config.services.size(); ++i) {
+    for (const EndpointConfig& endpoint : config.services[i].endpoints) {
+      if (!endpoint.tls) continue;
+      const bool h2 = endpoint.protocol == UpstreamProtocol::h2;
+      auto& slot = h2 ? snapshot.upstream_tls[i].http2 : snapshot.upstream_tls[i].http1;
+      if (slot) continue;
+      auto context = client_tls(config.services[i], h2 ? "h2" : "http/1.1");
+      if (!context) return tl::unexpected(context.error());
+      slot = std::move(*context);
+    }
+  }
+  return {};
+}
+
+// The order is the design's: the cheapest first, so that a flood costs little. A preflight carries no credentials, so CORS
+// answers before they are asked for; what counts by user comes after the user is known.
+void build_layers(Snapshot& snapshot, const SnapshotSources& sources) {
+  const Config& config = *snapshot.config;
+  SharedState& state = sources.state;
+  const Clock& clock = sources.clock;
+  auto& layers = snapshot.layers;
+  const auto add = [&](auto layer) {
+    auto* raw = layer.get();
+    layers.push_back(std::move(layer));
+    return raw;
+  };
+  snapshot.bans = add(std::make_unique<BansLayer>(config, state, clock));
+  snapshot.zone_layer = add(std::make_unique<ZoneLayer>(config, state, clock));
+  add(std::make_unique<LimitsLayer>(config, state, clock));
+  auto rate = std::make_unique<RateLayer>(config, state, clock, Phase::before_authentication);
+  if (!rate->empty()) add(std::move(rate));
+  snapshot.penalties = add(std::make_unique<PenaltiesLayer>(config, state, clock, Phase::before_authentication));
+  snapshot.layers_without_route = layers.size();
+  add(std::make_unique<CorsLayer>(config, state, clock));
+  auto user_rate = std::make_unique<RateLayer>(config, state, clock, Phase::after_authentication);
+  if (!user_rate->empty()) add(std::move(user_rate));
+  snapshot.header_policy = std::make_unique<HeaderPolicyLayer>(config, state, clock);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Snapshot>> Snapshot::build(std::shared_ptr<const Config> config, const Snapshot* previous,
+                                                        std::vector<ListenerBinding> bindings, SnapshotSources sources) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->generation = previous != nullptr ? previous->generation + 1 : 1;
+  snapshot->config = std::move(config);
+  snapshot->bindings = std::move(bindings);
+  auto router = Router::create(*snapshot->config);
+  if (!router) return tl::unexpected(router.error());
+  snapshot->router = std::move(*router);
+  if (auto built = build_listeners(*snapshot, sources); !built) return tl::unexpected(built.error());
+  if (auto built = build_upstreams(*snapshot, previous); !built) return tl::unexpected(built.error());
+  build_layers(*snapshot, sources);
+  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+}
+
+const ListenerBinding* Snapshot::binding(std::uint32_t listener_id) const noexcept {
+  const auto at = std::find_if(bindings.begin(), bindings.end(),
+                               [&](const ListenerBinding& binding) { return binding.id == listener_id; });
+  return at == bindings.end() ? nullptr : &*at;
+}
+
+crypto::TlsClientContext* Snapshot::tls_for(const Cluster& cluster, const Endpoint& endpoint) const noexcept {
+  if (!endpoint.config->tls) return nullptr;
+  for (std::size_t i = 0; i < clusters.size(); ++i) {
+    if (clusters[i].get() != &cluster) continue;
+    return endpoint.config->protocol == UpstreamProtocol::h2 ? upstream_tls[i].http2.get() : upstream_tls[i].http1.get();
+  }
+  return nullptr;
+}
+
+}  // namespace gatehouse::gateway
