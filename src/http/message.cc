@@ -189,6 +189,32 @@ bool is_hop_by_hop(std::string_view name) noexcept {
   }
 }
 
+bool is_forbidden_in_trailers(std::string_view name) noexcept {
+  constexpr std::string_view kForbidden[] = {"authorization",
+                                             "cache-control",
+                                             "connection",
+                                             "content-encoding",
+                                             "content-length",
+                                             "content-range",
+                                             "content-type",
+                                             "cookie",
+                                             "expect",
+                                             "forwarded",
+                                             "host",
+                                             "keep-alive",
+                                             "max-forwards",
+                                             "proxy-authorization",
+                                             "proxy-connection",
+                                             "range",
+                                             "set-cookie",
+                                             "te",
+                                             "trailer",
+                                             "transfer-encoding",
+                                             "upgrade"};
+  return std::find(std::begin(kForbidden), std::end(kForbidden), name) != std::end(kForbidden) ||
+         name.starts_with("x-forwarded-") || name.starts_with("x-gatehouse-");
+}
+
 bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() &&
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });

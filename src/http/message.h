@@ -153,6 +153,9 @@ bool is_field_value(std::string_view value) noexcept;
 bool is_idempotent(std::string_view method) noexcept;
 // Connection, Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade (RFC 9110 §7.6.1).
 bool is_hop_by_hop(std::string_view lower_case_name) noexcept;
+// What may not stand in trailers (RFC 9110 §6.5.1): nothing that frames, routes, authenticates, or changes how the
+// content is read.
+bool is_forbidden_in_trailers(std::string_view lower_case_name) noexcept;
 bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;
 // Does a comma-separated list hold this token, compared without case?
 bool list_has_token(std::string_view list, std::string_view token) noexcept;

@@ -1,0 +1,778 @@
+#include "http/h2_server.h"
+
+#include <gtest/gtest.h>
+
+#include "http/h2_testing.h"
+
+namespace gatehouse::http {
+namespace {
+
+using namespace testing;
+using namespace std::chrono_literals;
+
+// A server session on a fake transport, driven with frames made by hand.
+class Server {
+ public:
+  explicit Server(const H2ServerOptions& chosen = {}, bool tls = true) : options(chosen) {
+    info.tls = tls;
+    info.version = Version::http2;
+    session = make_h2_server(transport, sink, info, options);
+    transport.session = session.get();
+  }
+  // Our frames since the last call.
+  std::vector<RawFrame> feed(std::string_view bytes) {
+    if (!transport.closed && !transport.closing) session->on_data(bytes);
+    return parse_frames(transport.flush());
+  }
+  std::vector<RawFrame> start() { return feed(preface()); }
+  ServerExchange& only() {
+    EXPECT_EQ(sink.exchanges.size(), 1u);
+    return *sink.exchanges.front();
+  }
+
+  FakeTransport transport;
+  RecordingSink sink;
+  ConnectionInfo info;
+  H2ServerOptions options;
+  std::unique_ptr<Session> session;
+};
+
+ResponseHead ok(std::optional<std::uint64_t> length = {}) {
+  ResponseHead head;
+  head.status = 200;
+  head.content_length = length;
+  return head;
+}
+
+TEST(H2Server, AnnouncesItsSettings) {
+  Server server;
+  const auto frames = parse_frames(server.transport.flush());
+  const RawFrame* settings_frame = find_frame(frames, NGHTTP2_SETTINGS);
+  ASSERT_NE(settings_frame, nullptr);
+  std::map<int, std::uint32_t> values;
+  for (std::size_t at = 0; at + 6 <= settings_frame->payload.size(); at += 6) {
+    values[settings_frame->payload[at + 1]] = settings_frame->word(at + 2);
+  }
+  EXPECT_EQ(values[NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS], 100u);
+  EXPECT_EQ(values[NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL], 1u);
+  EXPECT_EQ(values[NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE], 32u * 1024);
+  EXPECT_EQ(values[NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES], 1u);
+  const RawFrame* window = find_frame(frames, NGHTTP2_WINDOW_UPDATE, 0);
+  ASSERT_NE(window, nullptr);
+  EXPECT_EQ(window->word(0), 1024u * 1024 - 65535);
+}
+
+// --- what a request must look like (RFC 9113 §8.2, §8.3; gateway.md) ---
+
+struct HeadCase {
+  const char* name;
+  FieldList fields;
+  Reason reason;   // none: accepted
+  int status = 0;  // refused with an answer instead of a reset
+  std::uint8_t flags = kEndStream | kEndHeaders;
+};
+
+FieldList without(FieldList fields, std::string_view name) {
+  std::erase_if(fields, [&](const auto& field) { return field.first == name; });
+  return fields;
+}
+FieldList replaced(FieldList fields, std::string_view name, std::string value) {
+  for (auto& field : fields) {
+    if (field.first == name) field.second = std::move(value);
+  }
+  return fields;
+}
+
+const HeadCase kHeads[] = {
+    {"plain", get(), Reason::none},
+    {"query", get("/a/b?c=d&e"), Reason::none},
+    {"host without authority", with(without(get(), ":authority"), {{"host", "shop.example"}}), Reason::none},
+    {"host equal to authority", with(get(), {{"host", "SHOP.example"}}), Reason::none},
+    {"te trailers", with(get(), {{"te", "trailers"}}), Reason::none},
+    {"cookies apart", with(get(), {{"cookie", "a=1"}, {"cookie", "b=2"}}), Reason::none},
+    {"empty value", with(get(), {{"x-empty", ""}}), Reason::none},
+    {"bytes above 0x7f", with(get(), {{"x-name", "caf\xc3\xa9"}}), Reason::none},
+    {"asterisk", replaced(replaced(get("*"), ":method", "OPTIONS"), ":path", "*"), Reason::none},
+    {"content-length zero", with(post(), {{"content-length", "0"}}), Reason::none},
+    {"content-length ahead of data", with(post(), {{"content-length", "5"}}), Reason::none, 0, kEndHeaders},
+    {"own method", replaced(get(), ":method", "PURGE"), Reason::none},
+    {"scheme of a terminator in front", replaced(get(), ":scheme", "http"), Reason::none},
+    {"ipv6 authority", replaced(get(), ":authority", "[::1]:8443"), Reason::none},
+
+    {"no method", without(get(), ":method"), Reason::h2_bad_pseudo_header},
+    {"no scheme", without(get(), ":scheme"), Reason::h2_bad_pseudo_header},
+    {"no path", without(get(), ":path"), Reason::h2_bad_pseudo_header},
+    {"nothing", {}, Reason::h2_bad_pseudo_header},
+    {"no authority and no host", without(get(), ":authority"), Reason::missing_host},
+    {"two methods", with({{":method", "GET"}}, get()), Reason::h2_bad_pseudo_header},
+    {"two paths", with({{":path", "/"}}, get()), Reason::h2_bad_pseudo_header},
+    {"two authorities", with({{":authority", "a"}}, get()), Reason::h2_bad_pseudo_header},
+    {"two schemes", with({{":scheme", "https"}}, get()), Reason::h2_bad_pseudo_header},
+    {"unknown pseudo", with({{":extra", "1"}}, get()), Reason::h2_bad_pseudo_header},
+    {"status in a request", with({{":status", "200"}}, get()), Reason::h2_bad_pseudo_header},
+    {"misplaced pseudo", with({{"x-a", "1"}}, get()), Reason::h2_bad_pseudo_header},
+    {"empty path", replaced(get(), ":path", ""), Reason::bad_target},
+    {"relative path", replaced(get(), ":path", "a/b"), Reason::bad_target},
+    {"absolute path", replaced(get(), ":path", "https://shop.example/"), Reason::bad_target},
+    {"asterisk for GET", replaced(get(), ":path", "*"), Reason::bad_target},
+    {"fragment", replaced(get(), ":path", "/a#b"), Reason::bad_target},
+    {"space in path", replaced(get(), ":path", "/a b"), Reason::bad_target},
+    {"newline in path", replaced(get(), ":path", "/a\r\nx: y"), Reason::bad_target},
+    {"nul in path", replaced(get(), ":path", std::string("/a\0b", 4)), Reason::bad_target},
+    {"other scheme", replaced(get(), ":scheme", "ftp"), Reason::h2_bad_pseudo_header},
+    {"empty scheme", replaced(get(), ":scheme", ""), Reason::h2_bad_pseudo_header},
+    {"empty method", replaced(get(), ":method", ""), Reason::bad_method, 400},
+    {"space in method", replaced(get(), ":method", "GE T"), Reason::bad_method, 400},
+    {"empty authority", replaced(get(), ":authority", ""), Reason::bad_host},
+    {"userinfo", replaced(get(), ":authority", "user@shop.example"), Reason::bad_host},
+    {"path in authority", replaced(get(), ":authority", "shop.example/x"), Reason::bad_host},
+    {"host differs", with(get(), {{"host", "other.example"}}), Reason::authority_mismatch},
+    {"two hosts", with(get(), {{"host", "shop.example"}, {"host", "shop.example"}}), Reason::duplicate_host},
+    {"upper case name", with(get(), {{"X-Upper", "1"}}), Reason::h2_uppercase_name},
+    {"empty name", with(get(), {{"", "1"}}), Reason::bad_field_name},
+    {"space in name", with(get(), {{"x a", "1"}}), Reason::bad_field_name},
+    {"colon in name", with(get(), {{"x:a", "1"}}), Reason::bad_field_name},
+    {"cr in name", with(get(), {{"x\ra", "1"}}), Reason::bad_field_name},
+    {"8-bit name", with(get(), {{"x\xff", "1"}}), Reason::bad_field_name},
+    {"cr in value", with(get(), {{"x", "a\rb"}}), Reason::control_byte},
+    {"lf in value", with(get(), {{"x", "a\nb"}}), Reason::control_byte},
+    {"crlf in value", with(get(), {{"x", "a\r\ny: z"}}), Reason::control_byte},
+    {"nul in value", with(get(), {{"x", std::string("a\0b", 3)}}), Reason::control_byte},
+    {"del in value", with(get(), {{"x", "a\x7f"}}), Reason::control_byte},
+    {"leading space", with(get(), {{"x", " a"}}), Reason::leading_space},
+    {"trailing tab", with(get(), {{"x", "a\t"}}), Reason::leading_space},
+    {"connection", with(get(), {{"connection", "close"}}), Reason::h2_connection_header},
+    {"keep-alive", with(get(), {{"keep-alive", "1"}}), Reason::h2_connection_header},
+    {"proxy-connection", with(get(), {{"proxy-connection", "close"}}), Reason::h2_connection_header},
+    {"transfer-encoding", with(post(), {{"transfer-encoding", "chunked"}}), Reason::h2_connection_header},
+    {"upgrade", with(get(), {{"upgrade", "websocket"}}), Reason::h2_connection_header},
+    {"te gzip", with(get(), {{"te", "gzip"}}), Reason::h2_connection_header},
+    {"te trailers and more", with(get(), {{"te", "trailers, deflate"}}), Reason::h2_connection_header},
+    {"two lengths", with(post(), {{"content-length", "0"}, {"content-length", "0"}}), Reason::duplicate_content_length},
+    {"signed length", with(post(), {{"content-length", "+1"}}), Reason::bad_content_length},
+    {"hexadecimal length", with(post(), {{"content-length", "0x1"}}), Reason::bad_content_length},
+    {"empty length", with(post(), {{"content-length", ""}}), Reason::bad_content_length},
+    {"list of lengths", with(post(), {{"content-length", "1, 1"}}), Reason::bad_content_length},
+    {"overflowing length", with(post(), {{"content-length", "18446744073709551616"}}), Reason::bad_content_length},
+    {"length without data", with(post(), {{"content-length", "5"}}), Reason::content_length_mismatch},
+    {"other expectation", with(post(), {{"expect", "202-accepted"}}), Reason::bad_expect, 417},
+    {"plain CONNECT", {{":method", "CONNECT"}, {":authority", "db:5432"}}, Reason::bad_method, 400},
+    {"protocol without CONNECT", with({{":protocol", "websocket"}}, get()), Reason::h2_bad_pseudo_header},
+};
+
+TEST(H2Server, JudgesRequestHeads) {
+  for (const HeadCase& c : kHeads) {
+    SCOPED_TRACE(c.name);
+    Server server;
+    server.start();
+    const auto frames = server.feed(headers(1, c.fields, c.flags));
+    if (c.reason == Reason::none) {
+      EXPECT_EQ(server.sink.exchanges.size(), 1u);
+      EXPECT_TRUE(server.sink.refused.empty());
+      EXPECT_EQ(find_frame(frames, NGHTTP2_RST_STREAM), nullptr);
+    } else {
+      EXPECT_TRUE(server.sink.exchanges.empty());
+      ASSERT_EQ(server.sink.refused.size(), 1u);
+      EXPECT_EQ(reason_code(server.sink.refused[0]), reason_code(c.reason));
+      if (c.status == 0) {
+        const RawFrame* reset = find_frame(frames, NGHTTP2_RST_STREAM, 1);
+        ASSERT_NE(reset, nullptr);
+        EXPECT_EQ(reset->word(0), static_cast<std::uint32_t>(NGHTTP2_PROTOCOL_ERROR));
+        EXPECT_EQ(find_frame(frames, NGHTTP2_HEADERS), nullptr);
+      } else {
+        EXPECT_NE(find_frame(frames, NGHTTP2_HEADERS, 1), nullptr);
+        EXPECT_EQ(find_frame(frames, NGHTTP2_RST_STREAM, 1), nullptr);
+      }
+    }
+    // The connection lives on: compression state and streams are sound.
+    EXPECT_FALSE(server.transport.closing);
+    server.feed(headers(3, get("/after")));
+    EXPECT_EQ(server.sink.exchanges.size(), c.reason == Reason::none ? 2u : 1u);
+  }
+}
+
+TEST(H2Server, GivesTheHeadAsItCame) {
+  Server server;
+  server.start();
+  server.feed(headers(
+      1,
+      with(post("/a?b"), {{"host", "shop.example"}, {"content-length", "3"}, {"expect", "100-continue"}, {"x", "y"}}),
+      kEndHeaders));
+  EXPECT_EQ(server.only().log, "POST https shop.example /a?b  3 continue | content-length=3;expect=100-continue;x=y;");
+}
+
+TEST(H2Server, TakesTheSchemeFromTheConnection) {
+  Server plain({}, false);
+  plain.start();
+  plain.feed(headers(1, get()));
+  EXPECT_EQ(plain.only().log.substr(0, 9), "GET http ");
+}
+
+struct BoundCase {
+  const char* name;
+  FieldList fields;
+  Reason reason;
+  const char* status;
+};
+
+TEST(H2Server, AnswersWhatIsPastABound) {
+  H2ServerOptions options;
+  options.header_bytes = 4096;
+  options.headers = 20;
+  options.uri_bytes = 1000;
+  options.allow_underscore_names = false;
+  FieldList many;
+  for (int i = 0; i < 30; ++i) many.push_back({"x" + std::to_string(i), "v"});
+  const BoundCase cases[] = {
+      {"bytes", with(get(), {{"x", std::string(5000, 'a')}}), Reason::header_too_large, "431"},
+      {"count", with(get(), many), Reason::too_many_headers, "431"},
+      {"uri", get("/" + std::string(1000, 'a')), Reason::uri_too_long, "414"},
+      {"underscore", with(get(), {{"x_y", "1"}}), Reason::underscore_in_name, "400"},
+  };
+  for (const BoundCase& c : cases) {
+    SCOPED_TRACE(c.name);
+    Server server(options);
+    Nghttp2Peer client(false);
+    talk(server.transport, client);
+    const std::int32_t id = client.request(c.fields);
+    talk(server.transport, client);
+    ASSERT_EQ(server.sink.refused.size(), 1u);
+    EXPECT_EQ(server.sink.refused[0], c.reason);
+    EXPECT_EQ(client.streams[id].fields[":status"], c.status);
+    EXPECT_EQ(client.streams[id].fields["x-request-id"], "01REFUSED");
+    EXPECT_NE(client.streams[id].body.find("\"request_id\":\"01REFUSED\""), std::string::npos);
+    EXPECT_EQ(client.streams[id].code, static_cast<std::uint32_t>(NGHTTP2_NO_ERROR));
+    EXPECT_FALSE(server.transport.closing);
+  }
+}
+
+// --- exchanges, with nghttp2 as the client ---
+
+TEST(H2Server, AnswersWithBodyAndTrailers) {
+  Server server;
+  Nghttp2Peer client(false);
+  server.sink.request_hook = [](ServerExchange& exchange, const RequestHead&, End) {
+    ResponseHead head = ok();
+    head.fields.add("content-type", "application/grpc");
+    head.fields.add("connection", "close");
+    head.fields.add("transfer-encoding", "chunked");
+    exchange.stream->send_head(head, End::no);
+    exchange.stream->send_body("hello ", End::no);
+    exchange.stream->send_body("world", End::no);
+    Fields trailers;
+    trailers.add("grpc-status", "0");
+    exchange.stream->send_trailers(trailers);
+  };
+  const std::int32_t id = client.request(get());
+  talk(server.transport, client);
+  PeerStream& stream = client.streams[id];
+  EXPECT_EQ(stream.fields[":status"], "200");
+  EXPECT_EQ(stream.fields["content-type"], "application/grpc");
+  EXPECT_EQ(stream.fields.count("connection"), 0u);
+  EXPECT_EQ(stream.fields.count("transfer-encoding"), 0u);
+  EXPECT_EQ(stream.body, "hello world");
+  EXPECT_EQ(stream.trailers["grpc-status"], "0");
+  EXPECT_TRUE(stream.closed);
+  EXPECT_EQ(stream.code, static_cast<std::uint32_t>(NGHTTP2_NO_ERROR));
+  EXPECT_TRUE(server.only().completed);
+  EXPECT_GT(server.only().bytes_out, 11u);
+  EXPECT_TRUE(client.invalid.empty());
+}
+
+TEST(H2Server, TrailersWithoutABodyNeedNoDataFrame) {
+  Server server;
+  server.start();
+  server.feed(headers(1, get()));
+  server.only().stream->send_head(ok(), End::no);
+  Fields trailers;
+  trailers.add("grpc-status", "12");
+  server.only().stream->send_trailers(trailers);
+  const auto frames = parse_frames(server.transport.flush());
+  EXPECT_EQ(frames.size(), 2u);
+  EXPECT_EQ(find_frame(frames, NGHTTP2_DATA), nullptr);
+  EXPECT_TRUE(server.only().completed);
+}
+
+struct BodylessCase {
+  const char* name;
+  const char* method;
+  int status;
+};
+
+TEST(H2Server, BodylessAnswersEndWithTheirHead) {
+  for (const BodylessCase& c : {BodylessCase{"HEAD", "HEAD", 200}, {"204", "GET", 204}, {"304", "GET", 304}}) {
+    SCOPED_TRACE(c.name);
+    Server server;
+    Nghttp2Peer client(false);
+    server.sink.request_hook = [&](ServerExchange& exchange, const RequestHead&, End) {
+      ResponseHead head = ok(11);
+      head.status = c.status;
+      exchange.stream->send_head(head, End::no);
+      exchange.stream->send_body("hello world", End::yes);
+    };
+    const std::int32_t id = client.request(replaced(get(), ":method", c.method));
+    talk(server.transport, client);
+    EXPECT_TRUE(client.streams[id].closed);
+    EXPECT_EQ(client.streams[id].body, "");
+    EXPECT_EQ(client.streams[id].fields.count("content-length"), c.status == 204 ? 0u : 1u);
+    EXPECT_TRUE(client.invalid.empty());
+    EXPECT_TRUE(server.only().completed);
+  }
+}
+
+TEST(H2Server, InterimResponses) {
+  Server server;
+  Nghttp2Peer client(false);
+  server.sink.request_hook = [](ServerExchange& exchange, const RequestHead& head, End) {
+    EXPECT_TRUE(head.expect_continue);
+    ResponseHead interim;
+    interim.status = 100;
+    exchange.stream->send_informational(interim);
+    exchange.stream->send_informational(interim);  // once is enough
+    interim.status = 103;
+    interim.fields.add("link", "</a.css>");
+    exchange.stream->send_informational(interim);
+  };
+  const std::int32_t id = client.request(with(post(), {{"expect", "100-continue"}}), "abc", true);
+  talk(server.transport, client);
+  EXPECT_EQ(server.only().body, "abc");
+  EXPECT_TRUE(server.only().ended);
+  server.only().stream->send_head(ok(), End::yes);
+  talk(server.transport, client);
+  EXPECT_EQ(client.streams[id].interim, (std::vector<std::string>{"100", "103"}));
+  EXPECT_EQ(client.streams[id].fields[":status"], "200");
+}
+
+TEST(H2Server, WithoutEventsAnswers500) {
+  Server server;
+  server.sink.ignore = true;
+  Nghttp2Peer client(false);
+  const std::int32_t id = client.request(get());
+  talk(server.transport, client);
+  EXPECT_EQ(client.streams[id].fields[":status"], "500");
+  EXPECT_TRUE(client.streams[id].closed);
+}
+
+TEST(H2Server, RequestTrailers) {
+  Server server;
+  Nghttp2Peer client(false);
+  client.send_trailers = {{"x-checksum", "1"}};
+  client.request(post(), "abc", true);
+  talk(server.transport, client);
+  EXPECT_EQ(server.only().body, "abc");
+  EXPECT_EQ(server.only().trailers, "x-checksum=1;");
+}
+
+struct TailCase {
+  const char* name;
+  std::string frames;  // after a POST that is still open, with content-length 3
+  Reason reason;
+};
+
+TEST(H2Server, JudgesWhatFollowsTheHead) {
+  const TailCase cases[] = {
+      {"exact", data(1, "abc", kEndStream), Reason::none},
+      {"in two, empty end", data(1, "ab") + data(1, "c") + data(1, "", kEndStream), Reason::none},
+      {"trailers", data(1, "abc") + headers(1, {{"x-sum", "1"}}), Reason::none},
+      {"too short", data(1, "ab", kEndStream), Reason::content_length_mismatch},
+      {"too long", data(1, "abcd"), Reason::content_length_mismatch},
+      {"too short with trailers", data(1, "ab") + headers(1, {{"x-sum", "1"}}), Reason::content_length_mismatch},
+      {"pseudo in trailers", data(1, "abc") + headers(1, {{":path", "/"}}), Reason::bad_trailer},
+      {"length in trailers", data(1, "abc") + headers(1, {{"content-length", "3"}}), Reason::bad_trailer},
+      {"host in trailers", data(1, "abc") + headers(1, {{"host", "a"}}), Reason::bad_trailer},
+      {"connection in trailers", data(1, "abc") + headers(1, {{"connection", "close"}}), Reason::h2_connection_header},
+      {"upper case in trailers", data(1, "abc") + headers(1, {{"X-Sum", "1"}}), Reason::h2_uppercase_name},
+      {"second head without end", data(1, "abc") + headers(1, {{"x-sum", "1"}}, kEndHeaders),
+       Reason::h2_protocol_error},
+  };
+  for (const TailCase& c : cases) {
+    SCOPED_TRACE(c.name);
+    Server server;
+    server.start();
+    server.feed(headers(1, with(post(), {{"content-length", "3"}}), kEndHeaders));
+    const auto frames = server.feed(c.frames);
+    const ServerExchange& exchange = server.only();
+    if (c.reason == Reason::none) {
+      EXPECT_TRUE(exchange.ended);
+      EXPECT_EQ(exchange.body, "abc");
+      EXPECT_FALSE(exchange.aborted);
+    } else {
+      EXPECT_FALSE(exchange.ended);
+      EXPECT_TRUE(exchange.aborted);
+      EXPECT_EQ(reason_code(exchange.reason), reason_code(c.reason));
+      const RawFrame* reset = find_frame(frames, NGHTTP2_RST_STREAM, 1);
+      ASSERT_NE(reset, nullptr);
+      EXPECT_EQ(reset->word(0), static_cast<std::uint32_t>(NGHTTP2_PROTOCOL_ERROR));
+    }
+    EXPECT_FALSE(server.transport.closing);
+  }
+}
+
+TEST(H2Server, BodyBeyondItsBoundIs413) {
+  for (const bool declared : {true, false}) {
+    SCOPED_TRACE(declared);
+    H2ServerOptions options;
+    options.body_bytes = 1000;
+    Server server(options);
+    Nghttp2Peer client(false);
+    const FieldList fields = declared ? with(post(), {{"content-length", "5000"}}) : post();
+    const std::int32_t id = client.request(fields, std::string(5000, 'x'), true);
+    talk(server.transport, client);
+    EXPECT_TRUE(server.only().aborted);
+    EXPECT_EQ(server.only().reason, Reason::body_too_large);
+    EXPECT_EQ(client.streams[id].fields[":status"], "413");
+    EXPECT_TRUE(client.streams[id].closed);
+    EXPECT_LE(server.only().body.size(), 1000u);
+  }
+}
+
+TEST(H2Server, ARouteMayWidenTheBodyBound) {
+  H2ServerOptions options;
+  options.body_bytes = 10;
+  Server server(options);
+  server.sink.request_hook = [](ServerExchange& exchange, const RequestHead&, End) {
+    exchange.stream->set_body_max(100);
+  };
+  server.start();
+  server.feed(headers(1, with(post(), {{"content-length", "50"}}), kEndHeaders) +
+              data(1, std::string(50, 'x'), kEndStream));
+  EXPECT_TRUE(server.only().ended);
+}
+
+TEST(H2Server, AnEarlyAnswerEndsTheRequestWithoutAnError) {
+  Server server;
+  server.start();
+  server.feed(headers(1, post(), kEndHeaders) + data(1, "abc"));
+  server.only().stream->send_head(ok(), End::yes);
+  const auto frames = parse_frames(server.transport.flush());
+  const RawFrame* reset = find_frame(frames, NGHTTP2_RST_STREAM, 1);
+  ASSERT_NE(reset, nullptr);
+  EXPECT_EQ(reset->word(0), static_cast<std::uint32_t>(NGHTTP2_NO_ERROR));
+  EXPECT_TRUE(server.only().completed);
+  server.feed(data(1, "def"));  // still on its way when the reset left
+  EXPECT_FALSE(server.transport.closing);
+}
+
+TEST(H2Server, ALengthThatDoesNotComeTrueIsNoCompleteAnswer) {
+  Server server;
+  server.start();
+  server.feed(headers(1, get()));
+  server.only().stream->send_head(ok(10), End::no);
+  server.only().stream->send_body("short", End::yes);
+  const auto frames = parse_frames(server.transport.flush());
+  ASSERT_NE(find_frame(frames, NGHTTP2_RST_STREAM, 1), nullptr);
+  EXPECT_TRUE(server.only().aborted);
+}
+
+TEST(H2Server, Tunnels) {
+  Server server;
+  server.start();
+  server.feed(
+      headers(1, with({{":protocol", "websocket"}}, replaced(get("/chat"), ":method", "CONNECT")), kEndHeaders));
+  ServerExchange& exchange = server.only();
+  ASSERT_FALSE(exchange.aborted);
+  EXPECT_TRUE(exchange.stream->wants_tunnel());
+  EXPECT_EQ(exchange.log.substr(0, 44), "CONNECT https shop.example /chat websocket -");
+  ResponseHead switching;
+  switching.status = 101;
+  exchange.stream->open_tunnel(switching);
+  exchange.stream->send_body("down", End::no);
+  auto frames = server.feed(data(1, "up"));
+  EXPECT_EQ(exchange.body, "up");
+  ASSERT_NE(find_frame(frames, NGHTTP2_DATA, 1), nullptr);
+  EXPECT_EQ(find_frame(frames, NGHTTP2_DATA, 1)->payload, "down");
+  // Our half closes, theirs stays open.
+  exchange.stream->send_body({}, End::yes);
+  frames = parse_frames(server.transport.flush());
+  EXPECT_EQ(find_frame(frames, NGHTTP2_RST_STREAM), nullptr);
+  EXPECT_FALSE(exchange.completed);
+  server.feed(data(1, "more", kEndStream));
+  EXPECT_EQ(exchange.body, "upmore");
+  EXPECT_TRUE(exchange.ended);
+  EXPECT_TRUE(exchange.completed);
+}
+
+// --- lifetime ---
+
+TEST(H2Server, StreamsMayBeAbortedInsideTheirEvents) {
+  Server server;
+  server.start();
+  server.sink.request_hook = [](ServerExchange& exchange, const RequestHead& head, End) {
+    if (head.target == "/head") exchange.stream->abort();
+    exchange.body_hook = [](ServerExchange& e, std::string_view) { e.stream->abort(); };
+    exchange.end_hook = [](ServerExchange& e) { e.stream->abort(); };
+  };
+  auto frames = server.feed(headers(1, get("/head"), kEndHeaders) + data(1, "x", kEndStream));
+  EXPECT_NE(find_frame(frames, NGHTTP2_RST_STREAM, 1), nullptr);
+  EXPECT_EQ(server.sink.exchanges[0]->body, "");
+  frames = server.feed(headers(3, post("/body"), kEndHeaders) + data(3, "x") + data(3, "y", kEndStream));
+  EXPECT_NE(find_frame(frames, NGHTTP2_RST_STREAM, 3), nullptr);
+  EXPECT_EQ(server.sink.exchanges[1]->body, "x");
+  EXPECT_FALSE(server.sink.exchanges[1]->ended);
+  frames = server.feed(headers(5, post("/end"), kEndHeaders) + data(5, "", kEndStream));
+  EXPECT_NE(find_frame(frames, NGHTTP2_RST_STREAM, 5), nullptr);
+  EXPECT_TRUE(server.sink.exchanges[2]->ended);
+  for (const auto& exchange : server.sink.exchanges) {
+    EXPECT_FALSE(exchange->aborted);
+    EXPECT_FALSE(exchange->completed);
+  }
+}
+
+TEST(H2Server, CompletionWaitsForTheKernel) {
+  Server server;
+  server.start();
+  server.transport.blocked = true;
+  server.feed(headers(1, get()));
+  server.only().stream->send_head(ok(), End::yes);
+  server.transport.flush();
+  EXPECT_FALSE(server.only().completed);
+  server.transport.blocked = false;
+  server.transport.flush_wanted = true;
+  server.transport.flush();
+  EXPECT_TRUE(server.only().completed);
+}
+
+TEST(H2Server, ALostConnectionAbortsAllOnce) {
+  for (const bool eof : {true, false}) {
+    Server server;
+    server.start();
+    server.feed(headers(1, get()) + headers(3, post(), kEndHeaders));
+    if (eof) {
+      server.session->on_eof();
+      EXPECT_TRUE(server.transport.closed);
+    } else {
+      server.transport.close_now();
+    }
+    ASSERT_EQ(server.sink.exchanges.size(), 2u);
+    for (const auto& exchange : server.sink.exchanges) {
+      EXPECT_TRUE(exchange->aborted);
+      EXPECT_EQ(exchange->reason, Reason::peer_closed);
+    }
+    EXPECT_TRUE(server.sink.refused.empty());
+  }
+}
+
+TEST(H2Server, APeersResetAborts) {
+  Server server;
+  server.start();
+  server.feed(headers(1, post(), kEndHeaders) + data(1, "x") + rst_stream(1));
+  EXPECT_TRUE(server.only().aborted);
+  EXPECT_EQ(server.only().reason, Reason::peer_closed);
+  EXPECT_FALSE(server.transport.closing);
+}
+
+// --- flow control ---
+
+TEST(H2Server, PausedReadingClosesTheWindow) {
+  H2ServerOptions options;
+  options.stream_window_bytes = 64 * 1024;
+  Server server(options);
+  Nghttp2Peer client(false);
+  server.sink.request_hook = [](ServerExchange& exchange, const RequestHead&, End) {
+    exchange.stream->pause_reading();
+  };
+  client.request(post(), std::string(300'000, 'x'), true);
+  talk(server.transport, client);
+  EXPECT_EQ(server.only().body.size(), 64u * 1024);
+  server.only().stream->resume_reading();
+  talk(server.transport, client);
+  EXPECT_EQ(server.only().body.size(), 300'000u);
+  EXPECT_TRUE(server.only().ended);
+}
+
+TEST(H2Server, LargeBodiesBothWaysInBoundedMemory) {
+  constexpr std::size_t kBytes = 20 * 1024 * 1024;
+  H2ServerOptions options;
+  options.body_bytes = kBytes;
+  Server server(options);
+  Nghttp2Peer client(false);
+  std::size_t got = 0, sent = 0;
+  const std::string piece(64 * 1024, 'y');
+  server.sink.request_hook = [&](ServerExchange& exchange, const RequestHead&, End) {
+    exchange.body_hook = [&](ServerExchange& e, std::string_view bytes) {
+      got += bytes.size();
+      e.body.clear();
+    };
+  };
+  client.request(post(), std::string(kBytes, 'x'), true);
+  talk(server.transport, client);
+  EXPECT_EQ(got, kBytes);
+  ServerExchange& exchange = server.only();
+  exchange.stream->send_head(ok(kBytes), End::no);
+  std::size_t most = 0;
+  while (sent < kBytes) {
+    while (sent < kBytes && exchange.stream->buffered() < kHighWater) {
+      sent += piece.size();
+      exchange.stream->send_body(piece, sent == kBytes ? End::yes : End::no);
+    }
+    if (exchange.stream != nullptr) most = std::max(most, exchange.stream->buffered());
+    exchange.drained = false;
+    talk(server.transport, client);
+    if (sent < kBytes) {
+      ASSERT_TRUE(exchange.drained || exchange.stream->buffered() < kHighWater);
+    }
+  }
+  talk(server.transport, client);
+  EXPECT_EQ(client.streams[1].body.size(), kBytes);
+  EXPECT_TRUE(exchange.completed);
+  EXPECT_LE(most, kHighWater + piece.size());
+  EXPECT_LE(server.transport.largest, 512u * 1024);
+}
+
+TEST(H2Server, ABlockedTransportStopsProduction) {
+  Server server;
+  Nghttp2Peer client(false, {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30}});
+  nghttp2_session_set_local_window_size(client.session, 0, 0, 1 << 30);
+  client.request(get());
+  talk(server.transport, client);
+  server.transport.blocked = true;
+  server.only().stream->send_head(ok(), End::no);
+  const std::string piece(64 * 1024, 'z');
+  for (int i = 0; i < 100; ++i) server.only().stream->send_body(piece, End::no);
+  server.transport.flush();
+  EXPECT_LE(server.transport.buffered(), 300u * 1024);
+  EXPECT_GE(server.only().stream->buffered(), 6'000'000u);
+  server.transport.blocked = false;
+  server.transport.flush_wanted = true;
+  talk(server.transport, client);
+  EXPECT_EQ(client.streams[1].body.size(), 100 * piece.size());
+}
+
+TEST(H2Server, StreamsTakeTurns) {
+  Server server;
+  Nghttp2Peer client(false);
+  client.request(get("/large"));
+  client.request(get("/small"));
+  talk(server.transport, client);
+  ASSERT_EQ(server.sink.exchanges.size(), 2u);
+  server.transport.blocked = true;
+  server.sink.exchanges[0]->stream->send_head(ok(), End::no);
+  server.sink.exchanges[0]->stream->send_body(std::string(7000, 'l'), End::no);
+  for (int i = 0; i < 40; ++i) server.sink.exchanges[0]->stream->send_body(std::string(7000, 'l'), End::no);
+  server.sink.exchanges[1]->stream->send_head(ok(), End::no);
+  server.sink.exchanges[1]->stream->send_body("small", End::yes);
+  server.transport.blocked = false;
+  const auto frames = parse_frames(server.transport.flush());
+  std::size_t large_before = 0;
+  for (const RawFrame& f : frames) {
+    if (f.type == NGHTTP2_DATA && f.id == 3) break;
+    if (f.type == NGHTTP2_DATA) large_before += f.payload.size();
+  }
+  EXPECT_LE(large_before, 3u * 16384);
+}
+
+// --- the end ---
+
+TEST(H2Server, DrainsInTwoSteps) {
+  Server server;
+  Nghttp2Peer client(false);
+  client.request(get("/1"));
+  talk(server.transport, client);
+  server.session->drain();
+  auto frames = parse_frames(server.transport.flush());
+  const RawFrame* notice = find_frame(frames, NGHTTP2_GOAWAY);
+  ASSERT_NE(notice, nullptr);
+  EXPECT_EQ(notice->word(0), 0x7fffffffu);
+  // A request that was under way is still served.
+  server.session->on_data(headers(3, get("/2")));
+  EXPECT_EQ(server.sink.exchanges.size(), 2u);
+  server.transport.advance(2s);
+  frames = parse_frames(server.transport.flush());
+  const RawFrame* last = find_frame(frames, NGHTTP2_GOAWAY);
+  ASSERT_NE(last, nullptr);
+  EXPECT_EQ(last->word(0), 3u);
+  EXPECT_FALSE(server.transport.closing);
+  server.session->on_data(headers(5, get("/late")));
+  EXPECT_EQ(server.sink.exchanges.size(), 2u);
+  for (const auto& exchange : server.sink.exchanges) exchange->stream->send_head(ok(), End::yes);
+  server.transport.flush();
+  EXPECT_TRUE(server.transport.closing);
+  EXPECT_TRUE(server.sink.exchanges[0]->completed);
+  EXPECT_TRUE(server.sink.exchanges[1]->completed);
+}
+
+TEST(H2Server, TheDrainPingsAnswerEndsTheNotice) {
+  Server server;
+  Nghttp2Peer client(false);
+  talk(server.transport, client);
+  server.session->drain();
+  talk(server.transport, client);
+  EXPECT_TRUE(server.transport.closing);
+  EXPECT_FALSE(client.goaways.empty());
+}
+
+TEST(H2Server, CloseAfterServesWhatIsOpen) {
+  Server server;
+  server.start();
+  server.feed(headers(1, get()));
+  server.only().stream->close_after();
+  auto frames = parse_frames(server.transport.flush());
+  ASSERT_NE(find_frame(frames, NGHTTP2_GOAWAY), nullptr);
+  EXPECT_EQ(find_frame(frames, NGHTTP2_GOAWAY)->word(0), 1u);
+  EXPECT_FALSE(server.transport.closing);
+  server.only().stream->send_head(ok(), End::yes);
+  server.transport.flush();
+  EXPECT_TRUE(server.transport.closing);
+}
+
+TEST(H2Server, RequestsPerConnectionAreBounded) {
+  H2ServerOptions options;
+  options.requests_max = 3;
+  Server server(options);
+  server.start();
+  for (std::uint32_t id = 1; id < 12; id += 2) server.feed(headers(id, get()));
+  EXPECT_EQ(server.sink.exchanges.size(), 3u);
+  for (const auto& exchange : server.sink.exchanges) exchange->stream->send_head(ok(), End::yes);
+  server.transport.flush();
+  EXPECT_TRUE(server.transport.closing);
+}
+
+// --- every split of the input ---
+
+TEST(H2Server, EverySplitGivesTheSameEvents) {
+  std::string input = preface();
+  input += headers(1, with(post("/one"), {{"content-length", "5"}}), kEndHeaders);
+  input += data(1, "hel") + data(1, "lo", kEndStream);
+  const std::string block = hpack(with(get("/two"), {{"x-long", std::string(200, 'q')}}));
+  input += frame(NGHTTP2_HEADERS, kEndStream, 3, block.substr(0, 10));
+  input += frame(NGHTTP2_CONTINUATION, 0, 3, block.substr(10, 40));
+  input += frame(NGHTTP2_CONTINUATION, kEndHeaders, 3, block.substr(50));
+  input += headers(5, with(get(), {{"Bad", "1"}}));
+  input += frame(NGHTTP2_DATA, 0x8, 7, "").substr(0, 0);
+  input += headers(7, post("/seven"), kEndHeaders) + frame(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 7,
+                                                           std::string("\x03"
+                                                                       "abc\0\0\0",
+                                                                       7));
+  input += headers(7, {{"x-t", "1"}});
+  input += frame(NGHTTP2_PING, 0, 0, "12345678") + frame(0xbb, 0, 0, "unknown") + rst_stream(7);
+  const auto run = [&](const std::vector<std::size_t>& cuts) {
+    Server server;
+    std::size_t from = 0;
+    std::string out;
+    for (const std::size_t cut : cuts) {
+      server.session->on_data(std::string_view(input).substr(from, cut - from));
+      from = cut;
+    }
+    server.session->on_data(std::string_view(input).substr(from));
+    server.transport.flush();
+    std::string log;
+    for (const auto& e : server.sink.exchanges) {
+      log += e->log + "#" + e->body + "#" + e->trailers + (e->ended ? "E" : "-") + (e->aborted ? "A" : "-") + "\n";
+    }
+    for (const Reason reason : server.sink.refused) log += std::string(reason_code(reason)) + "\n";
+    return log + (server.transport.closing ? "closing" : "open");
+  };
+  const std::string whole = run({});
+  EXPECT_NE(whole.find("hello"), std::string::npos);
+  EXPECT_NE(whole.find("/two"), std::string::npos);
+  EXPECT_NE(whole.find("http.h2_uppercase_name"), std::string::npos);
+  EXPECT_NE(whole.find("x-t=1;"), std::string::npos);
+  EXPECT_NE(whole.find("open"), std::string::npos);
+  for (std::size_t at = 1; at < input.size(); ++at) ASSERT_EQ(run({at}), whole) << "cut at " << at;
+  std::vector<std::size_t> all;
+  for (std::size_t at = 1; at < input.size(); ++at) all.push_back(at);
+  EXPECT_EQ(run(all), whole);
+}
+
+}  // namespace
+}  // namespace gatehouse::http
