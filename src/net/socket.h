@@ -69,7 +69,10 @@ class Stream {
  public:
   Stream() = default;
   explicit Stream(Fd fd) noexcept : fd_(std::move(fd)) {}
-  void start_tls(std::unique_ptr<crypto::TlsSession> session) noexcept { tls_ = std::move(session); }
+  void start_tls(std::unique_ptr<crypto::TlsSession> session) noexcept {
+    tls_ = std::move(session);
+    if (peer_closed_) tls_->peer_closed();
+  }
 
   int fd() const noexcept { return fd_.get(); }
   bool is_tls() const noexcept { return tls_ != nullptr; }
