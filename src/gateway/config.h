@@ -233,6 +233,29 @@ struct SecurityHeadersConfig {
   std::string referrer_policy = "strict-origin-when-cross-origin";
 };
 
+enum class WafOnExceed : std::uint8_t { deny, partial };
+struct WafExclusion {
+  std::uint32_t rule = 0;
+  std::string target;  // "ARGS:comment"; empty: the rule as a whole
+  bool operator==(const WafExclusion&) const = default;
+};
+// Read and checked, so that files written for the whole of Gatehouse load; nothing acts on it until the WAF layer is
+// here.
+struct WafConfig {
+  Mode mode = Mode::enforce;
+  std::vector<std::string> rules{"crs"};  // "crs", or globs of SecLang files
+  std::uint32_t paranoia = 1;
+  std::uint32_t inbound_threshold = 5, outbound_threshold = 4;
+  std::uint64_t request_body = 128 * 1024, response_body = 0;  // inspected bytes; 0: not inspected
+  WafOnExceed on_exceed = WafOnExceed::deny;
+  std::vector<WafExclusion> exclude;
+};
+struct RouteWafConfig {  // what a route changes; absent: as above
+  std::optional<Mode> mode;
+  std::optional<std::uint32_t> paranoia;
+  std::vector<WafExclusion> exclude;
+};
+
 struct RouteConfig {
   std::string name;
   MatchConfig match;
@@ -250,6 +273,7 @@ struct RouteConfig {
   WebSocketConfig websocket;
   std::optional<MirrorConfig> mirror;
   SecurityHeadersConfig security_headers;
+  RouteWafConfig waf;
   bool allow_encoded_slash = false;
   std::vector<std::pair<telemetry::Layer, Mode>> modes;  // `layers: { rate: monitor }` overrides of this route
 };
@@ -279,6 +303,7 @@ struct AuthenticationConfig {
   std::optional<ApiKeysConfig> api_keys;
   std::optional<ClientCertificatesConfig> client_certificates;
   InternalTokenConfig internal_token;
+  bool forward_credentials = false;  // the client's token or API key goes to the service too
 };
 
 struct FailedLoginsConfig {
@@ -322,8 +347,9 @@ struct ProcessConfig {
 
 struct Config {
   std::string file;  // where it came from
-  std::string trust_domain;
-  std::string data_dir;
+  std::uint32_t version = 1;
+  std::string trust_domain = "gatehouse.local";
+  std::string data_dir = "data";  // absolute once loaded
   ProcessConfig process;
   std::vector<Zone> zones;  // the built-in four first: external, dmz, corporate, hybrid
   std::vector<ListenerConfig> listeners;
@@ -331,9 +357,11 @@ struct Config {
   std::vector<RouteConfig> routes;
   AuthenticationConfig authentication;
   std::vector<RateLimitConfig> rate_limit;
+  std::string counters = "memory";           // `state: { counters: … }`: where limits are counted
   std::uint32_t rate_entries_max = 1 << 20;  // `state: { rate_entries: … }`
   PenaltiesConfig penalties;
   BansConfig bans;
+  WafConfig waf;
   TelemetryConfig telemetry;
   AdminConfig admin;
   std::vector<std::pair<telemetry::Layer, Mode>> modes;  // `layers: { rate: monitor }`; enforce where not named

@@ -1,0 +1,47 @@
+#pragma once
+// What is wrong or could be better in a configuration file, where, why, and what to do about it; and the three forms in
+// which it is shown: text with the line and a caret, JSON, SARIF 2.1.0.
+//
+// Values; no shared state.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/yaml.h"
+
+namespace gatehouse::app {
+
+enum class Severity : std::uint8_t { error, warning, info };
+std::string_view name_of(Severity severity) noexcept;
+std::optional<Severity> severity_of(std::string_view name) noexcept;
+
+struct Diagnostic {
+  Severity severity = Severity::error;
+  std::string id;  // stable: "config.unknown_key", "tls.key_permissions"
+  std::string file;
+  codec::YamlPosition position;  // line 0: of the file as a whole
+  std::string message;           // what
+  std::string why;               // what could happen; empty for plain mistakes
+  std::string hint;              // what to write instead, or to do
+};
+
+// By severity is not asked for: people read a file from top to bottom.
+void sort_by_position(std::vector<Diagnostic>& diagnostics);
+
+// `source` is the text of the file that the positions are in; its lines are quoted.
+std::string to_text(std::span<const Diagnostic> diagnostics, std::string_view source, bool colour);
+// {"file", "valid", "diagnostics": [{severity, id, file, line, column, message, why, hint}]}
+std::string to_json(std::span<const Diagnostic> diagnostics, std::string_view file);
+std::string to_sarif(std::span<const Diagnostic> diagnostics, std::string_view file);
+
+// Whether `fd` is a terminal that wants colour: NO_COLOR unset or empty (no-color.org), TERM not "dumb".
+bool wants_colour(int fd) noexcept;
+
+// The member of `known` closest to `word`, for "did you mean"; empty when nothing is close enough to be a slip.
+std::string_view closest(std::string_view word, std::span<const std::string_view> known) noexcept;
+
+}  // namespace gatehouse::app
