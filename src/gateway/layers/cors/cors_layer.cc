@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/evidence.h"
+#include "gateway/vary.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -24,12 +25,6 @@ bool is_field_name_list(std::string_view list) noexcept {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
                   c == ',' || c == ' ';
          });
-}
-
-void add_vary(Request& request, http::Fields& fields, std::string_view name) {
-  if (fields.has_token("vary", name) || fields.has_token("vary", "*")) return;
-  const auto before = fields.get("vary");
-  fields.set("vary", before && !before->empty() ? evidence(request.arena, "{}, {}", *before, name) : name);
 }
 
 }  // namespace
@@ -97,7 +92,7 @@ void CorsLayer::on_response(Request& request, http::ResponseHead& response) cons
   http::Fields& fields = response.fields;
   fields.remove_if([](const http::Field& field) { return field.name.starts_with("access-control-"); });
   // Also on answers to requests without an origin: a cache must not serve those to a browser.
-  if (!policy->any_origin) add_vary(request, fields, "origin");
+  if (!policy->any_origin) add_vary(request.arena, fields, "origin");
   const auto origin = request.message.fields.get("origin");
   if (!origin) return;
   const std::string_view allowed = allowed_origin(*policy, *origin);
@@ -108,8 +103,8 @@ void CorsLayer::on_response(Request& request, http::ResponseHead& response) cons
     if (!policy->expose.empty()) fields.add("access-control-expose-headers", policy->expose);
     return;
   }
-  add_vary(request, fields, "access-control-request-method");
-  add_vary(request, fields, "access-control-request-headers");
+  add_vary(request.arena, fields, "access-control-request-method");
+  add_vary(request.arena, fields, "access-control-request-headers");
   if (!policy->methods.empty()) fields.add("access-control-allow-methods", policy->methods);
   const auto asked = request.message.fields.get("access-control-request-headers");
   if (!policy->headers.empty()) {
