@@ -9,8 +9,8 @@
 // endpoint, nor more than `max_ejected_percent` of them (but always one, where there are two). (3) At most
 // kEndpointsMax addresses are known over a Cluster's life; further ones are dropped and counted.
 //
-// Life of an attempt: pick → attempt_begun → ... → attempt_ended. A connection holds an Admission of `connections()`,
-// a request one of `requests()`, and of `pending()` while it waits for its connection.
+// Life of a request: admit_request, then for each attempt pick → attempt_begun → ... → attempt_ended. A connection
+// holds an Admission of `connections()`, and a request one of `pending()` while it waits for its connection.
 
 #include <cstdint>
 #include <memory>
@@ -65,9 +65,11 @@ class Cluster {
   const ServiceConfig& config() const noexcept { return config_; }
   const std::string& name() const noexcept { return config_.name; }
 
+  // Once per request, whatever its attempts: counts it for the retry budget. Empty when the circuit is open.
+  Admission admit_request(MonotonicTime now) noexcept;
   // `context.tried` are avoided while another endpoint is available.
   Pick pick(const PickContext& context) noexcept;
-  void attempt_begun(Endpoint& endpoint, MonotonicTime now) noexcept;
+  void attempt_begun(Endpoint& endpoint) noexcept;
   void attempt_ended(Endpoint& endpoint, AttemptOutcome outcome, MonotonicTime now) noexcept;
 
   Limit& connections() noexcept { return connections_; }
