@@ -3,8 +3,13 @@
 
 #include <benchmark/benchmark.h>
 
+#include "telemetry/access_log.h"
+#include "telemetry/metrics.h"
+#include "telemetry/record_ring.h"
 #include "telemetry/record_sample.h"
+#include "telemetry/recorder.h"
 #include "telemetry/render.h"
+#include "telemetry/trace.h"
 
 namespace gatehouse::telemetry {
 namespace {
@@ -31,6 +36,68 @@ void BM_AppendCommon(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_AppendCommon);
+
+void BM_MetricsRecord(benchmark::State& state) {
+  Metrics metrics(1);
+  const DecisionRecord record = sample_record();
+  for (auto _ : state) metrics.shard(0).record(record);
+}
+BENCHMARK(BM_MetricsRecord);
+
+void BM_MetricsCountByLabels(benchmark::State& state) {
+  Metrics metrics(1);
+  for (auto _ : state) metrics.shard(0).count(Metric::upstream_requests, {"orders", "success"});
+}
+BENCHMARK(BM_MetricsCountByLabels);
+
+void BM_RecordRingAdd(benchmark::State& state) {
+  const DecisionRecord record = sample_record();
+  std::string line;
+  append_json(record, line);
+  RecordStore store(1);
+  for (auto _ : state) store.add(0, record, line);
+}
+BENCHMARK(BM_RecordRingAdd);
+
+void BM_AccessLogWrite(benchmark::State& state) {
+  const std::string line(1300, 'x');
+  auto log = AccessLog::open({.to = "/dev/null", .buffer_bytes = 16 * 1024 * 1024});
+  for (auto _ : state) (*log)->write(0, line);
+  state.counters["dropped"] = static_cast<double>((*log)->counters().lines_dropped);
+}
+BENCHMARK(BM_AccessLogWrite);
+
+// All of it: what a shard pays for a finished request.
+void BM_Recorder(benchmark::State& state) {
+  const DecisionRecord record = sample_record();
+  Metrics metrics(1);
+  RecordStore store(1);
+  auto log = AccessLog::open({.to = "/dev/null"});
+  Recorder recorder(0, metrics, store, **log);
+  for (auto _ : state) recorder.record(record);
+}
+BENCHMARK(BM_Recorder);
+
+void BM_RequestIdAndTrace(benchmark::State& state) {
+  IdGenerator ids({1, 2, 3, 4});
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(ids.request_id(WallTime(Duration(1'750'000'000'123'456'000))));
+    benchmark::DoNotOptimize(ids.begin("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "", false));
+  }
+}
+BENCHMARK(BM_RequestIdAndTrace);
+
+void BM_Scrape(benchmark::State& state) {
+  Metrics metrics(2);
+  DecisionRecord record = sample_record();
+  for (int i = 0; i < 100; ++i) {
+    const std::string route = "route-" + std::to_string(i);
+    record.route = route;
+    metrics.shard(0).record(record);
+  }
+  for (auto _ : state) benchmark::DoNotOptimize(metrics.render(MetricsFormat::text));
+}
+BENCHMARK(BM_Scrape)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace gatehouse::telemetry

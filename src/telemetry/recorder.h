@@ -1,0 +1,38 @@
+#pragma once
+// What a shard does with a finished request's decision record: counts it, keeps it, logs it. The record is rendered
+// once for both the ring and the log.
+//
+// Thread safety: belongs to its shard. What it refers to must outlive it.
+
+#include <string>
+
+#include "telemetry/access_log.h"
+#include "telemetry/decision_record.h"
+#include "telemetry/metrics.h"
+#include "telemetry/record_ring.h"
+
+namespace gatehouse::telemetry {
+
+class Recorder {
+ public:
+  Recorder(std::size_t shard, Metrics& metrics, RecordStore& records, AccessLog& log) noexcept
+      : shard_(shard), metrics_(metrics.shard(shard)), records_(records), log_(&log) {}
+
+  // A reload may bring another access log.
+  void set_access_log(AccessLog& log) noexcept { log_ = &log; }
+  ShardMetrics& metrics() noexcept { return metrics_; }
+
+  void record(const DecisionRecord& record);
+
+ private:
+  const std::size_t shard_;
+  ShardMetrics& metrics_;
+  RecordStore& records_;
+  AccessLog* log_;
+  std::string line_;
+};
+
+// The counters of an access log and of the program's log, as metrics. `log` is asked for at every scrape; null: none.
+void add_log_collector(Metrics& metrics, std::function<const AccessLog*()> log);
+
+}  // namespace gatehouse::telemetry

@@ -1,0 +1,45 @@
+#include "telemetry/recorder.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "telemetry/record_sample.h"
+#include "telemetry/render.h"
+
+namespace gatehouse::telemetry {
+namespace {
+
+TEST(Recorder, CountsKeepsAndLogs) {
+  std::string folder = (std::filesystem::temp_directory_path() / "gatehouse-recorder-XXXXXX").string();
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const DecisionRecord record = sample_record();
+  std::string json, common;
+  append_json(record, json);
+  append_common(record, common);
+  for (const auto format : {AccessLogFormat::json, AccessLogFormat::common}) {
+    const std::string path = folder + (format == AccessLogFormat::json ? "/json" : "/common");
+    auto log = AccessLog::open({.to = path, .format = format});
+    ASSERT_TRUE(log);
+    Metrics metrics(1);
+    RecordStore records(1, 128 * 1024);
+    Recorder recorder(0, metrics, records, **log);
+    recorder.record(record);
+    recorder.record(record);
+    (*log)->flush();
+    EXPECT_EQ(records.find(record.request_id), json) << "the ring holds JSON, whatever the log's format";
+    EXPECT_EQ(metrics.value(metrics.series(Metric::requests, {"public", "orders-read", "2xx", "pass"})), 2);
+    std::ifstream in(path);
+    std::string line;
+    ASSERT_TRUE(std::getline(in, line));
+    EXPECT_EQ(line, format == AccessLogFormat::json ? json : common);
+    add_log_collector(metrics, [&] { return log->get(); });
+    const std::string text = metrics.render(MetricsFormat::text);
+    EXPECT_NE(text.find("gatehouse_access_log_bytes_total " + std::to_string(2 * line.size() + 2)), std::string::npos);
+  }
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace gatehouse::telemetry
