@@ -1,0 +1,200 @@
+#include "telemetry/reasons.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace gatehouse::telemetry {
+namespace {
+
+constexpr std::string_view kFixClient = "Correct the client: no setting of the gateway lets this through.";
+constexpr std::string_view kWatchClient =
+    "An ordinary client does not do this. Look for other requests of this client: gatehouse bans add ADDRESS --for 1h";
+
+// Sorted by code within each family; a family's own text ends in '.'.
+constexpr ReasonText kReasons[] = {
+    // bans
+    {"ban.network", "the client's address lies in a network that `bans.deny` lists",
+     "Take the network out of bans.deny, or put the address into bans.allow."},
+    {"ban.timed", "the client's address is banned for a time, by an operator or for repeated attacks",
+     "See `gatehouse bans`; lift it with `gatehouse bans remove ADDRESS`."},
+    {"ban.", "the client is banned", "See `gatehouse bans`."},
+    // zones and routes
+    {"zone.forbidden", "the route may not be called from the client's zone",
+     "Add the zone to the route's `zones`, or the client's network to the right zone under `zones`."},
+    {"zone.", "the client's zone does not allow this", "See `zones` in the configuration."},
+    {"route.not_found", "no route matches the host, path and method",
+     "Only what is listed is reachable: add a route whose `match` covers this request."},
+    {"route.method_not_allowed", "routes match the path, but none of them this method",
+     "Add the method to the route's `match.methods`."},
+    {"route.", "no route takes this request", "See `routes` in the configuration."},
+    // limits and rates
+    {"limits.body", "the body is longer than the route allows", "Raise `body_bytes` of the route or the listener."},
+    {"limits.", "a limit of the listener or the route was exceeded", "See `limits` of the listener."},
+    {"rate.concurrency", "too many requests of this key are in flight at once",
+     "Raise `concurrent` of that rate limit, or let the client wait for its answers."},
+    {"rate.exceeded", "the key has used up its rate and its burst",
+     "The client should wait as Retry-After says. If the limit is too low, raise `rate` or `burst`; to see first whom "
+     "it hits, set the layer to monitor."},
+    {"rate.", "a rate limit was reached", "See `rate_limit` of the route and of the whole gateway."},
+    // penalties
+    {"penalty.ban", "the client was banned for repeated attacks",
+     "See `penalties.attacks`; lift the ban with `gatehouse bans remove ADDRESS`."},
+    {"penalty.delay", "the client was slowed down after repeated failures", "See `penalties.failed_logins`."},
+    {"penalty.failed_logins", "the client was slowed down after repeated failed logins",
+     "It passes when the client authenticates, or with time: see `penalties.failed_logins`."},
+    {"penalty.parked_full", "the client had to be slowed down, and too many requests are held back already",
+     "Raise `penalties.parked_max`, or look for the attack that fills it."},
+    {"penalty.", "the client was penalised for what it did before", "See `penalties`."},
+    // authentication and authorization
+    {"auth.algorithm", "the token is signed with an algorithm that the issuer is not allowed",
+     "List it in `algorithms` of the issuer if it is meant to be used. Unsigned tokens are never accepted."},
+    {"auth.audience", "the token is meant for another audience",
+     "Compare the token's aud with the issuer's `audience`."},
+    {"auth.expired", "the token or key has expired",
+     "The client has to fetch a new one. Check its clock, and `leeway`."},
+    {"auth.issuer", "no configured issuer made this token",
+     "Compare the token's iss with `authentication.jwt[].issuer`."},
+    {"auth.keys_unavailable", "the issuer's keys could not be fetched, and no good ones are left",
+     "See whether the gateway reaches the issuer's `jwks` address: `gatehouse doctor`."},
+    {"auth.malformed", "the credentials are not well-formed", kFixClient},
+    {"auth.missing", "the route needs authentication and the request brought none",
+     "Send a token or key. If the route is for everybody, say `public: true`."},
+    {"auth.not_yet_valid", "the token is not valid yet", "Check the issuer's clock and ours, and `leeway`."},
+    {"auth.signature", "the token's signature does not verify with the issuer's keys",
+     "Either the token was tampered with, or the issuer uses keys that are not in its `jwks`."},
+    {"auth.unknown_key", "the API key is unknown or revoked", "See `gatehouse apikey list`."},
+    {"auth.", "the caller did not prove who it is", "See `authentication` in the configuration."},
+    {"access.audience", "the token is for another audience than the route's", "See `access.audience` of the route."},
+    {"access.mfa", "the route needs a second factor in this session, and a fresh one",
+     "The user has to sign in with a second factor again; see `access.mfa_max_age`."},
+    {"access.role", "the caller has none of the roles that the route asks for",
+     "Give the caller one of the roles, or add one of its roles to `access.roles`."},
+    {"access.scope", "the token lacks a scope that the route asks for",
+     "The client has to ask its issuer for the scope, or `access.scopes` asks for too much."},
+    {"access.", "the caller is known, and not allowed to do this", "See `access` of the route."},
+    // browsers
+    {"cors.origin", "a page of another origin asked, and the route does not list that origin",
+     "Add it to `cors.origins` of the route if that page may read the answers."},
+    {"cors.preflight", "a browser asked whether it may send a request; the gateway answered by itself", ""},
+    {"cors.", "a rule for pages of other origins applied", "See `cors` of the route."},
+    // inspection
+    {"waf.score", "the inspection rules that matched add up to more than the threshold",
+     "The evidence names rules and fields. For a false alarm exclude one rule for one field: `waf.exclude` of the "
+     "route."},
+    {"waf.", "the inspection rules matched", "The evidence names rule and field; see `waf` of the route."},
+    {"schema.", "the request does not fit the route's schema", kFixClient},
+    // upstream
+    {"circuit.open", "a circuit limit of the service is reached, so no attempt was made",
+     "The service is slower than its load. Give it endpoints, or raise `circuit`."},
+    {"circuit.", "a circuit limit of the service is reached", "See `circuit` of the service."},
+    {"upstream.bad_response", "the upstream's answer was not valid HTTP; nothing of it was passed on",
+     "Look at the service: a proxy that guesses what such an answer means can be made to mix up answers."},
+    {"upstream.circuit_open", "a circuit limit of the service is reached, so no attempt was made",
+     "The service is slower than its load. Give it endpoints, or raise `circuit`."},
+    {"upstream.connect", "no connection to the upstream came about", "Is the service running, and its address right?"},
+    {"upstream.connect_timeout", "the upstream did not accept the connection in time",
+     "Is the service reachable? See `timeouts.connect`."},
+    {"upstream.no_endpoint", "the service has no endpoint that could take the request",
+     "See `gatehouse status`: all are unhealthy or ejected, or their name does not resolve."},
+    {"upstream.reset", "the upstream closed the connection before its answer was complete",
+     "Look at the service's own log at this time, with the trace id."},
+    {"upstream.response_timeout", "the upstream did not answer in time",
+     "See `timeouts.response` and the route's `timeout`."},
+    {"upstream.tls", "the TLS handshake with the upstream failed",
+     "Check `tls.ca` and `tls.sni` of the service, and its certificate's names and dates."},
+    {"upstream.unhealthy", "all endpoints of the service fail their health checks",
+     "See `gatehouse status` and the service's `health.path`."},
+    {"upstream.", "the upstream did not give a usable answer", "See `gatehouse status` and the service's own log."},
+    // messages that were refused before they became requests
+    {"http.authority_mismatch", "the request names two different hosts", kWatchClient},
+    {"http.backslash", "the path holds a backslash, which some servers take for a slash", kFixClient},
+    {"http.bad_forwarded", "a forwarding header of a trusted proxy cannot be read",
+     "Correct the proxy in front, or take it out of `trusted_proxies`."},
+    {"http.bare_cr", "a carriage return stands alone, which parsers read differently", kWatchClient},
+    {"http.bare_lf", "a line ends without a carriage return, which parsers read differently", kWatchClient},
+    {"http.body_too_large", "the body is longer than allowed", "Raise `body_bytes` of the route or the listener."},
+    {"http.body_too_slow", "the body came more slowly than `body_min_rate`",
+     "Either a slow-body attack, or a client on a very poor line: lower `limits.body_min_rate`."},
+    {"http.chunk", "the chunked body is malformed", kWatchClient},
+    {"http.content_length", "the Content-Length is not a plain number", kWatchClient},
+    {"http.content_length_mismatch", "the body is not as long as its Content-Length says", kFixClient},
+    {"http.control_byte", "there are control bytes in the head", kWatchClient},
+    {"http.dot_segments", "the path climbs above its root", kWatchClient},
+    {"http.duplicate_content_length", "there is more than one Content-Length", kWatchClient},
+    {"http.duplicate_field", "a field that may come once came twice", kFixClient},
+    {"http.duplicate_host", "there is more than one Host", kWatchClient},
+    {"http.encoded_backslash", "the path holds %5C, which some servers take for a slash", kFixClient},
+    {"http.encoded_nul", "the path holds %00", kWatchClient},
+    {"http.encoded_slash", "the path holds %2F, which the gateway and the service might read differently",
+     "If the route's paths need it, set `allow_encoded_slash: true` there."},
+    {"http.escape", "the path holds a broken percent-escape", kFixClient},
+    {"http.expect", "the Expect field asks for something other than 100-continue", kFixClient},
+    {"http.field_name", "a field's name is not a token", kFixClient},
+    {"http.forwarded_conflict", "Forwarded and X-Forwarded-For of a trusted proxy disagree",
+     "Let the proxy in front send one of the two."},
+    {"http.h2_connection_header", "an HTTP/2 request carries a field that belongs to HTTP/1 connections", kFixClient},
+    {"http.h2_continuation_flood", "an HTTP/2 head came in too many CONTINUATION frames", kWatchClient},
+    {"http.h2_empty_frame_flood", "too many empty HTTP/2 frames", kWatchClient},
+    {"http.h2_hpack_expansion", "an HTTP/2 head expands beyond the limit",
+     "An attack, or very large cookies: see `limits.header_bytes`."},
+    {"http.h2_ping_flood", "too many HTTP/2 PING frames", kWatchClient},
+    {"http.h2_protocol_error", "the client broke the HTTP/2 protocol", kFixClient},
+    {"http.h2_provoked_reset", "the client made us reset too many HTTP/2 streams", kWatchClient},
+    {"http.h2_pseudo_header", "HTTP/2 pseudo-headers are missing, repeated or misplaced", kFixClient},
+    {"http.h2_rapid_reset", "the client opened and reset HTTP/2 streams too fast", kWatchClient},
+    {"http.h2_settings_flood", "too many HTTP/2 SETTINGS frames", kWatchClient},
+    {"http.h2_uppercase_name", "an HTTP/2 field name has capital letters", kFixClient},
+    {"http.h2_window_flood", "the client kept its HTTP/2 window closed to hold our memory", kWatchClient},
+    {"http.header_timeout", "the head did not come in time",
+     "Either a slow-header attack, or see `limits.header_timeout`."},
+    {"http.header_too_large", "the head is larger than allowed",
+     "See `limits.header_bytes`; large cookies are the usual cause."},
+    {"http.host", "the Host is not a valid host name", kFixClient},
+    {"http.leading_space", "there is white space before the first field", kWatchClient},
+    {"http.method", "the method is not a token", kFixClient},
+    {"http.missing_colon", "a field line has no colon", kFixClient},
+    {"http.missing_host", "the request has no Host", kFixClient},
+    {"http.obs_fold", "a field is continued on a second line, which HTTP no longer allows", kFixClient},
+    {"http.overlong_utf8", "the path holds UTF-8 in a longer form than needed, a way to hide characters", kWatchClient},
+    {"http.peer_closed", "the client closed the connection before it had its answer", ""},
+    {"http.request_line", "the request line is malformed", kFixClient},
+    {"http.space_before_colon", "a field's name is followed by a space", kWatchClient},
+    {"http.status_line", "the upstream's status line is malformed", "Look at the service."},
+    {"http.target", "the request target is malformed", kFixClient},
+    {"http.te_and_cl", "the request has both Transfer-Encoding and Content-Length: request smuggling begins like this",
+     kWatchClient},
+    {"http.te_in_http10", "an HTTP/1.0 request has a Transfer-Encoding", kWatchClient},
+    {"http.too_many_headers", "the head has more fields than allowed", "See `limits.headers`."},
+    {"http.trailer", "a trailer holds a field that may not be there", kWatchClient},
+    {"http.transfer_encoding", "the Transfer-Encoding is not exactly `chunked`", kWatchClient},
+    {"http.truncated", "the message ended too early", ""},
+    {"http.underscore_in_name", "a field's name has an underscore, which servers confuse with a dash",
+     "If a client needs it, set `allow_underscore_headers: true` on the listener."},
+    {"http.upgrade", "the Upgrade is malformed", kFixClient},
+    {"http.upgrade_not_allowed", "the route does not allow an Upgrade",
+     "Set `websocket: { enabled: true }` on the route."},
+    {"http.uri_too_long", "the target is longer than allowed", "See `limits.uri_bytes`."},
+    {"http.version", "the HTTP version is malformed or not spoken here", kFixClient},
+    {"http.", "the message was malformed", kFixClient},
+};
+
+constexpr ReasonText kUnknown = {"", "this version of the program does not know the reason code", ""};
+
+const ReasonText* find(std::string_view code) noexcept {
+  const auto* const found =
+      std::find_if(std::begin(kReasons), std::end(kReasons), [&](const ReasonText& text) { return text.code == code; });
+  return found == std::end(kReasons) ? nullptr : found;
+}
+
+}  // namespace
+
+const ReasonText& text_of_reason(std::string_view code) noexcept {
+  if (const ReasonText* exact = find(code)) return *exact;
+  const std::size_t dot = code.find('.');
+  const ReasonText* family = dot == std::string_view::npos ? nullptr : find(code.substr(0, dot + 1));
+  return family != nullptr ? *family : kUnknown;
+}
+
+bool has_reason_text(std::string_view code) noexcept { return find(code) != nullptr; }
+
+}  // namespace gatehouse::telemetry
