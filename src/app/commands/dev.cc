@@ -1,0 +1,192 @@
+#include "app/commands/dev.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <vector>
+
+#include "app/commands/run.h"
+#include "app/dev/demo_credentials.h"
+#include "app/dev/demo_keeper.h"
+#include "app/dev/demo_text.h"
+#include "crypto/x509.h"
+#include "net/socket.h"
+
+namespace gatehouse::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<std::string> find_demo(const std::string& given) {
+  std::vector<fs::path> places;
+  std::error_code ignored;
+  if (!given.empty()) {
+    places.emplace_back(given);
+  } else if (const char* named = std::getenv("GATEHOUSE_DEMO_DIR")) {
+    places.emplace_back(named);
+  } else {
+    const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+    places.push_back(program.parent_path() / "../../demo");  // build/release/gatehouse
+    places.push_back(program.parent_path() / "../share/gatehouse/demo");
+    places.emplace_back("/usr/share/gatehouse/demo");
+  }
+  for (const fs::path& place : places) {
+    if (fs::exists(place / "gatehouse.yaml", ignored)) return fs::canonical(place, ignored).string();
+  }
+  return fail(ErrorCode::not_found, fmt::format("no demo in {}; GATEHOUSE_DEMO_DIR can name it", places.front().string()));
+}
+
+Result<std::string> find_python() {
+  const char* path = std::getenv("PATH");
+  std::string_view rest = path != nullptr ? path : "/usr/bin:/bin";
+  std::vector<std::string> candidates{"/usr/bin/python3"};
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find(':'), rest.size());
+    candidates.push_back(fmt::format("{}/python3", rest.substr(0, end)));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  for (const std::string& candidate : candidates) {
+    if (access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return fail(ErrorCode::not_found, "python3 is needed for the demo's services: apt-get install python3");
+}
+
+// `wanted` when nobody has it on the loopback address, else one that the kernel picks. 0: none at all.
+std::uint16_t free_port(std::uint16_t wanted) {
+  for (const std::uint16_t port : {wanted, std::uint16_t{0}}) {
+    const net::Fd probe(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    if (bind(probe.get(), reinterpret_cast<sockaddr*>(&address), length) == 0 &&
+        getsockname(probe.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0) {
+      return ntohs(address.sin_port);
+    }
+  }
+  return 0;
+}
+
+// Puts the values where the template has @NAME@; every name must be known.
+Result<std::string> fill_in(const std::string& file, const std::map<std::string, std::string, std::less<>>& values) {
+  std::ifstream in(file);
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::string out;
+  std::size_t at = 0;
+  for (std::size_t open; (open = text.find('@', at)) != std::string::npos;) {
+    const std::size_t close = text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", open + 1);
+    if (close == std::string::npos || text[close] != '@' || close == open + 1) {  // a lone @
+      out.append(text, at, open + 1 - at);
+      at = open + 1;
+      continue;
+    }
+    const auto value = values.find(std::string_view(text).substr(open + 1, close - open - 1));
+    if (value == values.end()) return fail(ErrorCode::invalid, fmt::format("{}: no value for {}", file, text.substr(open, close + 1 - open)));
+    out.append(text, at, open - at).append(value->second);
+    at = close + 1;
+  }
+  return out.append(text, at);
+}
+
+// As root the gateway becomes somebody else, who must own what it reads again at a reload.
+std::string user_to_become() {
+  if (geteuid() != 0) return {};
+  return getpwnam("gatehouse") != nullptr ? "gatehouse" : "nobody";
+}
+
+void give_to(const std::string& user, const fs::path& folder) {
+  const passwd* entry = user.empty() ? nullptr : getpwnam(user.c_str());
+  if (entry == nullptr) return;
+  const uid_t uid = entry->pw_uid;
+  const gid_t gid = entry->pw_gid;
+  std::error_code ignored;
+  for (const auto& file : fs::recursive_directory_iterator(folder, ignored)) {
+    if (lchown(file.path().c_str(), uid, gid) != 0) continue;  // a reload will say what it can't read
+  }
+  if (lchown(folder.c_str(), uid, gid) != 0) return;
+}
+
+struct Prepared {
+  std::string folder, config_file, program;
+  std::uint16_t port = 0;
+  std::vector<DemoService> services;
+};
+
+Status prepare(const DevOptions& options, Prepared& demo) {
+  auto authority = crypto::LocalAuthority::open(demo.folder + "/ca", "shop.example");
+  if (!authority) return tl::unexpected(std::move(authority.error()));
+  const auto certificate = authority->issue_server({"localhost", "shop.example", "127.0.0.1"});
+  if (!certificate) return tl::unexpected(certificate.error());
+  std::error_code error;
+  fs::copy_file(authority->certificate_file(), demo.folder + "/ca.pem", error);
+  if (error) return fail(ErrorCode::io, error.message());
+  if (auto written = write_demo_credentials(demo.folder, SystemClock::instance()); !written) return written;
+
+  demo.port = free_port(options.port);
+  if (demo.port == 0) return fail(ErrorCode::unavailable, "no free port on the loopback address");
+  std::map<std::string, std::string, std::less<>> values{{"LISTEN", fmt::format("127.0.0.1:{}", demo.port)},
+                                                         {"CERTIFICATE", certificate->certificate_file},
+                                                         {"CERTIFICATE_KEY", certificate->key_file},
+                                                         {"ACCESS_LOG", demo.folder + "/access.log"}};
+  for (const DemoService& service : demo.services) {
+    std::string key = service.name;
+    for (char& c : key) c = static_cast<char>(c - 'a' + 'A');
+    values.emplace(key, std::to_string(service.port));
+  }
+  const auto template_file = find_demo(options.demo_dir);
+  auto config = fill_in(*template_file + "/gatehouse.yaml", values);
+  if (!config) return tl::unexpected(std::move(config.error()));
+  const std::string user = user_to_become();
+  if (!user.empty()) config->append(fmt::format("\nprocess: {{ user: {} }}\n", user));
+  std::ofstream(demo.config_file) << *config;
+  give_to(user, demo.folder);
+  return {};
+}
+
+int say(const Error& error) {
+  std::fprintf(stderr, "gatehouse dev: %s\n", error.message.c_str());
+  return 1;
+}
+
+}  // namespace
+
+int run_dev(const DevOptions& options) {
+  const auto demo_dir = find_demo(options.demo_dir);
+  if (!demo_dir) return say(demo_dir.error());
+  const auto python = find_python();
+  if (!python) return say(python.error());
+
+  const char* temporary = std::getenv("TMPDIR");
+  std::string folder = fmt::format("{}/gatehouse-XXXXXX", temporary != nullptr && *temporary != '\0' ? temporary : "/tmp");
+  if (mkdtemp(folder.data()) == nullptr) return say(fail_errno("making " + folder).value());  // mode 0700
+
+  Prepared demo;
+  demo.folder = folder;
+  demo.config_file = folder + "/gatehouse.yaml";
+  for (const char* name : {"catalogue", "orders", "payments"}) {
+    demo.services.push_back({name, {*python, "-B", fmt::format("{}/{}.py", *demo_dir, name), "--port", "0"}, 0});
+  }
+  demo.services[1].argv.insert(demo.services[1].argv.end(), {"--database", folder + "/orders.db"});
+  auto keeper = DemoKeeper::start(demo.services, folder);
+  if (!keeper) return say(keeper.error());
+  if (auto prepared = prepare(options, demo); !prepared) return say(prepared.error());
+
+  std::error_code ignored;
+  demo.program = fs::read_symlink("/proc/self/exe", ignored).string();
+  RunOptions run;
+  run.config_path = demo.config_file;
+  run.on_ready = [&demo] { print_demo_text(demo.folder, demo.port, demo.program); };
+  return run_gateway(run);
+}
+
+}  // namespace gatehouse::app
