@@ -1,0 +1,254 @@
+"""Upstreams that refuse, hang, die and recover: 502 and 504 within the timeouts, retries only where safe, ejection."""
+
+import threading
+import time
+
+import pytest
+
+import upstream
+import wire
+from upstream import die, hang, in_turn, mirror, raw, well
+
+FAST = {"timeouts": {"connect": "500ms", "response": "500ms"}}
+
+
+def service(**keys):
+    return {"main": {**FAST, **keys}}
+
+
+def timed(gate, **parts):
+    began = time.monotonic()
+    answer = gate.ask(**parts)
+    return answer, time.monotonic() - began
+
+
+FAULTS = {
+    # name: (behaviour, status)
+    "hangs": (hang, 504),
+    "closes without an answer": (die, 502),
+    "resets": (raw(b"", then="reset"), 502),
+    "closes inside the head": (raw(b"HTTP/1.1 200 OK\r\nX-A"), 502),
+    "hangs inside the head": (raw(b"HTTP/1.1 200 OK\r\nX-A", then="hang"), 504),
+    "answers 503": (well(503), 503),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults(gatehouse, backend, name):
+    behaviour, status = FAULTS[name]
+    gate = gatehouse(backend(behaviour), services=service(retry={"attempts": 1}))
+    answer, took = timed(gate)
+    assert answer.status == status and took < 3
+    record = gate.record_of(answer)
+    assert record["status"] == status
+    if name != "answers 503":
+        assert record["layer"] == "upstream" and record["reason"].startswith("upstream.")
+
+
+def test_refused(gatehouse, backend):
+    back = backend()
+    gate = gatehouse(back, services=service())
+    back.refuse()
+    answer, took = timed(gate)
+    assert answer.status in (502, 503) and took < 3
+
+
+def test_no_route_to_the_upstream_ends_in_time(gatehouse):
+    """A backlog that is full drops connection attempts: the connect timeout ends it."""
+    full = upstream.socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    port = full.getsockname()[1]
+    fillers = []
+    for _ in range(4):
+        one = upstream.socket.socket()
+        one.setblocking(False)
+        one.connect_ex(("127.0.0.1", port))
+        fillers.append(one)
+    gate = gatehouse([f"http://127.0.0.1:{port}"], services=service(retry={"attempts": 1}))
+    answer, took = timed(gate)
+    assert answer.status in (502, 504) and 0.3 < took < 3
+    full.close()
+
+
+# Retries
+
+
+def test_a_failed_connection_is_retried(gatehouse, backend):
+    """Whatever the method: nothing was sent."""
+    gone, good = backend(), backend(name="good")
+    gone.refuse()
+    gate = gatehouse([gone, good], services=service(balance="round_robin", retry={"attempts": 2, "budget_percent": 100}))
+    assert [gate.ask(method="POST", body=b"x").status for _ in range(6)] == [200] * 6
+
+
+def test_an_idempotent_request_is_retried(gatehouse, backend):
+    back = backend(in_turn(die, mirror))
+    gate = gatehouse(back, services=service(retry={"attempts": 2, "budget_percent": 100}))
+    assert gate.ask().status == 200
+    assert len(back.heads) == 2
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_others_are_not(gatehouse, backend, method):
+    back = backend(in_turn(die, mirror))
+    gate = gatehouse(back, services=service(retry={"attempts": 3, "budget_percent": 100}))
+    assert gate.ask(method=method, body=b"charge me once").status == 502
+    assert len(back.heads) == 1
+
+
+def test_not_after_the_answer_began(gatehouse, backend):
+    back = backend(in_turn(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), mirror))
+    gate = gatehouse(back, services=service(retry={"attempts": 3, "budget_percent": 100}))
+    with gate.connect() as connection:
+        connection.send(wire.request())
+        with pytest.raises(wire.Closed):
+            if connection.answer().status == 502:
+                raise wire.Closed(b"")
+    assert len(back.heads) == 1
+
+
+def test_on_status(gatehouse, backend):
+    back = backend(in_turn(raw(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), mirror))
+    gate = gatehouse(back, services=service(retry={"attempts": 2, "on": ["503"], "budget_percent": 100}))
+    assert gate.ask().status == 200
+
+
+def test_the_budget_holds(gatehouse, backend):
+    """When everything fails, retries are a fifth of the requests, not as many again."""
+    back = backend(die)
+    gate = gatehouse(back, services=service(retry={"attempts": 3, "budget_percent": 20}, outliers={"consecutive_errors": 1000}))
+    for _ in range(50):
+        assert gate.ask().status in (502, 503)
+    assert len(back.heads) <= 50 * 1.2 + 10, len(back.heads)
+
+
+def test_a_kept_connection_that_was_closed_meanwhile(gatehouse, backend):
+    """The classic race: the upstream closes an idle connection as we use it. Safe requests are retried, silently."""
+
+    def one_each(peer):
+        if peer.read_request():
+            peer.answer()
+
+    gate = gatehouse(backend(one_each), services=service(retry={"budget_percent": 100}), process={"shards": 1})
+    with gate.connect() as connection:
+        for _ in range(30):
+            connection.send(wire.request())
+            assert connection.answer().status == 200
+
+
+# Ejection, health, circuit
+
+
+def test_outliers_are_ejected_and_come_back(gatehouse, backend):
+    behave = {"bad": True}
+
+    def moody(peer):
+        while peer.read_request():
+            peer.answer(500 if behave["bad"] else 200, b"moody\n")
+
+    bad, good = backend(moody), backend(well(body=b"good\n"))
+    gate = gatehouse([bad, good], process={"shards": 1}, services=service(
+        balance="round_robin", retry={"attempts": 1}, outliers={"consecutive_errors": 3, "ejection": "1s"}))  # fmt: skip
+    statuses = [gate.ask().status for _ in range(40)]
+    assert statuses.count(500) <= 5 and statuses[-10:] == [200] * 10
+    behave["bad"] = False
+    wire.eventually(lambda: gate.ask().body == b"moody\n", within=10)
+
+
+def test_never_all_are_ejected(gatehouse, backend):
+    backs = [backend(well(500)) for _ in range(4)]
+    gate = gatehouse(backs, services=service(balance="round_robin", retry={"attempts": 1}, outliers={"consecutive_errors": 1}))
+    for _ in range(60):
+        assert gate.ask().status == 500
+    assert all(len(back.heads) for back in backs)
+    assert sum(len(back.heads) > 10 for back in backs) >= 2, "half of them stay, by max_ejected_percent"
+
+
+def test_health_checks(gatehouse, backend):
+    sick = threading.Event()
+
+    def patient(peer):
+        while got := peer.read_request():
+            peer.answer(503 if sick.is_set() and "/healthz" in got[0] else 200, b"patient\n")
+
+    one, other = backend(patient), backend(well(body=b"other\n"))
+    health = {"path": "/healthz", "interval": "200ms", "timeout": "200ms", "unhealthy_after": 2, "healthy_after": 2}
+    gate = gatehouse([one, other], services=service(balance="round_robin", health=health))
+    wire.eventually(lambda: any("GET /healthz" in line for line in one.requests))
+    wire.eventually(lambda: {gate.ask().body for _ in range(4)} == {b"patient\n", b"other\n"})
+    sick.set()
+    wire.eventually(lambda: {gate.ask().body for _ in range(8)} == {b"other\n"}, within=10)
+    sick.clear()
+    wire.eventually(lambda: {gate.ask().body for _ in range(8)} == {b"patient\n", b"other\n"}, within=10)
+
+
+def test_circuit_limits(gatehouse, backend):
+    """More at once than the service may have: the rest gets a 503 at once, and nobody waits."""
+    back = backend(well(delay=1))
+    gate = gatehouse(back, services={"main": {"circuit": {"connections": 4, "pending": 2, "requests": 100}, "retry": {"attempts": 1}}})
+    answers, took = [], []
+
+    def go():
+        answer, seconds = timed(gate)
+        answers.append(answer)
+        took.append((answer.status, seconds))
+
+    threads = [threading.Thread(target=go) for _ in range(30)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    statuses = [answer.status for answer in answers]
+    assert 4 <= statuses.count(200) <= 8 and statuses.count(503) == 30 - statuses.count(200), statuses
+    assert max(seconds for status, seconds in took if status == 503) < 1
+    assert gate.ask().status == 200
+
+
+def test_a_slow_body_of_the_upstream(gatehouse, backend):
+    """The response timeout is for the head; between bytes of the body the idle timeout holds."""
+
+    def drip(peer):
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n")
+        for byte in b"abcdef":
+            time.sleep(0.3)
+            peer.send(bytes([byte]))
+
+    gate = gatehouse(backend(drip), services={"main": {"timeouts": {"response": "1s", "idle": "2s"}}})
+    assert gate.ask().body == b"abcdef"
+
+
+def test_an_upstream_that_stalls_in_the_body(gatehouse, backend):
+    stall = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc", then="hang")
+    gate = gatehouse(backend(stall), services={"main": {"timeouts": {"response": "1s", "idle": "1s"}}})
+    began = time.monotonic()
+    with gate.connect() as connection, pytest.raises(wire.Closed):
+        connection.send(wire.request())
+        connection.answer()
+    assert time.monotonic() - began < 5
+
+
+def test_a_route_timeout_covers_retries(gatehouse, backend):
+    gate = gatehouse([backend(hang), backend(hang)], services={"main": {"timeouts": {"response": "10s"}, "retry": {"attempts": 5}}}, routes=[
+        {"name": "all", "match": {"path": "/**"}, "service": "main", "public": True, "timeout": "700ms"}])  # fmt: skip
+    answer, took = timed(gate)
+    assert answer.status == 504 and took < 3
+
+
+def test_a_client_that_leaves_frees_the_upstream(gatehouse, backend):
+    """Closing the client's connection ends the request behind it."""
+    gone = threading.Event()
+
+    def wait(peer):
+        peer.read_request()
+        try:
+            if not peer.socket.recv(1):
+                gone.set()
+        except OSError:
+            gone.set()
+
+    gate = gatehouse(backend(wait))
+    with gate.connect() as connection:
+        connection.send(wire.request())
+        time.sleep(0.3)
+    assert gone.wait(5)
+    assert gate.record(path="/")["status"] in (0, 499)
