@@ -103,8 +103,8 @@ class Issuer:
             "ES384": ec.generate_private_key(ec.SECP384R1()),
             "EdDSA": ed25519.Ed25519PrivateKey.generate(),
             "RS256": rsa.generate_private_key(65537, 2048),
+            "PS256": rsa.generate_private_key(65537, 2048),
         }
-        self.keys["PS256"] = self.keys["RS256"]
 
     def jwks(self, *algorithms):
         return json.dumps({"keys": [self.jwk(name) for name in algorithms or self.keys]})
