@@ -627,6 +627,16 @@ int H2Connection::frame_sent(const nghttp2_frame& frame) {
       if (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) end_of_local(stream, frame.hd.stream_id);
       break;
     }
+    case NGHTTP2_RST_STREAM: {
+      // Of nghttp2's own accord (a window overrun) if it still knows the stream: ours are detached before.
+      H2Stream* const stream = find(frame.hd.stream_id);
+      const bool own = frame.rst_stream.error_code != NGHTTP2_NO_ERROR;
+      if (own && stream != nullptr &&
+          std::exchange(stream->close_reason_, Reason::h2_protocol_error) == Reason::peer_closed) {
+        count_provoked();
+      }
+      break;
+    }
     case NGHTTP2_GOAWAY:
       ending_ = true;
       if (frame.goaway.error_code != NGHTTP2_NO_ERROR && failure_ == Reason::none) {

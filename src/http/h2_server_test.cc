@@ -10,42 +10,8 @@ namespace {
 using namespace testing;
 using namespace std::chrono_literals;
 
-// A server session on a fake transport, driven with frames made by hand.
-class Server {
- public:
-  explicit Server(const H2ServerOptions& chosen = {}, bool tls = true) : options(chosen) {
-    info.tls = tls;
-    info.version = Version::http2;
-    session = make_h2_server(transport, sink, info, options);
-    transport.session = session.get();
-  }
-  // Our frames since the last call.
-  std::vector<RawFrame> feed(std::string_view bytes) {
-    if (!transport.closed && !transport.closing) session->on_data(bytes);
-    return parse_frames(transport.flush());
-  }
-  std::vector<RawFrame> start() { return feed(preface()); }
-  ServerExchange& only() {
-    EXPECT_EQ(sink.exchanges.size(), 1u);
-    return *sink.exchanges.front();
-  }
-
-  FakeTransport transport;
-  RecordingSink sink;
-  ConnectionInfo info;
-  H2ServerOptions options;
-  std::unique_ptr<Session> session;
-};
-
-ResponseHead ok(std::optional<std::uint64_t> length = {}) {
-  ResponseHead head;
-  head.status = 200;
-  head.content_length = length;
-  return head;
-}
-
 TEST(H2Server, AnnouncesItsSettings) {
-  Server server;
+  TestServer server;
   const auto frames = parse_frames(server.transport.flush());
   const RawFrame* settings_frame = find_frame(frames, NGHTTP2_SETTINGS);
   ASSERT_NE(settings_frame, nullptr);
@@ -71,17 +37,6 @@ struct HeadCase {
   int status = 0;  // refused with an answer instead of a reset
   std::uint8_t flags = kEndStream | kEndHeaders;
 };
-
-FieldList without(FieldList fields, std::string_view name) {
-  std::erase_if(fields, [&](const auto& field) { return field.first == name; });
-  return fields;
-}
-FieldList replaced(FieldList fields, std::string_view name, std::string value) {
-  for (auto& field : fields) {
-    if (field.first == name) field.second = std::move(value);
-  }
-  return fields;
-}
 
 const HeadCase kHeads[] = {
     {"plain", get(), Reason::none},
@@ -163,7 +118,7 @@ const HeadCase kHeads[] = {
 TEST(H2Server, JudgesRequestHeads) {
   for (const HeadCase& c : kHeads) {
     SCOPED_TRACE(c.name);
-    Server server;
+    TestServer server;
     server.start();
     const auto frames = server.feed(headers(1, c.fields, c.flags));
     if (c.reason == Reason::none) {
@@ -192,7 +147,7 @@ TEST(H2Server, JudgesRequestHeads) {
 }
 
 TEST(H2Server, GivesTheHeadAsItCame) {
-  Server server;
+  TestServer server;
   server.start();
   server.feed(headers(
       1,
@@ -202,7 +157,7 @@ TEST(H2Server, GivesTheHeadAsItCame) {
 }
 
 TEST(H2Server, TakesTheSchemeFromTheConnection) {
-  Server plain({}, false);
+  TestServer plain({}, false);
   plain.start();
   plain.feed(headers(1, get()));
   EXPECT_EQ(plain.only().log.substr(0, 9), "GET http ");
@@ -231,7 +186,7 @@ TEST(H2Server, AnswersWhatIsPastABound) {
   };
   for (const BoundCase& c : cases) {
     SCOPED_TRACE(c.name);
-    Server server(options);
+    TestServer server(options);
     Nghttp2Peer client(false);
     talk(server.transport, client);
     const std::int32_t id = client.request(c.fields);
@@ -249,7 +204,7 @@ TEST(H2Server, AnswersWhatIsPastABound) {
 // --- exchanges, with nghttp2 as the client ---
 
 TEST(H2Server, AnswersWithBodyAndTrailers) {
-  Server server;
+  TestServer server;
   Nghttp2Peer client(false);
   server.sink.request_hook = [](ServerExchange& exchange, const RequestHead&, End) {
     ResponseHead head = ok();
@@ -280,7 +235,7 @@ TEST(H2Server, AnswersWithBodyAndTrailers) {
 }
 
 TEST(H2Server, TrailersWithoutABodyNeedNoDataFrame) {
-  Server server;
+  TestServer server;
   server.start();
   server.feed(headers(1, get()));
   server.only().stream->send_head(ok(), End::no);
@@ -302,7 +257,7 @@ struct BodylessCase {
 TEST(H2Server, BodylessAnswersEndWithTheirHead) {
   for (const BodylessCase& c : {BodylessCase{"HEAD", "HEAD", 200}, {"204", "GET", 204}, {"304", "GET", 304}}) {
     SCOPED_TRACE(c.name);
-    Server server;
+    TestServer server;
     Nghttp2Peer client(false);
     server.sink.request_hook = [&](ServerExchange& exchange, const RequestHead&, End) {
       ResponseHead head = ok(11);
@@ -321,7 +276,7 @@ TEST(H2Server, BodylessAnswersEndWithTheirHead) {
 }
 
 TEST(H2Server, InterimResponses) {
-  Server server;
+  TestServer server;
   Nghttp2Peer client(false);
   server.sink.request_hook = [](ServerExchange& exchange, const RequestHead& head, End) {
     EXPECT_TRUE(head.expect_continue);
@@ -344,7 +299,7 @@ TEST(H2Server, InterimResponses) {
 }
 
 TEST(H2Server, WithoutEventsAnswers500) {
-  Server server;
+  TestServer server;
   server.sink.ignore = true;
   Nghttp2Peer client(false);
   const std::int32_t id = client.request(get());
@@ -354,7 +309,7 @@ TEST(H2Server, WithoutEventsAnswers500) {
 }
 
 TEST(H2Server, RequestTrailers) {
-  Server server;
+  TestServer server;
   Nghttp2Peer client(false);
   client.send_trailers = {{"x-checksum", "1"}};
   client.request(post(), "abc", true);
@@ -387,7 +342,7 @@ TEST(H2Server, JudgesWhatFollowsTheHead) {
   };
   for (const TailCase& c : cases) {
     SCOPED_TRACE(c.name);
-    Server server;
+    TestServer server;
     server.start();
     server.feed(headers(1, with(post(), {{"content-length", "3"}}), kEndHeaders));
     const auto frames = server.feed(c.frames);
@@ -413,7 +368,7 @@ TEST(H2Server, BodyBeyondItsBoundIs413) {
     SCOPED_TRACE(declared);
     H2ServerOptions options;
     options.body_bytes = 1000;
-    Server server(options);
+    TestServer server(options);
     Nghttp2Peer client(false);
     const FieldList fields = declared ? with(post(), {{"content-length", "5000"}}) : post();
     const std::int32_t id = client.request(fields, std::string(5000, 'x'), true);
@@ -429,7 +384,7 @@ TEST(H2Server, BodyBeyondItsBoundIs413) {
 TEST(H2Server, ARouteMayWidenTheBodyBound) {
   H2ServerOptions options;
   options.body_bytes = 10;
-  Server server(options);
+  TestServer server(options);
   server.sink.request_hook = [](ServerExchange& exchange, const RequestHead&, End) {
     exchange.stream->set_body_max(100);
   };
@@ -440,7 +395,7 @@ TEST(H2Server, ARouteMayWidenTheBodyBound) {
 }
 
 TEST(H2Server, AnEarlyAnswerEndsTheRequestWithoutAnError) {
-  Server server;
+  TestServer server;
   server.start();
   server.feed(headers(1, post(), kEndHeaders) + data(1, "abc"));
   server.only().stream->send_head(ok(), End::yes);
@@ -454,7 +409,7 @@ TEST(H2Server, AnEarlyAnswerEndsTheRequestWithoutAnError) {
 }
 
 TEST(H2Server, ALengthThatDoesNotComeTrueIsNoCompleteAnswer) {
-  Server server;
+  TestServer server;
   server.start();
   server.feed(headers(1, get()));
   server.only().stream->send_head(ok(10), End::no);
@@ -465,7 +420,7 @@ TEST(H2Server, ALengthThatDoesNotComeTrueIsNoCompleteAnswer) {
 }
 
 TEST(H2Server, Tunnels) {
-  Server server;
+  TestServer server;
   server.start();
   server.feed(
       headers(1, with({{":protocol", "websocket"}}, replaced(get("/chat"), ":method", "CONNECT")), kEndHeaders));
@@ -495,7 +450,7 @@ TEST(H2Server, Tunnels) {
 // --- lifetime ---
 
 TEST(H2Server, StreamsMayBeAbortedInsideTheirEvents) {
-  Server server;
+  TestServer server;
   server.start();
   server.sink.request_hook = [](ServerExchange& exchange, const RequestHead& head, End) {
     if (head.target == "/head") exchange.stream->abort();
@@ -519,7 +474,7 @@ TEST(H2Server, StreamsMayBeAbortedInsideTheirEvents) {
 }
 
 TEST(H2Server, CompletionWaitsForTheKernel) {
-  Server server;
+  TestServer server;
   server.start();
   server.transport.blocked = true;
   server.feed(headers(1, get()));
@@ -534,7 +489,7 @@ TEST(H2Server, CompletionWaitsForTheKernel) {
 
 TEST(H2Server, ALostConnectionAbortsAllOnce) {
   for (const bool eof : {true, false}) {
-    Server server;
+    TestServer server;
     server.start();
     server.feed(headers(1, get()) + headers(3, post(), kEndHeaders));
     if (eof) {
@@ -553,7 +508,7 @@ TEST(H2Server, ALostConnectionAbortsAllOnce) {
 }
 
 TEST(H2Server, APeersResetAborts) {
-  Server server;
+  TestServer server;
   server.start();
   server.feed(headers(1, post(), kEndHeaders) + data(1, "x") + rst_stream(1));
   EXPECT_TRUE(server.only().aborted);
@@ -566,7 +521,7 @@ TEST(H2Server, APeersResetAborts) {
 TEST(H2Server, PausedReadingClosesTheWindow) {
   H2ServerOptions options;
   options.stream_window_bytes = 64 * 1024;
-  Server server(options);
+  TestServer server(options);
   Nghttp2Peer client(false);
   server.sink.request_hook = [](ServerExchange& exchange, const RequestHead&, End) {
     exchange.stream->pause_reading();
@@ -584,7 +539,7 @@ TEST(H2Server, LargeBodiesBothWaysInBoundedMemory) {
   constexpr std::size_t kBytes = 20 * 1024 * 1024;
   H2ServerOptions options;
   options.body_bytes = kBytes;
-  Server server(options);
+  TestServer server(options);
   Nghttp2Peer client(false);
   std::size_t got = 0, sent = 0;
   const std::string piece(64 * 1024, 'y');
@@ -620,7 +575,7 @@ TEST(H2Server, LargeBodiesBothWaysInBoundedMemory) {
 }
 
 TEST(H2Server, ABlockedTransportStopsProduction) {
-  Server server;
+  TestServer server;
   Nghttp2Peer client(false, {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30}});
   nghttp2_session_set_local_window_size(client.session, 0, 0, 1 << 30);
   client.request(get());
@@ -639,7 +594,7 @@ TEST(H2Server, ABlockedTransportStopsProduction) {
 }
 
 TEST(H2Server, StreamsTakeTurns) {
-  Server server;
+  TestServer server;
   Nghttp2Peer client(false);
   client.request(get("/large"));
   client.request(get("/small"));
@@ -664,7 +619,7 @@ TEST(H2Server, StreamsTakeTurns) {
 // --- the end ---
 
 TEST(H2Server, DrainsInTwoSteps) {
-  Server server;
+  TestServer server;
   Nghttp2Peer client(false);
   client.request(get("/1"));
   talk(server.transport, client);
@@ -692,7 +647,7 @@ TEST(H2Server, DrainsInTwoSteps) {
 }
 
 TEST(H2Server, TheDrainPingsAnswerEndsTheNotice) {
-  Server server;
+  TestServer server;
   Nghttp2Peer client(false);
   talk(server.transport, client);
   server.session->drain();
@@ -702,7 +657,7 @@ TEST(H2Server, TheDrainPingsAnswerEndsTheNotice) {
 }
 
 TEST(H2Server, CloseAfterServesWhatIsOpen) {
-  Server server;
+  TestServer server;
   server.start();
   server.feed(headers(1, get()));
   server.only().stream->close_after();
@@ -718,7 +673,7 @@ TEST(H2Server, CloseAfterServesWhatIsOpen) {
 TEST(H2Server, RequestsPerConnectionAreBounded) {
   H2ServerOptions options;
   options.requests_max = 3;
-  Server server(options);
+  TestServer server(options);
   server.start();
   for (std::uint32_t id = 1; id < 12; id += 2) server.feed(headers(id, get()));
   EXPECT_EQ(server.sink.exchanges.size(), 3u);
@@ -746,7 +701,7 @@ TEST(H2Server, EverySplitGivesTheSameEvents) {
   input += headers(7, {{"x-t", "1"}});
   input += frame(NGHTTP2_PING, 0, 0, "12345678") + frame(0xbb, 0, 0, "unknown") + rst_stream(7);
   const auto run = [&](const std::vector<std::size_t>& cuts) {
-    Server server;
+    TestServer server;
     std::size_t from = 0;
     std::string out;
     for (const std::size_t cut : cuts) {

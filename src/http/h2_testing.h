@@ -12,7 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/clock.h"
+#include "http/h2_server.h"
 #include "http/stream.h"
 #include "http/transport.h"
 
@@ -159,6 +161,17 @@ inline FieldList with(FieldList fields, const FieldList& more) {
   return fields;
 }
 
+inline FieldList without(FieldList fields, std::string_view name) {
+  std::erase_if(fields, [&](const auto& field) { return field.first == name; });
+  return fields;
+}
+inline FieldList replaced(FieldList fields, std::string_view name, std::string value) {
+  for (auto& field : fields) {
+    if (field.first == name) field.second = std::move(value);
+  }
+  return fields;
+}
+
 struct RawFrame {
   std::uint8_t type = 0, flags = 0;
   std::uint32_t id = 0;
@@ -276,6 +289,40 @@ struct RecordingOwner final : ClientConnectionOwner {
   void on_available(ClientConnection&) override { ++available; }
   void on_closed(ClientConnection&) override { ++closed; }
 };
+
+// A server session on a fake transport, driven with frames made by hand.
+class TestServer {
+ public:
+  explicit TestServer(const H2ServerOptions& chosen = {}, bool tls = true) : options(chosen) {
+    info.tls = tls;
+    info.version = Version::http2;
+    session = make_h2_server(transport, sink, info, options);
+    transport.session = session.get();
+  }
+  // Our frames since the last call.
+  std::vector<RawFrame> feed(std::string_view bytes) {
+    if (!transport.closed && !transport.closing) session->on_data(bytes);
+    return parse_frames(transport.flush());
+  }
+  std::vector<RawFrame> start() { return feed(preface()); }
+  ServerExchange& only() {
+    GH_CHECK(sink.exchanges.size() == 1);
+    return *sink.exchanges.front();
+  }
+
+  FakeTransport transport;
+  RecordingSink sink;
+  ConnectionInfo info;
+  H2ServerOptions options;
+  std::unique_ptr<Session> session;
+};
+
+inline ResponseHead ok(std::optional<std::uint64_t> length = {}) {
+  ResponseHead head;
+  head.status = 200;
+  head.content_length = length;
+  return head;
+}
 
 // --- nghttp2 as the peer ---
 
