@@ -173,6 +173,7 @@ struct AccessConfig {
   std::string audience;
   bool mfa = false;
   Duration mfa_max_age = 15min;
+  bool operator==(const AccessConfig&) const = default;
 };
 
 enum class KeyPart : std::uint8_t { client_ip, route, user, service, host, method, header, api_key };

@@ -13,15 +13,9 @@ namespace {
 
 bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
-Parsed parse_listen_address(std::string_view written, gateway::Address& into) {
+Parsed parse_listen_address(Reader& reader, std::string_view written, gateway::Address& into) {
   static constexpr std::string_view kForms = "0.0.0.0:8443, \"[::]:8443\" or unix:/path";
-  if (written.starts_with("unix:")) {
-    into.unix_path = written.substr(5);
-    if (!into.unix_path.starts_with('/'))
-      return Refusal{"the path of a Unix socket must be absolute", "unix:/run/gatehouse/x.sock"};
-    if (into.unix_path.size() > 107) return Refusal{"the path of a Unix socket can have at most 107 bytes", {}};
-    return std::nullopt;
-  }
+  if (written.starts_with("unix:")) return parse_unix_path(reader, written.substr(5), into);
   if (written.starts_with("*:") || written.starts_with(":")) {
     return Refusal{in_quotes(written) + " is not an address",
                    fmt::format("for all interfaces: \"0.0.0.0{0}\" or \"[::]{0}\"", written.substr(written.find(':')))};
@@ -162,12 +156,21 @@ std::optional<gateway::Address> parse_host_port(std::string_view text, std::opti
   return address;
 }
 
+Parsed parse_unix_path(Reader& reader, std::string_view written, gateway::Address& into) {
+  if (written.empty()) return Refusal{"a Unix socket needs a path", "unix:/run/gatehouse/x.sock"};
+  into.unix_path = reader.absolute(written);
+  if (into.unix_path.size() > 107) {  // sockaddr_un holds 108 bytes with the zero
+    return Refusal{fmt::format("the path of a Unix socket can have at most 107 bytes: {}", into.unix_path), {}};
+  }
+  return std::nullopt;
+}
+
 Kind<gateway::Address> listen_address() {
   return text_form<gateway::Address>(
       {.title = "address",
-       .pattern = "^(unix:/.+|.+:[0-9]{1,5})$",
-       .parse = [](Reader&, std::string_view written, YamlPosition,
-                   gateway::Address& into) { return parse_listen_address(written, into); },
+       .pattern = "^(unix:.+|.+:[0-9]{1,5})$",
+       .parse = [](Reader& reader, std::string_view written, YamlPosition,
+                   gateway::Address& into) { return parse_listen_address(reader, written, into); },
        .format =
            [](const Writer&, const gateway::Address& value) {
              return value.host.empty() && value.unix_path.empty() ? std::string() : value.to_string();

@@ -49,6 +49,23 @@ class AnnotatedFile {
     }
   }
 
+  void nested_block(const Key& key, std::size_t indent, std::size_t comment, bool dash) {
+    const std::string_view nesting = key.kind->nesting();
+    line(indent, comment, dash, fmt::format("{}:", key.name));
+    if (nesting == ".NAME") line(indent + 2, comment, false, "app:");
+    block(*key.kind->nested(), indent + (nesting.empty() ? 2 : 4), comment, nesting == "[]", false);
+  }
+
+  // Whether nothing but comments follows the first line.
+  static bool only_comments(std::string_view part) {
+    for (std::size_t at = part.find('\n'); at != std::string_view::npos && at + 1 < part.size();
+         at = part.find('\n', at + 1)) {
+      const std::size_t first = part.find_first_not_of(" \n", at + 1);
+      if (first != std::string_view::npos && part[first] != '#') return false;
+    }
+    return true;
+  }
+
   void key(const Key& key, const void* value, std::size_t indent, std::size_t comment, bool dash, bool top) {
     const gateway::Config none;
     Json standard;
@@ -63,13 +80,17 @@ class AnnotatedFile {
     if (nested != nullptr && (nesting.empty() || shown_item || (empty && key.notes.example.empty()))) {
       const bool hide = key.notes.later || (empty && !shown_item);
       const std::size_t hidden = hide ? hidden_at(comment, indent) : comment;
-      line(indent, hidden, dash, fmt::format("{}:", key.name));
-      if (nesting == ".NAME") line(indent + 2, hidden, false, "app:");
-      block(*nested, indent + (nesting.empty() ? 2 : 4), hidden, nesting == "[]", false);
+      const std::size_t before = text.size();
+      nested_block(key, indent, hidden, dash);
+      if (only_comments(std::string_view(text).substr(before))) {  // `headers:` with nothing below it would be an error
+        text.resize(before);
+        nested_block(key, indent, hidden_at(comment, indent), dash);
+      }
       return;
     }
-    if (key.notes.required || (empty && !key.notes.example.empty())) {
-      line(indent, key.notes.required ? comment : hidden_at(comment, indent), dash,
+    const bool active = key.notes.required || key.notes.shown;
+    if (active || (empty && !key.notes.example.empty())) {
+      line(indent, active ? comment : hidden_at(comment, indent), dash,
            fmt::format("{}: {}", key.name, key.notes.example));
     } else if (standard.is_null()) {
       line(indent, hidden_at(comment, indent), dash, fmt::format("{}:", key.name));

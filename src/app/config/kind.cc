@@ -118,6 +118,10 @@ void Object::write(const Writer& writer, const void* from, Json& to) const {
     Json value;
     // `member` computes an address only; nothing is changed through it here
     k.kind->write(writer, k.member(const_cast<void*>(from)), value);
+    if (value.is_null() && k.notes.required) {  // a block without what it can't be without isn't there
+      to = nullptr;
+      return;
+    }
     if (!value.is_null()) to[std::string(k.name)] = std::move(value);
   }
 }

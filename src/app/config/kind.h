@@ -111,6 +111,7 @@ struct KeyNotes {
   std::string_view example{};       // as YAML; what the annotated defaults show for a key without a default
   std::string_view default_note{};  // in words, where the default depends on something else
   bool required = false;
+  bool shown = false;  // by the annotated defaults, with its example, although it isn't required
   bool later = false;  // read and checked, but nothing acts on it in this version
 };
 
@@ -239,8 +240,10 @@ class ListKind final : public AnyKind {
     return good;
   }
   void write(const Writer& writer, const void* from, Json& to) const override {
+    const auto& list = *static_cast<const std::vector<T>*>(from);
+    if (list.size() < min_) return;  // not given: an empty list couldn't be read back
     make_list(to);
-    for (const T& item : *static_cast<const std::vector<T>*>(from)) item_.any->write(writer, &item, append(to));
+    for (const T& item : list) item_.any->write(writer, &item, append(to));
   }
   void schema(Json& to, Json& definitions) const override { list_schema(*item_.any, one_, min_, to, definitions); }
   std::string title() const override { return (one_ ? "one or a list of " : "list of ") + item_.any->title(); }

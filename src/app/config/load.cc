@@ -1,45 +1,16 @@
 #include "app/config/load.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 
 #include "app/config/table.h"
+#include "base/file.h"
 
 namespace gatehouse::app {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 4 * 1024 * 1024;
-
-// The whole file, or why not.
-Result<std::string> read_file(const std::string& file) {
-  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (fd < 0) return fail_errno("cannot read the file");
-  std::string text;
-  struct stat info {};
-  const bool folder = fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
-  while (!folder && text.size() <= kFileBytesMax) {  // one byte past the bound: the YAML reader says so
-    const std::size_t before = text.size();
-    text.resize(before + 64 * 1024);
-    const ssize_t got = read(fd, text.data() + before, text.size() - before);
-    text.resize(before + (got > 0 ? static_cast<std::size_t>(got) : 0));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      auto failure = fail_errno("cannot read the file");
-      close(fd);
-      return failure;
-    }
-    if (got == 0) break;
-  }
-  close(fd);
-  if (folder) return fail(ErrorCode::io, "cannot read the file: it is a folder");
-  return text;
-}
 
 const std::vector<gateway::Zone>& built_in_zones() {
   static const std::vector<gateway::Zone> zones{{"external", {}}, {"dmz", {}}, {"corporate", {}}, {"hybrid", {}}};
@@ -78,7 +49,7 @@ LoadOutcome load_config_text(std::string_view text, std::string file_name, LoadO
 }
 
 LoadOutcome load_config(const std::string& file, LoadOptions options) {
-  Result<std::string> text = read_file(file);
+  const Result<std::string> text = read_file(file, kFileBytesMax);
   if (text) return load_config_text(*text, file, std::move(options));
   LoadOutcome outcome;
   outcome.file = file;
@@ -86,7 +57,7 @@ LoadOutcome load_config(const std::string& file, LoadOptions options) {
                                  "config.file",
                                  file,
                                  {},
-                                 std::move(text.error().message),
+                                 text.error().message,
                                  "",
                                  "name the file with -c FILE; gatehouse config default prints one to start from"});
   return outcome;

@@ -6,6 +6,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "gateway/routing/pattern.h"
+
 namespace gatehouse::app {
 namespace {
 
@@ -32,6 +34,7 @@ Parsed parse_host(Reader&, std::string_view written, YamlPosition, std::string& 
     return Refusal{in_quotes(written) + " is a URL", "write the host name alone"};
   if (!is_domain_name(name))
     return Refusal{in_quotes(written) + " is not a host name", "shop.example or *.shop.example"};
+  if (const auto pattern = gateway::HostPattern::parse(written); !pattern) return Refusal{pattern.error().message, {}};
   into = lower(written);
   return std::nullopt;
 }
@@ -56,14 +59,6 @@ Parsed check_segment(std::string_view segment, bool last) {
     return Refusal{in_quotes(segment) + " holds a character that no path has",
                    "query parameters are matched with query"};
   }
-  for (std::size_t i = 0; i < segment.size(); ++i) {
-    const auto hex = [&](std::size_t at) {
-      return at < segment.size() && std::string_view("0123456789ABCDEF").find(segment[at]) != std::string_view::npos;
-    };
-    if (segment[i] == '%' && !(hex(i + 1) && hex(i + 2))) return Refusal{"a broken escape", "%2F, upper case"};
-    if (static_cast<unsigned char>(segment[i]) < 0x21 || segment[i] == 0x7F)
-      return Refusal{"control character in a path", {}};
-  }
   return std::nullopt;
 }
 
@@ -82,6 +77,8 @@ Parsed parse_path(Reader&, std::string_view written, YamlPosition, std::string& 
     if (slash == std::string_view::npos) break;
     rest.remove_prefix(slash + 1);
   }
+  // The router has the last word: what loads must be what it can match.
+  if (const auto pattern = gateway::PathPattern::parse(written); !pattern) return Refusal{pattern.error().message, {}};
   into = written;
   return std::nullopt;
 }

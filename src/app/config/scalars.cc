@@ -130,8 +130,10 @@ void text_schema(const std::string& pattern, bool numbers, Json& to) {
   if (!pattern.empty()) to["pattern"] = pattern;  // of strings only: numbers pass
 }
 
-void write_text(std::string text, Json& to) {
-  if (!text.empty()) to = std::move(text);
+void write_text(std::string text, bool numbers, Json& to) {
+  if (text.empty()) return;
+  const Measured m = split_unit(text);
+  to = numbers && m.good && m.unit.empty() ? Json(m.number) : Json(std::move(text));
 }
 void write_integer(std::int64_t value, Json& to) { to = value; }
 

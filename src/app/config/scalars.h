@@ -29,7 +29,8 @@ namespace detail {
 bool read_text(Reader& reader, const YamlNode& node, const std::string& title, bool numbers);
 bool refuse(Reader& reader, const YamlNode& node, const Parsed& parsed);
 void text_schema(const std::string& pattern, bool numbers, Json& to);
-void write_text(std::string text, Json& to);  // empty: nothing
+// Empty: nothing. `numbers`: what looks like a whole number is written as one.
+void write_text(std::string text, bool numbers, Json& to);
 void write_integer(std::int64_t value, Json& to);
 
 template <class T>
@@ -41,7 +42,7 @@ class TextKind final : public AnyKind {
     return refuse(reader, node, form_.parse(reader, node.text(), node.position(), *static_cast<T*>(into)));
   }
   void write(const Writer& writer, const void* from, Json& to) const override {
-    write_text(form_.format(writer, *static_cast<const T*>(from)), to);
+    write_text(form_.format(writer, *static_cast<const T*>(from)), form_.numbers, to);
   }
   void schema(Json& to, Json&) const override { text_schema(form_.pattern, form_.numbers, to); }
   std::string title() const override { return form_.title; }
@@ -52,9 +53,13 @@ class TextKind final : public AnyKind {
 
 class IntegerKind : public AnyKind {
  public:
-  IntegerKind(std::int64_t min, std::int64_t max) : min_(min), max_(max) {}
+  IntegerKind(std::int64_t min, std::int64_t max, bool zero_is_absent)
+      : min_(min), max_(max), zero_is_absent_(zero_is_absent) {}
   bool read(Reader& reader, const YamlNode& node, void* into) const override;
-  void write(const Writer&, const void* from, Json& to) const override { write_integer(load(from), to); }
+  void write(const Writer&, const void* from, Json& to) const override {
+    const std::int64_t value = load(from);
+    if (value != 0 || !zero_is_absent_) write_integer(value, to);
+  }
   void schema(Json& to, Json&) const override;
   std::string title() const override;
   virtual void store(std::int64_t value, void* into) const = 0;
@@ -62,6 +67,7 @@ class IntegerKind : public AnyKind {
 
  private:
   std::int64_t min_, max_;
+  bool zero_is_absent_;
 };
 template <class T>
 class IntegerOf final : public IntegerKind {
@@ -79,7 +85,12 @@ Kind<T> text_form(TextForm<T> form) {
 
 template <class T>
 Kind<T> integer(std::int64_t min, std::int64_t max) {
-  return {std::make_shared<detail::IntegerOf<T>>(min, max)};
+  return {std::make_shared<detail::IntegerOf<T>>(min, max, false)};
+}
+// A member that is 0 while the key isn't given.
+template <class T>
+Kind<T> positive_integer(std::int64_t max) {
+  return {std::make_shared<detail::IntegerOf<T>>(1, max, true)};
 }
 Kind<bool> boolean();
 Kind<double> number(double min, double max);
@@ -165,6 +176,8 @@ inline constexpr std::string_view kMasked = "********";
 
 // host:port without a scheme; the host may be a name.
 std::optional<gateway::Address> parse_host_port(std::string_view text, std::optional<std::uint16_t> default_port);
+// What follows "unix:"; relative to the file.
+Parsed parse_unix_path(Reader& reader, std::string_view written, gateway::Address& into);
 bool is_domain_name(std::string_view text) noexcept;
 bool is_token(std::string_view text) noexcept;  // RFC 9110 §5.6.2
 std::string lower(std::string_view text);

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "app/config/scalars.h"
+#include "gateway/routing/router.h"
+#include "telemetry/log_destination.h"
 
 namespace gatehouse::app {
 namespace {
@@ -32,24 +34,19 @@ class VersionKind final : public AnyKind {
   std::string title() const override { return "the number 1"; }
 };
 
-Parsed parse_log_target(Reader& reader, std::string_view written, YamlPosition, std::string& into) {
-  if (written == "stdout" || written == "off") return into = written, std::nullopt;
-  if (written.starts_with("syslog://")) {
-    if (!parse_host_port(written.substr(9), 514))
-      return Refusal{fmt::format("\"{}\" is not a syslog address", written.substr(0, 80)),
-                     "syslog://host or syslog://host:port"};
-    into = written;
-    return std::nullopt;
-  }
-  if (written.empty() || written.find("://") != std::string_view::npos) {
-    return Refusal{fmt::format("cannot log to \"{}\"", written.substr(0, 80)),
-                   "stdout, off, a path or syslog://host:port"};
-  }
+Parsed parse_log_to(Reader& reader, std::string_view written, YamlPosition, std::string& into) {
+  static constexpr std::string_view kForms = "stdout, off, a path, syslog://host:port or syslog+tcp://host:port";
   // A file name has a slash or a dot; a bare word is more likely a slip.
-  if (written.find_first_of("./") == std::string_view::npos) {
+  const bool word = written.find_first_of("./:") == std::string_view::npos;
+  if (word && written != "stdout" && written != "off") {
     return not_a_choice(written, {"stdout", "off", "syslog://host:port", "./PATH"});
   }
-  into = reader.absolute(written);
+  const bool path = !word && written.find("://") == std::string_view::npos;
+  into = path ? reader.absolute(written) : std::string(written);
+  if (const auto target = telemetry::parse_log_target(into); !target) {
+    return Refusal{fmt::format("cannot log to {}: {}", in_quotes(written), target.error().message),
+                   std::string(kForms)};
+  }
   return std::nullopt;
 }
 
@@ -60,11 +57,11 @@ const Object& access_log_object() {
           {
               key<&AccessLogConfig::to>(
                   "to",
-                  text_form<std::string>({.title = "`stdout`, `off`, path or syslog://host:port",
-                                          .parse = parse_log_target,
+                  text_form<std::string>({.title = "`stdout`, `off`, path, syslog://host:port",
+                                          .parse = parse_log_to,
                                           .format = [](const Writer&, const std::string& value) { return value; }}),
                   "Where it goes. SIGUSR1 opens a file again, for rotation."),
-              key<&AccessLogConfig::format>("format", word_of({"json"}, {"ecs", "ocsf", "cef", "common"}),
+              key<&AccessLogConfig::format>("format", word_of({"json", "common"}, {"ecs", "ocsf", "cef"}),
                                             "How a line looks."),
           })
           .with_shorthand("to");
@@ -174,8 +171,24 @@ void note_waf(Reader& reader, const Given& given) {
                  "keep another WAF in place until then");
 }
 
+// Two routes of which neither is more specific: which one answers would depend on their order in the file.
+void check_ambiguities(Reader& reader, const Given& given, const Config& config) {
+  const YamlNode* list = given.value("routes");
+  if (list == nullptr || !given.good({"routes"})) return;
+  for (const Ambiguity& pair : find_ambiguities(config)) {
+    const YamlNode& second = list->items()[pair.second];
+    const codec::YamlEntry* match = second.find("match");
+    reader.error(match != nullptr ? match->position : second.position(), "ambiguous_route",
+                 fmt::format("the routes \"{}\" and \"{}\" are equally specific for {}", config.routes[pair.first].name,
+                             config.routes[pair.second].name, pair.example),
+                 fmt::format("make one more specific (the other is on line {}), or merge them",
+                             list->items()[pair.first].position().line));
+  }
+}
+
 void check_root(Reader& reader, const Given& given, Config& config) {
   check_addresses(reader, given, config);
+  check_ambiguities(reader, given, config);
   raise_sensitive_routes(config);
   note_ban_of_all(reader, given, config);
   note_waf(reader, given);
@@ -206,15 +219,15 @@ const Object& telemetry_object() {
 }
 
 const Object& admin_object() {
-  static const Object object = Object::of<AdminConfig>(
-      "admin", "The admin API: what gatehouse status, reload, bans and explain talk to.",
-      {
-          key<&AdminConfig::address>("address", listen_address(),
-                                     "unix:/path (peer credentials) or host:port (a token).",
-                                     {.example = "unix:/run/gatehouse/admin.sock", .required = true}),
-          key<&AdminConfig::token>("token", secret(), "For a port: what callers must show.",
-                                   {.example = "${env:GATEHOUSE_ADMIN_TOKEN}"}),
-      });
+  static const Object object =
+      Object::of<AdminConfig>("admin", "The admin API: what gatehouse status, reload, bans and explain talk to.",
+                              {
+                                  key<&AdminConfig::address>("address", listen_address(),
+                                                             "unix:/path (peer credentials) or host:port (a token).",
+                                                             {.example = "unix:admin.sock", .required = true}),
+                                  key<&AdminConfig::token>("token", secret(), "For a port: what callers must show.",
+                                                           {.example = "${env:GATEHOUSE_ADMIN_TOKEN}"}),
+                              });
   return object;
 }
 

@@ -350,7 +350,7 @@ void check_sensitivity(Reader& reader, const Given& given, const RouteConfig& ro
 void check_route(Reader& reader, const Given& given, RouteConfig& route) {
   check_services(reader, given, route);
   check_sensitivity(reader, given, route);
-  if (route.is_public && given.has("access")) {
+  if (route.is_public && given.has("access") && route.access != AccessConfig{}) {
     reader.error(given.key("access"), "conflict", "access on a public route",
                  "a public route asks nobody who they are: remove public or access");
   }
@@ -371,7 +371,8 @@ const Object& route_object() {
               key<&RouteConfig::name>("name", name(), "In logs, metrics and rate-limit keys.",
                                       {.example = "all", .required = true}),
               key<&RouteConfig::match>("match", block<MatchConfig>(match_object()), "Which requests."),
-              key_of<RouteConfig>("service", single_service(), "The service that answers.", {.example = "app"}),
+              key_of<RouteConfig>("service", single_service(), "The service that answers.",
+                                  {.example = "app", .shown = true}),
               key_of<RouteConfig>("services", weighted_services(), "Instead of service: several, by weight.",
                                   {.example = "[{ name: app, weight: 90 }, { name: next, weight: 10 }]"}),
               key<&RouteConfig::zones>(

@@ -26,16 +26,15 @@ constexpr std::array<Scheme, 5> kSchemes{{{"http://", false, UpstreamProtocol::h
                                           {"h2://", true, UpstreamProtocol::h2, false, 443},
                                           {"dns+srv://", false, UpstreamProtocol::http1, true, 0}}};
 
-Parsed parse_endpoint(Reader&, std::string_view written, YamlPosition, EndpointConfig& into) {
+Parsed parse_endpoint(Reader& reader, std::string_view written, YamlPosition, EndpointConfig& into) {
   static constexpr std::string_view kForms = "http://host:port, https://, h2c://, h2://, dns+srv://name or unix:/path";
   const auto refuse = [written](std::string_view why, std::string hint) {
     return Refusal{fmt::format("\"{}\" {}", written.substr(0, 120), why), std::move(hint)};
   };
   into.url = written;
   if (written.starts_with("unix:")) {
-    into.address.unix_path = written.substr(5);
-    if (!into.address.unix_path.starts_with('/')) return refuse("needs an absolute path", "unix:/run/service.sock");
-    if (into.address.unix_path.size() > 107) return refuse("is too long for a Unix socket", "at most 107 bytes");
+    if (Parsed parsed = parse_unix_path(reader, written.substr(5), into.address)) return parsed;
+    into.url = into.address.to_string();
     return std::nullopt;
   }
   const auto scheme = std::find_if(kSchemes.begin(), kSchemes.end(),
