@@ -99,6 +99,10 @@ std::string in_quotes(std::string_view text) {
   return fmt::format("\"{}{}\"", text.substr(0, end), end < text.size() ? "..." : "");
 }
 
+bool covers_everyone(const Network& network) noexcept {
+  return network.prefix == 0 || (network.base.is_v4() && network.prefix == 96);
+}
+
 bool is_token(std::string_view text) noexcept {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return is_alnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;

@@ -178,6 +178,7 @@ inline constexpr std::string_view kMasked = "********";
 std::optional<gateway::Address> parse_host_port(std::string_view text, std::optional<std::uint16_t> default_port);
 // What follows "unix:"; relative to the file.
 Parsed parse_unix_path(Reader& reader, std::string_view written, gateway::Address& into);
+bool covers_everyone(const Network& network) noexcept;  // 0.0.0.0/0 or ::/0
 bool is_domain_name(std::string_view text) noexcept;
 bool is_token(std::string_view text) noexcept;  // RFC 9110 §5.6.2
 std::string lower(std::string_view text);

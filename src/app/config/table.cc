@@ -145,7 +145,7 @@ void raise_sensitive_routes(Config& config) {
 
 void note_ban_of_all(Reader& reader, const Given& given, const Config& config) {
   for (std::size_t i = 0; i < config.bans.deny.size(); ++i) {
-    if (config.bans.deny[i].prefix != 0) continue;
+    if (!covers_everyone(config.bans.deny[i])) continue;
     const YamlNode* bans = given.value("bans");
     const codec::YamlEntry* deny = bans ? bans->find("deny") : nullptr;
     if (deny != nullptr && i < deny->value.items().size()) {

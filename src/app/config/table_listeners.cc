@@ -175,7 +175,7 @@ class ZonesKind final : public AnyKind {
     for (std::size_t i = 0; i < networks.size() && i < list->value.items().size(); ++i) {
       const YamlPosition position = list->value.items()[i].position();
       for (const auto& [network, zone] : seen) {
-        if (network == networks[i] && network.prefix != 0 && zone != entry.key) {
+        if (network == networks[i] && zone != entry.key) {
           good =
               reader.error(position, "conflict", fmt::format("{} is already in zone \"{}\"", network.to_string(), zone),
                            "a client has one zone: keep the network in one of them");
