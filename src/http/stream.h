@@ -17,6 +17,7 @@
 // below `kLowWater`.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,14 @@ namespace gatehouse::http {
 inline constexpr std::size_t kHighWater = 256 * 1024;  // bytes buffered in one stream before its source is paused
 inline constexpr std::size_t kLowWater = 64 * 1024;
 
+// Who is at the other end of a Unix socket (unix(7): SO_PEERCRED, SO_PEERGROUPS), as the kernel knows it.
+struct PeerCredentials {
+  std::uint32_t uid = UINT32_MAX;
+  std::vector<std::uint32_t> groups;  // the primary one first
+};
+// nullopt when `fd` is no Unix socket.
+std::optional<PeerCredentials> peer_credentials(int fd);
+
 // Facts about a downstream connection that do not change while it lives. One per connection.
 struct ConnectionInfo {
   std::uint64_t id = 0;        // unique in the process
@@ -39,7 +48,8 @@ struct ConnectionInfo {
   IpAddress client;  // peer, or what a trusted PROXY header said
   std::uint16_t client_port = 0;
   bool unix_socket = false;
-  bool proxied = false;  // a PROXY header was believed
+  std::optional<PeerCredentials> credentials;  // who opened a Unix socket; filled on listeners that ask for it
+  bool proxied = false;                        // a PROXY header was believed
   Version version = Version::http11;
   // TLS; empty on plain connections
   bool tls = false;

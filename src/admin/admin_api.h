@@ -1,0 +1,54 @@
+#pragma once
+// The admin API (docs/admin-api.yaml): status, configuration, bans, decision records, services, metrics.
+//
+// Who may call: on a Unix socket root, our own user and the members of the configured group, as the kernel names them;
+// on a TCP address whoever has the token, compared in constant time. Without a token a TCP address answers nobody.
+// /healthz and /readyz, which say nothing but yes or no, are for everybody. Against browsers that were sent here by a
+// page elsewhere: on TCP the Host must be an IP address or `localhost` (DNS rebinding needs a name), an Origin must be
+// our own, what changes something must be JSON, and no CORS header is ever sent. Every change, and every refused
+// caller, is a line in the program's log.
+//
+// Shard rule: the control plane's loop.
+
+#include <optional>
+#include <string>
+
+#include "admin/backend.h"
+#include "admin/service_sink.h"
+#include "base/secret_bytes.h"
+
+namespace gatehouse::admin {
+
+struct AdminOptions {
+  SecretBytes token;                     // for TCP; empty: nobody
+  std::optional<std::uint32_t> group;    // whose members may use the Unix socket
+  std::optional<std::uint32_t> own_uid;  // default: the effective user at the time of the call
+};
+
+class AdminApi final : public Service {
+ public:
+  AdminApi(AdminBackend& backend, AdminOptions options) noexcept : backend_(backend), options_(std::move(options)) {}
+
+  bool admits(const Call& call, Answer& refusal) override;
+  Answer answer(const Call& call) override;
+
+ private:
+  bool is_authorized(const Call& call) const;
+  Answer status();
+  Answer reload(const Call& call);
+  Answer rollback(const Call& call);
+  Answer list_bans();
+  Answer add_ban(const Call& call);
+  Answer remove_ban(const Call& call);
+  Answer list_requests(const Call& call);
+  Answer find_request(std::string_view id);
+  Answer services();
+
+  AdminBackend& backend_;
+  const AdminOptions options_;
+};
+
+// "250ms", "10s", "5m", "24h", "7d"; nullopt for anything else, zero, and more than a year.
+std::optional<Duration> parse_ban_duration(std::string_view text) noexcept;
+
+}  // namespace gatehouse::admin

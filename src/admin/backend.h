@@ -1,0 +1,98 @@
+#pragma once
+// What the admin API asks of the running program. `app` implements it.
+//
+// Thread safety: called by the control plane's loop, one call at a time. A call may take as long as reading and
+// validating a configuration; it must not wait for a shard that could be waiting for traffic.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ip.h"
+#include "base/result.h"
+#include "telemetry/metrics.h"
+#include "telemetry/record_ring.h"
+
+namespace gatehouse::admin {
+
+struct ListenerView {
+  std::string name, address, zone;
+  bool tls = false;
+  std::uint64_t connections = 0;  // open now
+};
+
+struct ReloadView {
+  WallTime time;
+  bool applied = false;
+  std::string message;  // why it was refused; empty when applied
+};
+
+struct StatusView {
+  std::string version;
+  std::int64_t pid = 0;
+  WallTime started, now;
+  std::string config_file;
+  std::uint64_t generation = 0;
+  std::optional<ReloadView> last_reload;
+  std::uint32_t shards = 0;
+  bool draining = false;
+  std::vector<ListenerView> listeners;
+  std::uint32_t services = 0, routes = 0;
+  std::uint64_t requests = 0, requests_active = 0, denied = 0;
+  std::uint64_t endpoints = 0, endpoints_healthy = 0;
+  std::uint64_t bans = 0;
+  std::uint64_t log_lines_dropped = 0;
+};
+
+struct ReloadReport {
+  bool applied = false;  // false with no errors: nothing has changed, or it was a dry run
+  std::uint64_t generation = 0;
+  std::vector<std::string> changes;  // for people: "routes.orders-read.rate_limit: 100/s → 200/s"
+  std::vector<std::string> errors;   // "file:line:column: what is wrong"; not empty: refused
+};
+
+struct BanView {
+  Network network;
+  std::string source;  // "configuration", "operator", "attacks"
+  std::string reason;
+  std::optional<WallTime> until;  // absent: for as long as it is configured
+};
+
+struct EndpointView {
+  std::string url;
+  std::string health;  // "healthy", "unhealthy", "ejected", "unresolved"
+  std::uint64_t requests_active = 0;
+  std::uint64_t requests = 0, failures = 0;
+};
+
+struct ServiceView {
+  std::string name, balance;
+  bool circuit_open = false;
+  std::vector<EndpointView> endpoints;
+};
+
+class AdminBackend {
+ public:
+  virtual ~AdminBackend() = default;
+
+  virtual StatusView status() = 0;
+  virtual bool ready() = 0;                    // serving, and not draining
+  virtual std::string effective_config() = 0;  // JSON, secrets masked
+  virtual ReloadReport reload(bool dry_run) = 0;
+  virtual ReloadReport rollback() = 0;
+
+  virtual std::vector<BanView> bans() = 0;
+  virtual Status ban(const Network& network, Duration duration, const std::string& reason) = 0;
+  // not_found: there is no such timed ban. denied: the configuration bans it.
+  virtual Status unban(const Network& network) = 0;
+
+  virtual std::optional<std::string> find_request(std::string_view request_id) = 0;  // a JSON line
+  virtual std::vector<telemetry::StoredRecord> recent_requests(std::size_t limit,
+                                                               const telemetry::RecordFilter& filter) = 0;
+  virtual std::vector<ServiceView> services() = 0;
+  virtual std::string metrics(telemetry::MetricsFormat format) = 0;
+};
+
+}  // namespace gatehouse::admin

@@ -1,0 +1,167 @@
+#include "admin/views.h"
+
+#include "codec/json_writer.h"
+#include "telemetry/render.h"
+
+namespace gatehouse::admin {
+namespace {
+
+using codec::JsonWriter;
+
+// Writes the members of one object; commas take care of themselves.
+class Members {
+ public:
+  explicit Members(JsonWriter& json) : json_(json) { json_.raw("{"); }
+  ~Members() { json_.raw("}"); }
+  Members(const Members&) = delete;
+  Members& operator=(const Members&) = delete;
+
+  void name(std::string_view name) {
+    json_.raw(first_ ? "" : ",");
+    first_ = false;
+    json_.string(name);
+    json_.raw(":");
+  }
+  void text(std::string_view n, std::string_view value) { name(n), json_.string(value); }
+  void number(std::string_view n, std::integral auto value) { name(n), json_.number(value); }
+  void boolean(std::string_view n, bool value) { name(n), json_.boolean(value); }
+  void time(std::string_view n, WallTime value) {
+    char buffer[telemetry::kTimeBytes];
+    text(n, telemetry::format_time(value, buffer));
+  }
+  void texts(std::string_view n, const std::vector<std::string>& values) {
+    name(n);
+    json_.raw("[");
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      json_.raw(i == 0 ? "" : ",");
+      json_.string(values[i]);
+    }
+    json_.raw("]");
+  }
+
+ private:
+  JsonWriter& json_;
+  bool first_ = true;
+};
+
+template <class Values, class Write>
+void write_list(JsonWriter& json, const Values& values, Write write) {
+  json.raw("[");
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    json.raw(i == 0 ? "" : ",");
+    write(values[i]);
+  }
+  json.raw("]");
+}
+
+}  // namespace
+
+std::string to_json(const StatusView& status) {
+  std::string out;
+  JsonWriter json(out);
+  {
+    Members members(json);
+    members.text("version", status.version);
+    members.number("pid", status.pid);
+    members.time("started", status.started);
+    const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(status.now - status.started).count();
+    members.number("uptime_seconds", uptime);
+    members.text("state", status.draining ? "draining" : "serving");
+    members.text("config_file", status.config_file);
+    members.number("generation", status.generation);
+    if (status.last_reload) {
+      members.name("last_reload");
+      Members reload(json);
+      reload.time("time", status.last_reload->time);
+      reload.boolean("applied", status.last_reload->applied);
+      reload.text("message", status.last_reload->message);
+    }
+    members.number("shards", status.shards);
+    members.number("services", status.services);
+    members.number("routes", status.routes);
+    members.number("requests", status.requests);
+    members.number("requests_active", status.requests_active);
+    members.number("denied", status.denied);
+    members.number("endpoints", status.endpoints);
+    members.number("endpoints_healthy", status.endpoints_healthy);
+    members.number("bans", status.bans);
+    members.number("log_lines_dropped", status.log_lines_dropped);
+    members.name("listeners");
+    write_list(json, status.listeners, [&](const ListenerView& listener) {
+      Members one(json);
+      one.text("name", listener.name);
+      one.text("address", listener.address);
+      one.text("zone", listener.zone);
+      one.boolean("tls", listener.tls);
+      one.number("connections", listener.connections);
+    });
+  }
+  json.flush();
+  return out;
+}
+
+std::string to_json(const ReloadReport& report) {
+  std::string out;
+  JsonWriter json(out);
+  {
+    Members members(json);
+    members.boolean("applied", report.applied);
+    members.number("generation", report.generation);
+    members.texts("changes", report.changes);
+    members.texts("errors", report.errors);
+  }
+  json.flush();
+  return out;
+}
+
+std::string to_json(const std::vector<BanView>& bans) {
+  std::string out;
+  JsonWriter json(out);
+  json.raw("{\"bans\":");
+  write_list(json, bans, [&](const BanView& ban) {
+    Members one(json);
+    one.text("network", ban.network.to_string());
+    one.text("source", ban.source);
+    one.text("reason", ban.reason);
+    if (ban.until) one.time("until", *ban.until);
+  });
+  json.raw("}");
+  json.flush();
+  return out;
+}
+
+std::string to_json(const std::vector<ServiceView>& services) {
+  std::string out;
+  JsonWriter json(out);
+  json.raw("{\"services\":");
+  write_list(json, services, [&](const ServiceView& service) {
+    Members one(json);
+    one.text("name", service.name);
+    one.text("balance", service.balance);
+    one.boolean("circuit_open", service.circuit_open);
+    one.name("endpoints");
+    write_list(json, service.endpoints, [&](const EndpointView& endpoint) {
+      Members member(json);
+      member.text("url", endpoint.url);
+      member.text("health", endpoint.health);
+      member.number("requests_active", endpoint.requests_active);
+      member.number("requests", endpoint.requests);
+      member.number("failures", endpoint.failures);
+    });
+  });
+  json.raw("}");
+  json.flush();
+  return out;
+}
+
+std::string to_json(const std::vector<telemetry::StoredRecord>& records) {
+  std::string out;
+  JsonWriter json(out);
+  json.raw("{\"requests\":");
+  write_list(json, records, [&](const telemetry::StoredRecord& record) { json.raw(record.json); });
+  json.raw("}");
+  json.flush();
+  return out;
+}
+
+}  // namespace gatehouse::admin
