@@ -2,10 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "admin/views.h"
 #include "telemetry/reasons.h"
+#include "telemetry/record_sample.h"
+#include "telemetry/render.h"
 
 namespace gatehouse::admin {
 namespace {
@@ -355,6 +361,33 @@ TEST(MetricsService, OnlyMetrics) {
       EXPECT_NE(stream.reply.body.find("gatehouse_config_generation 3\n"), std::string::npos);
     }
     stream.events->on_complete(0);
+  }
+}
+
+// docs/admin-api.yaml and the code name the same fields.
+TEST(Document, NamesEveryFieldOfOurAnswers) {
+  std::ifstream in(GATEHOUSE_SOURCE_DIR "/docs/admin-api.yaml");
+  const std::string document((std::istreambuf_iterator<char>(in)), {});
+  ASSERT_FALSE(document.empty());
+  FakeBackend backend;
+  const std::string record = [] {
+    std::string out;
+    telemetry::append_json(telemetry::sample_record(), out);
+    return out;
+  }();
+  const std::function<void(const json&)> check = [&](const json& value) {
+    if (value.is_array()) {
+      for (const json& one : value) check(one);
+    } else if (value.is_object()) {
+      for (const auto& [name, member] : value.items()) {
+        EXPECT_NE(document.find(" " + name + ":"), std::string::npos) << name;
+        check(member);
+      }
+    }
+  };
+  for (const std::string& text : {to_json(backend.status()), to_json(backend.report), to_json(backend.bans()),
+                                  to_json(backend.services()), record, problem(404, "x").body}) {
+    check(json::parse(text));
   }
 }
 

@@ -1,0 +1,317 @@
+#include "app/commands/admin_commands.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/ip.h"
+#include "codec/json.h"
+#include "codec/json_writer.h"
+#include "telemetry/explain.h"
+#include "telemetry/trace.h"
+
+namespace gatehouse::app {
+namespace {
+
+using codec::Json;
+using telemetry::append_printable;
+
+constexpr int kDone = 0, kFailed = 1, kRefused = 2;
+constexpr codec::JsonLimits kReplyLimits{.bytes_max = 64 * 1024 * 1024, .depth_max = 16, .values_max = 4'000'000};
+
+bool in_colour() {
+  return isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;  // NOLINT(concurrency-mt-unsafe): one thread
+}
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+int complain(std::string_view what, int code = kFailed) {
+  std::string text = "gatehouse: ";
+  append_printable(what, text);
+  text += '\n';
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  return code;
+}
+
+std::string_view text_of(const Json& object, std::string_view name) {
+  return object.find_string(name).value_or(std::string_view());
+}
+std::int64_t number_of(const Json& object, std::string_view name) {
+  const Json* member = object.find(name);
+  return member == nullptr ? 0 : member->integer().value_or(0);
+}
+bool flag_of(const Json& object, std::string_view name) {
+  const Json* member = object.find(name);
+  return member != nullptr && member->boolean().value_or(false);
+}
+std::span<const Json> list_of(const Json& object, std::string_view name) {
+  const Json* member = object.find(name);
+  return member == nullptr ? std::span<const Json>() : member->items();
+}
+
+// Lines of text; everything that came from elsewhere is made printable.
+class Text {
+ public:
+  explicit Text(bool colour) : colour_(colour) {}
+  Text& literal(std::string_view text) {
+    out_ += text;
+    return *this;
+  }
+  Text& add(std::string_view text) {
+    append_printable(text, out_);
+    return *this;
+  }
+  Text& add(std::int64_t number) { return literal(std::to_string(number)); }
+  // Filled up to `width`, and set apart from what follows.
+  Text& column(std::string_view text, std::size_t width) {
+    add(text);
+    out_.append(text.size() < width ? width - text.size() + 2 : 2, ' ');
+    return *this;
+  }
+  Text& good(std::string_view text) { return coloured("\x1b[32m", text); }
+  Text& bad(std::string_view text) { return coloured("\x1b[31m", text); }
+  Text& strong(std::string_view text) { return coloured("\x1b[1m", text); }
+  void print_out() const { print(out_); }
+
+ private:
+  Text& coloured(std::string_view code, std::string_view text) {
+    if (colour_) out_ += code;
+    add(text);
+    if (colour_) out_ += "\x1b[0m";
+    return *this;
+  }
+  const bool colour_;
+  std::string out_;
+};
+
+std::string uptime_text(std::int64_t seconds) {
+  if (seconds < 60) return fmt::format("{} s", seconds);
+  if (seconds < 3600) return fmt::format("{} min", seconds / 60);
+  if (seconds < 86'400) return fmt::format("{} h {} min", seconds / 3600, seconds / 60 % 60);
+  return fmt::format("{} d {} h", seconds / 86'400, seconds / 3600 % 24);
+}
+
+std::size_t widest(std::span<const Json> list, std::string_view name) {
+  std::size_t width = 0;
+  for (const Json& one : list) width = std::max(width, text_of(one, name).size());
+  return width;
+}
+
+// A successful answer as JSON. Otherwise it has told why, and `code` is what to exit with.
+std::optional<Json> expect_json(const Result<AdminReply>& reply, int& code) {
+  if (!reply) {
+    code = complain(reply.error().message);
+    return std::nullopt;
+  }
+  auto value = Json::parse(reply->body, kReplyLimits);
+  if (!value || !value->is_object()) {
+    code = complain(fmt::format("the answer (status {}) is not from a gatehouse admin API", reply->status));
+    return std::nullopt;
+  }
+  if (reply->status < 300) return value;
+  code = complain(text_of(*value, "detail").empty() ? fmt::format("status {}", reply->status)
+                                                    : std::string(text_of(*value, "detail")),
+                  reply->status == 400 ? kRefused : kFailed);
+  return std::nullopt;
+}
+
+int print_raw(const AdminReply& reply) {
+  print(reply.body);
+  print("\n");
+  return kDone;
+}
+
+void add_status(const Json& status, Text& text) {
+  text.strong("gatehouse ").add(text_of(status, "version")).literal("  ");
+  const std::string_view state = text_of(status, "state");
+  (state == "serving" ? text.good(state) : text.bad(state)).literal("  up ");
+  text.add(uptime_text(number_of(status, "uptime_seconds"))).literal("  pid ").add(number_of(status, "pid"));
+  text.literal("  shards ").add(number_of(status, "shards"));
+  text.literal("\n  configuration  ").add(text_of(status, "config_file"));
+  text.literal(", generation ").add(number_of(status, "generation"));
+  text.literal(", ").add(number_of(status, "routes")).literal(" routes");
+  if (const Json* reload = status.find("last_reload")) {
+    text.literal("\n  last reload    ").add(text_of(*reload, "time")).literal("  ");
+    if (flag_of(*reload, "applied")) {
+      text.good("applied");
+    } else {
+      text.bad("refused").literal(": ").add(text_of(*reload, "message"));
+    }
+  }
+  text.literal("\n  requests       ").add(number_of(status, "requests")).literal(", ");
+  text.add(number_of(status, "requests_active")).literal(" in progress, ");
+  text.add(number_of(status, "denied")).literal(" denied");
+  text.literal("\n  endpoints      ").add(number_of(status, "endpoints_healthy")).literal(" of ");
+  text.add(number_of(status, "endpoints")).literal(" healthy");
+  text.literal("\n  bans           ").add(number_of(status, "bans"));
+  if (const std::int64_t dropped = number_of(status, "log_lines_dropped"); dropped > 0) {
+    text.literal("\n  access log     ").bad(fmt::format("{} lines dropped", dropped));
+  }
+  text.literal("\n");
+  const auto listeners = list_of(status, "listeners");
+  if (!listeners.empty()) text.literal("\n").strong("listeners").literal("\n");
+  for (const Json& listener : listeners) {
+    text.literal("  ").column(text_of(listener, "name"), widest(listeners, "name"));
+    text.column(text_of(listener, "address"), widest(listeners, "address"));
+    text.column(text_of(listener, "zone"), widest(listeners, "zone"));
+    text.literal(flag_of(listener, "tls") ? "TLS    " : "plain  ");
+    text.add(number_of(listener, "connections")).literal(" connections\n");
+  }
+}
+
+void add_services(const Json& services, Text& text) {
+  const auto list = list_of(services, "services");
+  if (!list.empty()) text.literal("\n").strong("services").literal("\n");
+  for (const Json& service : list) {
+    text.literal("  ").column(text_of(service, "name"), 0).add(text_of(service, "balance"));
+    if (flag_of(service, "circuit_open")) text.literal("  ").bad("circuit open");
+    text.literal("\n");
+    const auto endpoints = list_of(service, "endpoints");
+    for (const Json& endpoint : endpoints) {
+      text.literal("    ").column(text_of(endpoint, "url"), widest(endpoints, "url"));
+      const std::string_view health = text_of(endpoint, "health");
+      (health == "healthy" ? text.good(health) : text.bad(health)).literal("  ");
+      text.add(number_of(endpoint, "requests_active")).literal(" in progress, ");
+      text.add(number_of(endpoint, "requests")).literal(" requests, ");
+      text.add(number_of(endpoint, "failures")).literal(" failures\n");
+    }
+  }
+}
+
+int finish_reload(const Result<AdminReply>& reply, bool dry_run, bool json) {
+  if (reply && (reply->status == 200 || reply->status == 422)) {
+    const int code = reply->status == 422 ? kRefused : kDone;
+    if (json) return print_raw(*reply), code;
+    const auto report = Json::parse(reply->body, kReplyLimits);
+    if (!report || !report->is_object()) return complain("the answer is not from a gatehouse admin API");
+    Text text(in_colour());
+    for (const Json& error : list_of(*report, "errors")) text.add(error.string().value_or("")).literal("\n");
+    for (const Json& change : list_of(*report, "changes")) {
+      text.literal("  ").add(change.string().value_or("")).literal("\n");
+    }
+    if (code == kRefused) {
+      text.bad("refused").literal(": the configuration in force stays as it is\n");
+    } else if (dry_run) {
+      text.good("valid").literal(list_of(*report, "changes").empty() ? ": nothing would change\n"
+                                                                     : ": not applied, dry run\n");
+    } else if (flag_of(*report, "applied")) {
+      text.good("applied").literal(": generation ").add(number_of(*report, "generation")).literal("\n");
+    } else {
+      text.literal("nothing has changed\n");
+    }
+    text.print_out();
+    return code;
+  }
+  int code = kFailed;
+  expect_json(reply, code);
+  return code;
+}
+
+}  // namespace
+
+int run_status(const AdminTarget& target, bool json) {
+  int code = kDone;
+  const auto reply = admin_call(target, "GET", "/v1/status");
+  const auto status = expect_json(reply, code);
+  if (!status) return code;
+  if (json) return print_raw(*reply);
+  const auto services = expect_json(admin_call(target, "GET", "/v1/services"), code);
+  if (!services) return code;
+  Text text(in_colour());
+  add_status(*status, text);
+  add_services(*services, text);
+  text.print_out();
+  return kDone;
+}
+
+int run_reload(const AdminTarget& target, bool dry_run, bool json) {
+  return finish_reload(admin_call(target, "POST", "/v1/reload", dry_run ? R"({"dry_run":true})" : "{}"), dry_run, json);
+}
+
+int run_rollback(const AdminTarget& target, bool json) {
+  return finish_reload(admin_call(target, "POST", "/v1/rollback", "{}"), false, json);
+}
+
+int run_bans_list(const AdminTarget& target, bool json) {
+  int code = kDone;
+  const auto reply = admin_call(target, "GET", "/v1/bans");
+  const auto answer = expect_json(reply, code);
+  if (!answer) return code;
+  if (json) return print_raw(*reply);
+  const auto bans = list_of(*answer, "bans");
+  Text text(in_colour());
+  if (bans.empty()) text.literal("nobody is banned\n");
+  for (const Json& ban : bans) {
+    text.column(text_of(ban, "network"), widest(bans, "network"))
+        .column(text_of(ban, "source"), widest(bans, "source"));
+    text.column(text_of(ban, "until").empty() ? "for as long as it is configured" : text_of(ban, "until"), 0);
+    text.add(text_of(ban, "reason")).literal("\n");
+  }
+  text.print_out();
+  return kDone;
+}
+
+int run_bans_add(const AdminTarget& target, const std::string& network, const std::string& duration,
+                 const std::string& reason, bool json) {
+  std::string body;
+  {
+    codec::JsonWriter writer(body);
+    writer.raw("{\"network\":"), writer.string(network);
+    writer.raw(",\"duration\":"), writer.string(duration);
+    writer.raw(",\"reason\":"), writer.string(reason);
+    writer.raw("}");
+  }
+  int code = kDone;
+  const auto reply = admin_call(target, "POST", "/v1/bans", body);
+  if (!expect_json(reply, code)) return code;
+  if (json) return print_raw(*reply);
+  Text text(in_colour());
+  text.add(network).literal(" is banned for ").add(duration).literal("\n").print_out();
+  return kDone;
+}
+
+int run_bans_remove(const AdminTarget& target, const std::string& network, bool json) {
+  // Nothing but an address or network goes into the path.
+  const auto parsed = Network::parse(network);
+  if (!parsed) return complain(fmt::format("'{}' is no address and no network", network), kRefused);
+  int code = kDone;
+  const auto reply = admin_call(target, "DELETE", "/v1/bans/" + parsed->to_string());
+  if (!expect_json(reply, code)) return code;
+  if (json) return print_raw(*reply);
+  Text text(in_colour());
+  text.add(network).literal(" is no longer banned\n").print_out();
+  return kDone;
+}
+
+int run_explain(const AdminTarget& target, const std::string& request_id, const std::optional<std::string>& log_file,
+                bool json) {
+  if (!telemetry::is_request_id(request_id)) {
+    return complain(fmt::format("'{}' is no request id: it has 26 characters, and every answer carries it in "
+                                "x-request-id",
+                                request_id),
+                    kRefused);
+  }
+  std::string line;
+  if (log_file) {
+    auto found = telemetry::find_in_log(*log_file, request_id);
+    if (!found) return complain(found.error().message);
+    line = std::move(*found);
+  } else {
+    int code = kDone;
+    auto reply = admin_call(target, "GET", "/v1/requests/" + request_id);
+    if (!expect_json(reply, code)) return code;
+    line = std::move(reply->body);
+  }
+  if (json) {
+    print(line);
+    print("\n");
+    return kDone;
+  }
+  const auto text = telemetry::explain(line, {.colour = in_colour()});
+  if (!text) return complain(text.error().message);
+  print(*text);
+  return kDone;
+}
+
+}  // namespace gatehouse::app
