@@ -12,10 +12,10 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 
 def v2(command=1, family=0x11, source="203.0.113.9", destination="192.0.2.1", ports=(1234, 443), extra=b"", version=2):
-    kind = socket.AF_INET if family >> 4 == 1 else socket.AF_INET6
-    addresses = socket.inet_pton(kind, source) + socket.inet_pton(kind, destination) + struct.pack("!HH", *ports)
-    if command == 0:
-        addresses = b""
+    addresses = b""
+    if family:
+        kind = socket.AF_INET if family >> 4 == 1 else socket.AF_INET6
+        addresses = socket.inet_pton(kind, source) + socket.inet_pton(kind, destination) + struct.pack("!HH", *ports)
     return SIGNATURE + bytes([version << 4 | command, family]) + struct.pack("!H", len(addresses + extra)) + addresses + extra
 
 
