@@ -42,7 +42,8 @@ Result<std::string> find_demo(const std::string& given) {
   for (const fs::path& place : places) {
     if (fs::exists(place / "gatehouse.yaml", ignored)) return fs::canonical(place, ignored).string();
   }
-  return fail(ErrorCode::not_found, fmt::format("no demo in {}; GATEHOUSE_DEMO_DIR can name it", places.front().string()));
+  return fail(ErrorCode::not_found,
+              fmt::format("no demo in {}; GATEHOUSE_DEMO_DIR can name it", places.front().string()));
 }
 
 Result<std::string> find_python() {
@@ -91,7 +92,8 @@ Result<std::string> fill_in(const std::string& file, const std::map<std::string,
       continue;
     }
     const auto value = values.find(std::string_view(text).substr(open + 1, close - open - 1));
-    if (value == values.end()) return fail(ErrorCode::invalid, fmt::format("{}: no value for {}", file, text.substr(open, close + 1 - open)));
+    if (value == values.end())
+      return fail(ErrorCode::invalid, fmt::format("{}: no value for {}", file, text.substr(open, close + 1 - open)));
     out.append(text, at, open - at).append(value->second);
     at = close + 1;
   }
@@ -99,25 +101,24 @@ Result<std::string> fill_in(const std::string& file, const std::map<std::string,
 }
 
 // As root the gateway becomes somebody else, who must own what it reads again at a reload.
-std::string user_to_become() {
-  if (geteuid() != 0) return {};
-  return getpwnam("gatehouse") != nullptr ? "gatehouse" : "nobody";
+const passwd* user_to_become() {
+  if (geteuid() != 0) return nullptr;
+  const passwd* gatehouse = getpwnam("gatehouse");
+  return gatehouse != nullptr ? gatehouse : getpwnam("nobody");
 }
 
-void give_to(const std::string& user, const fs::path& folder) {
-  const passwd* entry = user.empty() ? nullptr : getpwnam(user.c_str());
-  if (entry == nullptr) return;
-  const uid_t uid = entry->pw_uid;
-  const gid_t gid = entry->pw_gid;
-  std::error_code ignored;
-  for (const auto& file : fs::recursive_directory_iterator(folder, ignored)) {
-    if (lchown(file.path().c_str(), uid, gid) != 0) continue;  // a reload will say what it can't read
+Status give_to(const passwd& user, const std::string& folder) {
+  std::error_code error;
+  std::vector<std::string> paths{folder};
+  for (const auto& file : fs::recursive_directory_iterator(folder, error)) paths.push_back(file.path().string());
+  for (const std::string& path : paths) {
+    if (lchown(path.c_str(), user.pw_uid, user.pw_gid) != 0) return fail_errno("giving away " + path);
   }
-  if (lchown(folder.c_str(), uid, gid) != 0) return;
+  return {};
 }
 
 struct Prepared {
-  std::string folder, config_file, program;
+  std::string demo_dir, folder, config_file, program;
   std::uint16_t port = 0;
   std::vector<DemoService> services;
 };
@@ -143,14 +144,12 @@ Status prepare(const DevOptions& options, Prepared& demo) {
     for (char& c : key) c = static_cast<char>(c - 'a' + 'A');
     values.emplace(key, std::to_string(service.port));
   }
-  const auto template_file = find_demo(options.demo_dir);
-  auto config = fill_in(*template_file + "/gatehouse.yaml", values);
+  auto config = fill_in(demo.demo_dir + "/gatehouse.yaml", values);
   if (!config) return tl::unexpected(std::move(config.error()));
-  const std::string user = user_to_become();
-  if (!user.empty()) config->append(fmt::format("\nprocess: {{ user: {} }}\n", user));
+  const passwd* user = user_to_become();
+  if (user != nullptr) config->append(fmt::format("\nprocess: {{ user: {} }}\n", user->pw_name));
   std::ofstream(demo.config_file) << *config;
-  give_to(user, demo.folder);
-  return {};
+  return user != nullptr ? give_to(*user, demo.folder) : Status{};
 }
 
 int say(const Error& error) {
@@ -167,10 +166,12 @@ int run_dev(const DevOptions& options) {
   if (!python) return say(python.error());
 
   const char* temporary = std::getenv("TMPDIR");
-  std::string folder = fmt::format("{}/gatehouse-XXXXXX", temporary != nullptr && *temporary != '\0' ? temporary : "/tmp");
+  std::string folder =
+      fmt::format("{}/gatehouse-XXXXXX", temporary != nullptr && *temporary != '\0' ? temporary : "/tmp");
   if (mkdtemp(folder.data()) == nullptr) return say(fail_errno("making " + folder).value());  // mode 0700
 
   Prepared demo;
+  demo.demo_dir = *demo_dir;
   demo.folder = folder;
   demo.config_file = folder + "/gatehouse.yaml";
   for (const char* name : {"catalogue", "orders", "payments"}) {

@@ -1,5 +1,6 @@
 #pragma once
-// `gatehouse dev`: the demo's services behind a fully armed gateway, with certificate, users and keys made for this run.
+// `gatehouse dev`: the demo's services behind a fully armed gateway, with certificate, users and keys made for this
+// run.
 //
 // Everything it makes is in one folder of mode 0700, and a keeper process, apart from the gateway's, owns the services
 // and that folder: whatever becomes of the gateway, Ctrl-C or SIGKILL, the keeper ends the services and removes the

@@ -155,7 +155,8 @@ Result<DemoKeeper> DemoKeeper::start(std::vector<DemoService>& services, const s
   std::string_view rest = *line;
   for (DemoService& service : services) {
     service.port = port_of(rest);
-    if (service.port == 0) return fail(ErrorCode::unavailable, fmt::format("the {} service named no port", service.name));
+    if (service.port == 0)
+      return fail(ErrorCode::unavailable, fmt::format("the {} service named no port", service.name));
     rest.remove_prefix(rest.find(' ') + 1);
   }
   return keeper;

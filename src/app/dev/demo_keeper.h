@@ -18,9 +18,9 @@
 namespace gatehouse::app {
 
 struct DemoService {
-  std::string name;                // "orders"
-  std::vector<std::string> argv;   // argv[0] is a path
-  std::uint16_t port = 0;          // what it printed
+  std::string name;               // "orders"
+  std::vector<std::string> argv;  // argv[0] is a path
+  std::uint16_t port = 0;         // what it printed
 };
 
 class DemoKeeper {

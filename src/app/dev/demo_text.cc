@@ -33,21 +33,24 @@ void print_demo_text(const std::string& folder, std::uint16_t port, const std::s
     out += fmt::format("  {}# {}{}\n  {}\n", style.dim, what, style.off, command);
   };
 
-  out += fmt::format("\n{}The shop is open: {}{}   (Ctrl-C closes it and leaves nothing behind)\n", style.bold, shop, style.off);
+  out += fmt::format("\n{}The shop is open: {}{}   (Ctrl-C closes it and leaves nothing behind)\n", style.bold, shop,
+                     style.off);
   title("Ask for something, from another terminal");
   line("anyone may look", fmt::format("{} {}/products", curl, shop));
   line("alice, a customer, sees her orders", fmt::format("{} -H @{}/alice {}/orders", curl, folder, shop));
-  line("and with a second factor she may pay",
-       fmt::format("{} -H @{}/alice-mfa {}/payments/charges --json "
-                   "'{{\"order\":\"ord-7f3a90c2e51b\",\"amount_cents\":11900,\"card_number\":\"4242 4242 4242 4242\"}}'",
-                   curl, folder, shop));
+  line(
+      "and with a second factor she may pay",
+      fmt::format("{} -H @{}/alice-mfa {}/payments/charges --json "
+                  "'{{\"order\":\"ord-7f3a90c2e51b\",\"amount_cents\":11900,\"card_number\":\"4242 4242 4242 4242\"}}'",
+                  curl, folder, shop));
   line("olga works in the office (127.0.0.2) and sees all orders",
        fmt::format("{} --interface 127.0.0.2 -H @{}/olga {}/orders", curl, folder, shop));
   line("a partner's API key", fmt::format("{} -H @{}/partner {}/partner/products", curl, folder, shop));
   line("what a service is told about the caller", fmt::format("{} -H @{}/alice {}/headers", curl, folder, shop));
 
   title("Attack it");
-  line("without a second factor: 403", fmt::format("{} -i -H @{}/alice {}/payments/charges --json '{{}}'", curl, folder, shop));
+  line("without a second factor: 403",
+       fmt::format("{} -i -H @{}/alice {}/payments/charges --json '{{}}'", curl, folder, shop));
   line("with a forged identity: 401", fmt::format("{} -i -H 'x-gatehouse-user: bob' {}/orders", curl, shop));
   line("climbing out of the root: 400",
        fmt::format("{} -i --path-as-is '{}/products/..%2f..%2fetc/passwd'", curl, shop));
@@ -56,7 +59,8 @@ void print_demo_text(const std::string& folder, std::uint16_t port, const std::s
                    "chunked\\r\\n\\r\\n0\\r\\n\\r\\nG' | openssl s_client -quiet -connect localhost:{} 2>/dev/null",
                    port));
   line("scraping the search: 429",
-       fmt::format("for i in $(seq 40); do {} -so /dev/null -w '%{{http_code}} ' '{}/search?q=lamp'; done; echo", curl, shop));
+       fmt::format("for i in $(seq 40); do {} -so /dev/null -w '%{{http_code}} ' '{}/search?q=lamp'; done; echo", curl,
+                   shop));
 
   title("Ask why");
   line("every answer has an x-request-id; this tells what each layer decided, and on which evidence",
