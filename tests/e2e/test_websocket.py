@@ -19,7 +19,6 @@ KEY = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version":
 @pytest.fixture
 def echo():
     """A WebSocket server of the `websockets` package that sends every message back; gives its URL for `endpoints`."""
-    loop = asyncio.new_event_loop()
     ready = threading.Event()
     found = {}
 
@@ -27,20 +26,19 @@ def echo():
         async for message in socket:
             await socket.send(message)
 
-    async def start():
-        server = await websockets.serve(serve, "127.0.0.1", 0, max_size=None)
-        found["port"] = server.sockets[0].getsockname()[1]
-        ready.set()
+    async def run():
+        found["loop"], found["stop"] = asyncio.get_running_loop(), asyncio.Event()
+        async with websockets.serve(serve, "127.0.0.1", 0, max_size=None, close_timeout=1) as server:
+            found["port"] = server.sockets[0].getsockname()[1]
+            ready.set()
+            await found["stop"].wait()
 
-    def run():
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(start())
-        loop.run_forever()
-
-    threading.Thread(target=run, daemon=True).start()
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
     assert ready.wait(5)
     yield f"http://127.0.0.1:{found['port']}"
-    loop.call_soon_threadsafe(loop.stop)
+    found["loop"].call_soon_threadsafe(found["stop"].set)
+    thread.join(10)
 
 
 def route(**websocket):

@@ -50,6 +50,8 @@ class Peer:
 
     def read_body(self, fields):
         fields = dict(fields)
+        if fields.get("expect", "").lower() == "100-continue":
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         if fields.get("transfer-encoding", "").lower() == "chunked":
             body = b""
             while size := int(self.read_line().split(b";")[0], 16):
