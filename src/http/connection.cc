@@ -48,7 +48,7 @@ Status Connection::start(Begin begin) {
 
 void Connection::on_io(std::uint32_t events) {
   if (events & EPOLLIN) stream_.readable();
-  if (events & (EPOLLRDHUP | EPOLLHUP)) stream_.peer_closed();
+  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) stream_.peer_closed();
   if (state_ == State::connecting) {
     if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) return;
     if (const int error = net::connect_error(stream_.fd()); error != 0) {
@@ -73,12 +73,13 @@ void Connection::on_io(std::uint32_t events) {
     if (!flush()) return;
   }
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
-    if (paused_ && !(events & (EPOLLHUP | EPOLLERR))) {
-      want_read_ = true;
+    // A reset leaves what came before it readable, and that may be a complete answer: read it, then find the error.
+    if (!paused_ || state_ != State::open) {
+      read_some();
     } else if (events & EPOLLERR) {
       dead();
     } else {
-      read_some();
+      want_read_ = true;
     }
   }
 }

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "http/http1_writer.h"
+#include "http/stream.h"
 
 namespace gatehouse::http {
 namespace {
@@ -48,7 +49,7 @@ class Http1Client final : public ClientSession, public ClientStream {
   void send_body(std::string_view data, End end) override;
   void send_trailers(const Fields& trailers) override;
   void abort() override;
-  std::size_t buffered() const noexcept override { return transport_.buffered(); }
+  std::size_t buffered() const noexcept override { return transport_.buffered() + early_.size(); }
   void pause_reading() override { transport_.pause_reading(); }
   void resume_reading() override { transport_.resume_reading(); }
 
@@ -56,6 +57,8 @@ class Http1Client final : public ClientSession, public ClientStream {
   enum class State : std::uint8_t { idle, head, body, tunnel, closed };
 
   bool parse_head(std::string_view& data);
+  bool open_tunnel(const ResponseHead& head);
+  void request_done();
   bool read_body(std::string_view& data);
   void response_done(const Fields* trailers, std::string_view behind);
   void fail(FailureKind kind, Reason reason);
@@ -70,29 +73,37 @@ class Http1Client final : public ClientSession, public ClientStream {
   State state_ = State::idle;
   Framing framing_ = Framing::none;
   WriteFraming out_framing_ = WriteFraming::none;
-  bool reusable_ = true, request_sent_ = false, to_head_ = false, upgrade_ = false, response_begun_ = false;
-  bool closing_ = false;
+  bool reusable_ = true, head_sent_ = false, request_sent_ = false, to_head_ = false, response_begun_ = false;
+  bool owner_told_ = false;
   int informational_ = 0;
-  std::uint64_t body_left_ = 0;
+  std::uint64_t body_left_ = 0, out_left_ = 0;
+  std::string upgrade_;  // what the request asked to become; empty: an ordinary request
+  // Tunnel bytes that came before the upstream's 101. On the wire they would be its next request if it says no.
+  std::string early_;
+  bool early_end_ = false;
 };
 
 ClientStream& Http1Client::open(ClientStreamEvents& events) {
   GH_CHECK(available() > 0);
   events_ = &events;
   state_ = State::head;
-  request_sent_ = response_begun_ = false;
+  head_sent_ = request_sent_ = response_begun_ = early_end_ = false;
   informational_ = 0;
   transport_.set_deadline(Duration::zero());
   return *this;
 }
 
 void Http1Client::send_head(const RequestHead& head, End end) {
+  if (state_ != State::head || head_sent_) return;
+  head_sent_ = true;
   to_head_ = head.method == "HEAD";
-  upgrade_ = head.fields.has("upgrade");
+  upgrade_.clear();
   FramingChoice choice;
-  if (upgrade_) {
+  const bool content = head.content_length.value_or(0) > 0;
+  if (const auto upgrade = head.fields.get("upgrade"); upgrade && !content) {
+    upgrade_ = *upgrade;
     choice.connection = "upgrade";
-  } else if (head.content_length && (end == End::no || *head.content_length == 0)) {
+  } else if (head.content_length && (end == End::no || !content)) {
     choice = {WriteFraming::length, *head.content_length, {}};
   } else if (end == End::no) {
     choice.framing = WriteFraming::chunked;
@@ -100,47 +111,67 @@ void Http1Client::send_head(const RequestHead& head, End end) {
     choice = {WriteFraming::length, 0, {}};  // RFC 9110 §8.6: where content is expected, none is said
   }
   out_framing_ = choice.framing;
+  out_left_ = choice.length;
   std::string& out = scratch().out;
   out.clear();
   append_request_head(out, head, choice);
   transport_.write(out);
-  if (end == End::yes) request_sent_ = true;
+  if (end == End::yes) request_done();
 }
 
 void Http1Client::send_body(std::string_view data, End end) {
-  if (state_ == State::idle || state_ == State::closed) return;
-  if (!data.empty()) {
-    if (out_framing_ == WriteFraming::chunked && state_ != State::tunnel) {
-      std::string& out = scratch().out;
-      out.clear();
-      append_chunk_size(out, data.size());
-      transport_.write(out);
-      transport_.write(data);
-      transport_.write("\r\n");
-    } else {
-      transport_.write(data);
-    }
+  if (state_ == State::tunnel) {
+    transport_.write(data);
+    if (end == End::yes) early_end_ = true, transport_.close_after_flush();
+    return;
   }
-  if (end == End::yes) {
-    if (state_ == State::tunnel) {
-      transport_.close_after_flush();
-      return;
-    }
-    if (out_framing_ == WriteFraming::chunked) transport_.write("0\r\n\r\n");
-    request_sent_ = true;
+  if ((state_ != State::head && state_ != State::body) || request_sent_) return;
+  if (!upgrade_.empty()) {
+    if (state_ == State::head) early_.append(data);
+    early_end_ |= end == End::yes;
+    return;
   }
+  switch (out_framing_) {
+    case WriteFraming::chunked:
+      if (!data.empty()) {
+        std::string& out = scratch().out;
+        out.clear();
+        append_chunk_size(out, data.size());
+        transport_.write(out);
+        transport_.write(data);
+        transport_.write("\r\n");
+      }
+      if (end == End::yes) transport_.write("0\r\n\r\n");
+      break;
+    case WriteFraming::length:
+      // Whoever announced a length that is too short: not a byte more, it would be the next request.
+      if (data.size() > out_left_) data = data.substr(0, static_cast<std::size_t>(out_left_)), reusable_ = false;
+      out_left_ -= data.size();
+      transport_.write(data);
+      break;
+    case WriteFraming::none:
+    case WriteFraming::until_close: break;  // nothing was announced, nothing follows
+  }
+  if (end == End::yes) request_done();
 }
 
 void Http1Client::send_trailers(const Fields& trailers) {
-  if (out_framing_ != WriteFraming::chunked) {  // a declared length leaves no place for them
-    request_sent_ = true;
-    return;
+  if ((state_ != State::head && state_ != State::body) || request_sent_ || !upgrade_.empty()) return;
+  if (out_framing_ == WriteFraming::chunked) {  // a declared length leaves no place for them
+    std::string& out = scratch().out;
+    out.clear();
+    append_trailers(out, trailers);
+    transport_.write(out);
   }
-  std::string& out = scratch().out;
-  out.clear();
-  append_trailers(out, trailers);
-  transport_.write(out);
+  request_done();
+}
+
+void Http1Client::request_done() {
   request_sent_ = true;
+  if (out_framing_ != WriteFraming::length || out_left_ == 0) return;
+  // Shorter than announced: the upstream must see an end that is none, not wait for the rest.
+  reusable_ = false;
+  transport_.close_after_flush();
 }
 
 void Http1Client::abort() {
@@ -158,25 +189,34 @@ void Http1Client::close() {
   state_ = State::closed;
   reusable_ = false;
   transport_.close_now();
-  if (!std::exchange(closing_, true)) owner_.on_closed(*this);
+  if (!std::exchange(owner_told_, true)) owner_.on_closed(*this);
 }
 
 void Http1Client::on_closed() {
-  if (state_ != State::closed) {
-    state_ = State::closed;
-    reusable_ = false;
-    if (ClientStreamEvents* events = std::exchange(events_, nullptr)) {
+  const State was = std::exchange(state_, State::closed);
+  reusable_ = false;
+  if (ClientStreamEvents* events = was == State::closed ? nullptr : std::exchange(events_, nullptr)) {
+    if (was == State::tunnel && early_end_) {  // we closed our half, and now it is over
+      static const Fields kNone;
+      events->on_response_end(kNone);
+    } else {
       const FailureKind kind = transport_.failure();
       events->on_failure({kind, Reason::peer_closed, response_begun_, kind != FailureKind::reset});
     }
   }
-  if (!std::exchange(closing_, true)) owner_.on_closed(*this);
+  if (!std::exchange(owner_told_, true)) owner_.on_closed(*this);
 }
 
 void Http1Client::on_data(std::string_view data) {
   if (state_ == State::closed) return;
   if (state_ == State::idle) {  // nobody asked: whatever this is, it answers no request of ours
     close();
+    return;
+  }
+  if (state_ == State::head && !head_sent_) {  // an answer to nothing: the last exchange's, one too many
+    ClientStreamEvents* const events = std::exchange(events_, nullptr);
+    close();
+    events->on_failure({FailureKind::reset, Reason::none, false, true});
     return;
   }
   std::string joined;
@@ -194,7 +234,7 @@ void Http1Client::on_data(std::string_view data) {
     } else if (state_ == State::body) {
       if (!read_body(data)) break;
     } else if (state_ == State::tunnel) {
-      events_->on_body(data);
+      if (events_ != nullptr) events_->on_body(data);
       return;
     } else {
       return;  // closed, with the rest unread
@@ -215,17 +255,7 @@ bool Http1Client::parse_head(std::string_view& data) {
   }
   data.remove_prefix(result.consumed);
   const int status = response.head.status;
-  if (status == 101) {
-    if (!upgrade_) {
-      fail(FailureKind::bad_response, Reason::bad_upgrade);
-      return false;
-    }
-    state_ = State::tunnel;
-    reusable_ = false;
-    response_begun_ = true;
-    events_->on_response(response.head, End::no);
-    return state_ == State::tunnel;
-  }
+  if (status == 101) return open_tunnel(response.head);
   if (status < 200) {
     if (++informational_ > kInformationalMax) {
       fail(FailureKind::bad_response, Reason::bad_status_line);
@@ -244,10 +274,32 @@ bool Http1Client::parse_head(std::string_view& data) {
   }
   response_begun_ = true;
   state_ = State::body;
+  early_.clear();
   events_->on_response(response.head, framing_ == Framing::none ? End::yes : End::no);
   if (state_ != State::body) return false;
   if (framing_ == Framing::none) response_done(nullptr, data);
   return state_ == State::body || state_ == State::idle;
+}
+
+bool Http1Client::open_tunnel(const ResponseHead& head) {
+  const auto to = head.fields.get("upgrade");
+  if (upgrade_.empty() || !to || to->empty() || !list_has_token(upgrade_, *to)) {  // RFC 9110 §7.8
+    fail(FailureKind::bad_response, Reason::bad_upgrade);
+    return false;
+  }
+  state_ = State::tunnel;
+  reusable_ = false;
+  response_begun_ = true;
+  const std::string early = std::exchange(early_, {});
+  transport_.write(early);
+  events_->on_response(head, End::no);
+  if (state_ != State::tunnel) return false;
+  if (early_end_) {
+    transport_.close_after_flush();
+  } else if (early.size() >= kLowWater && transport_.buffered() < kLowWater) {
+    events_->on_drained();  // the kernel took at once what the sender may be waiting for
+  }
+  return state_ == State::tunnel;
 }
 
 bool Http1Client::read_body(std::string_view& data) {
@@ -285,12 +337,13 @@ bool Http1Client::read_body(std::string_view& data) {
 // that is wrong), so the connection must not carry another.
 void Http1Client::response_done(const Fields* trailers, std::string_view behind) {
   if (!behind.empty()) reusable_ = false;
-  // An answer before the end of the request leaves the rest of it on the wire: the connection is spent (gateway.md).
-  if (!request_sent_) reusable_ = false;
+  // An answer before the end of the request leaves the rest of it on the wire: the connection is spent.
+  if (!request_sent_ || transport_.buffered() > 0) reusable_ = false;
   ClientStreamEvents* events = std::exchange(events_, nullptr);
   state_ = State::idle;
   if (trailers != nullptr) events->on_response_end(*trailers);
   if (state_ != State::idle || events_ != nullptr) return;
+  chunked_.reset();
   if (!reusable_) {
     close();
     return;

@@ -39,7 +39,7 @@ struct Http1Request {
   RequestHead head;
   Framing framing = Framing::none;
   bool keep_alive = true;    // what the request allows
-  std::string_view upgrade;  // when `Connection: upgrade` names it
+  std::string_view upgrade;  // the protocols asked for; empty: an ordinary request
 };
 
 struct Http1Response {
@@ -49,7 +49,8 @@ struct Http1Response {
 };
 
 // Lower-cased names go into `arena`; everything else are views into `bytes`. Hop-by-hop fields are kept: who forwards
-// the head removes them.
+// the head removes them. Only `upgrade` goes when it asks for nothing (HTTP/1.0, no `Connection: upgrade`, content).
+// When refused, `out.head` holds what was read up to there, and nothing older.
 ParseResult parse_request_head(std::string_view bytes, const HeadLimits& limits, Arena& arena, Http1Request& out);
 
 // `to_head_request`: the response answers a HEAD, so it has no content whatever its fields say (RFC 9112 §6.3).
@@ -75,6 +76,8 @@ class ChunkedDecoder {
  private:
   enum class State : std::uint8_t { size, extension, size_lf, data, data_cr, data_lf, trailers, done, refused };
   Status refuse(Reason reason) noexcept;
+  bool read_size(char c) noexcept;
+  bool read_extension(std::string_view& in) noexcept;
   Status read_trailers(std::string_view& in);
 
   const HeadLimits* limits_;
@@ -82,7 +85,8 @@ class ChunkedDecoder {
   Reason reason_ = Reason::none;
   std::uint8_t digits_ = 0;
   std::uint64_t remaining_ = 0;
-  std::uint32_t overhead_ = 0;  // bytes of extensions seen, over the whole message
+  std::uint32_t extension_ = 0;  // bytes of extensions in this size line
+  std::uint32_t overhead_ = 0;   // and over the whole message
   std::string trailer_bytes_;
   Arena trailer_arena_{512};
   Fields trailers_;

@@ -18,17 +18,15 @@ struct Http1ServerOptions {
   std::uint64_t body_bytes = 10 * 1024 * 1024;
   bool allow_underscore_names = false;
   Duration header_timeout =
-      std::chrono::seconds(10);                      // from the first byte of a head, or of the connection, to its end
-  Duration idle_timeout = std::chrono::seconds(60);  // between requests; also for a peer that does not read
-  std::uint32_t body_min_rate = 500;                 // bytes per second over five seconds; 0: no bound
+      std::chrono::seconds(10);  // from the first byte of a head, or of the connection, to its end
+  // Between requests. A peer that takes nothing of its answer is cut after once to one and a half times that.
+  Duration idle_timeout = std::chrono::seconds(60);
+  std::uint32_t body_min_rate = 500;  // bytes per second over five seconds; 0: no bound
   std::uint32_t requests_max = 10000;
 };
 
 // `options` and `info` must outlive the session.
 std::unique_ptr<Session> make_http1_server(Transport& transport, RequestSink& sink, const ConnectionInfo& info,
                                            const Http1ServerOptions& options);
-
-// A complete answer of our own for what never became a request: problem+json, `connection: close`.
-std::string refusal_response(int status, std::string_view request_id);
 
 }  // namespace gatehouse::http

@@ -1,5 +1,7 @@
 #include "http/http1_writer.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cstring>
 
@@ -21,6 +23,9 @@ bool is_framing(std::string_view name) noexcept {
   }
 }
 
+// `host` is written from the authority: a second one must not slip through (HTTP/2 knows both).
+bool is_ours(std::string_view name) noexcept { return is_framing(name) || name == "host"; }
+
 // One reservation and plain copies: this runs twice for every request.
 void append_fields(std::string& out, const Fields& fields) {
   std::size_t bytes = 0;
@@ -33,7 +38,7 @@ void append_fields(std::string& out, const Fields& fields) {
     to += text.size();
   };
   for (const Field& field : fields) {
-    if (is_framing(field.name)) continue;
+    if (is_ours(field.name)) continue;
     put(field.name), put(": "), put(field.value), put("\r\n");
   }
   out.resize(static_cast<std::size_t>(to - out.data()));
@@ -80,6 +85,16 @@ void append_trailers(std::string& out, const Fields& trailers) {
   out.append("0\r\n");
   append_fields(out, trailers);
   out.append("\r\n");
+}
+
+std::string refusal_response(int status, std::string_view request_id) {
+  const std::string body = fmt::format(R"({{"type":"about:blank","title":"{}","status":{},"request_id":"{}"}})"
+                                       "\n",
+                                       status_text(status), status, request_id);
+  return fmt::format(
+      "HTTP/1.1 {} {}\r\ncontent-type: application/problem+json\r\nx-request-id: {}\r\ncontent-length: {}\r\n"
+      "cache-control: no-store\r\nconnection: close\r\n\r\n{}",
+      status, status_text(status), request_id, body.size(), body);
 }
 
 }  // namespace gatehouse::http

@@ -28,4 +28,7 @@ void append_response_head(std::string& out, const ResponseHead& head, const Fram
 void append_chunk_size(std::string& out, std::size_t bytes);     // "1a\r\n"
 void append_trailers(std::string& out, const Fields& trailers);  // "0\r\n", fields, "\r\n"
 
+// A complete answer of our own for what never became a request: problem+json, `connection: close`.
+std::string refusal_response(int status, std::string_view request_id);
+
 }  // namespace gatehouse::http

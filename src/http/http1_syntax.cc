@@ -1,0 +1,169 @@
+#include "http/http1_syntax.h"
+
+#include <array>
+#include <bit>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace gatehouse::http {
+namespace {
+
+// 0 for what can't be in a token, else the lower-case byte.
+constexpr auto kTokenLower = [] {
+  std::array<char, 256> table{};
+  for (int c = '0'; c <= '9'; ++c) table[c] = static_cast<char>(c);
+  for (int c = 'a'; c <= 'z'; ++c) table[c] = static_cast<char>(c);
+  for (int c = 'A'; c <= 'Z'; ++c) table[c] = static_cast<char>(c + 32);
+  for (char c : {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'}) table[c] = c;
+  return table;
+}();
+
+constexpr unsigned char byte_of(char c) noexcept { return static_cast<unsigned char>(c); }
+
+std::string_view trim(const char* from, const char* to) noexcept {
+  while (from < to && (*from == ' ' || *from == '\t')) ++from;
+  while (to > from && (to[-1] == ' ' || to[-1] == '\t')) --to;
+  return {from, static_cast<std::size_t>(to - from)};
+}
+
+// A name with `_` for `-` that a CGI-like server would take for a framing field.
+bool looks_like_framing(std::string_view name) noexcept {
+  const auto same = [&](std::string_view real) {
+    if (name.size() != real.size()) return false;
+    for (std::size_t i = 0; i < name.size(); ++i) {
+      if (name[i] != real[i] && !(name[i] == '_' && real[i] == '-')) return false;
+    }
+    return true;
+  };
+  return same("content-length") || same("transfer-encoding");
+}
+
+// Why a name that ends at `at` in something else than a colon is refused.
+ParseResult bad_name_end(const char* at, const char* end) noexcept {
+  if (*at == ' ' || *at == '\t') {
+    // "Name : value" is a smuggling classic; "Name value" is a line without a colon.
+    while (at < end && (*at == ' ' || *at == '\t')) ++at;
+    if (at == end) return kIncomplete;
+    return refused(*at == ':' ? Reason::space_before_colon : Reason::missing_colon);
+  }
+  if (*at == '\r') {
+    if (at + 1 == end) return kIncomplete;
+    return refused(at[1] == '\n' ? Reason::missing_colon : Reason::bare_cr);
+  }
+  return refused(*at == '\n' ? Reason::bare_lf : Reason::bad_field_name);
+}
+
+struct Name {
+  std::string_view text;  // as it came
+  bool upper, underscore;
+};
+
+Name scan_name(const char* at, const char* end) noexcept {
+  const char* const from = at;
+  bool upper = false, underscore = false;
+  for (; at < end && kTokenLower[byte_of(*at)] != 0; ++at) {
+    upper |= kTokenLower[byte_of(*at)] != *at;
+    underscore |= *at == '_';
+  }
+  return {{from, static_cast<std::size_t>(at - from)}, upper, underscore};
+}
+
+std::string_view lower_case(std::string_view name, Arena& arena) {
+  char* to = arena.allocate(name.size());
+  for (std::size_t i = 0; i < name.size(); ++i) to[i] = kTokenLower[byte_of(name[i])];
+  return {to, name.size()};
+}
+
+// One field line; `at` is at its first byte.
+ParseResult parse_field(const char*& at, const char* end, bool first, const FieldRules& rules, Arena& arena,
+                        Fields& out) {
+  if (*at == ' ' || *at == '\t') return refused(first ? Reason::leading_space : Reason::obs_fold);
+  Name name = scan_name(at, end);
+  const char* const colon = at + name.text.size();
+  if (colon == end) return kIncomplete;
+  if (*colon != ':') return bad_name_end(colon, end);
+  if (name.text.empty()) return refused(Reason::bad_field_name);
+  if (name.upper) name.text = lower_case(name.text, arena);
+  if (name.underscore && (!rules.underscores || looks_like_framing(name.text))) {
+    return refused(Reason::underscore_in_name);
+  }
+  const char* value_end = find_control(colon + 1, end);
+  const std::string_view value = trim(colon + 1, value_end);
+  const ParseResult ended = line_end(value_end, end);
+  if (ended.status != ParseStatus::complete) return ended;
+  if (out.size() >= rules.fields_max) return refused(Reason::too_many_headers);
+  out.add(name.text, value);
+  at = value_end;
+  return kGood;
+}
+
+}  // namespace
+
+const char* find_control(const char* at, const char* end) noexcept {
+#if defined(__SSE2__)
+  const __m128i space = _mm_set1_epi8(0x20);
+  const __m128i tab = _mm_set1_epi8('\t');
+  const __m128i del = _mm_set1_epi8(0x7f);
+  for (; end - at >= 16; at += 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    // unsigned v < 0x20 <=> max(v, 0x20) != v
+    const __m128i visible = _mm_cmpeq_epi8(_mm_max_epu8(v, space), v);
+    const __m128i good = _mm_andnot_si128(_mm_cmpeq_epi8(v, del), _mm_or_si128(visible, _mm_cmpeq_epi8(v, tab)));
+    const unsigned bad = static_cast<unsigned>(_mm_movemask_epi8(good)) ^ 0xffffu;
+    if (bad != 0) return at + std::countr_zero(bad);
+  }
+#endif
+  for (; at < end; ++at) {
+    const unsigned char c = byte_of(*at);
+    if ((c < 0x20 && c != '\t') || c == 0x7f) break;
+  }
+  return at;
+}
+
+const char* find_target_end(const char* at, const char* end) noexcept {
+#if defined(__SSE2__)
+  const __m128i first = _mm_set1_epi8(0x21);
+  const __m128i del = _mm_set1_epi8(0x7f);
+  for (; end - at >= 16; at += 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i good = _mm_andnot_si128(_mm_cmpeq_epi8(v, del), _mm_cmpeq_epi8(_mm_max_epu8(v, first), v));
+    const unsigned bad = static_cast<unsigned>(_mm_movemask_epi8(good)) ^ 0xffffu;
+    if (bad != 0) return at + std::countr_zero(bad);
+  }
+#endif
+  while (at < end && byte_of(*at) > 0x20 && *at != 0x7f) ++at;
+  return at;
+}
+
+const char* find_token_end(const char* at, const char* end) noexcept {
+  while (at < end && kTokenLower[byte_of(*at)] != 0) ++at;
+  return at;
+}
+
+Reason control_reason(char c) noexcept {
+  if (c == '\n') return Reason::bare_lf;
+  if (c == '\r') return Reason::bare_cr;
+  return Reason::control_byte;
+}
+
+ParseResult line_end(const char*& at, const char* end) noexcept {
+  if (at == end) return kIncomplete;
+  if (*at != '\r') return refused(control_reason(*at));
+  if (at + 1 == end) return kIncomplete;
+  if (at[1] != '\n') return refused(Reason::bare_cr);
+  at += 2;
+  return kGood;
+}
+
+ParseResult parse_field_lines(const char*& at, const char* end, const FieldRules& rules, Arena& arena, Fields& out) {
+  for (bool first = true;; first = false) {
+    if (at == end) return kIncomplete;
+    if (*at == '\r' || *at == '\n') return line_end(at, end);
+    const ParseResult result = parse_field(at, end, first, rules, arena, out);
+    if (result.status != ParseStatus::complete) return result;
+  }
+}
+
+}  // namespace gatehouse::http
