@@ -135,8 +135,4 @@ std::optional<std::string_view> Json::find_string(std::string_view name) const n
   return member ? member->string() : std::nullopt;
 }
 
-std::string json_quote(std::string_view text) {
-  return nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-}
-
 }  // namespace gatehouse::codec

@@ -62,7 +62,4 @@ class Json {
   std::vector<std::string> names_;  // beside items_ when this is an object
 };
 
-// `text` as a JSON string, quotes included; invalid UTF-8 becomes U+FFFD.
-std::string json_quote(std::string_view text);
-
 }  // namespace gatehouse::codec

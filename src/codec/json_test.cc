@@ -66,10 +66,5 @@ TEST(Json, Values) {
   EXPECT_EQ(json->name(1), "i");
 }
 
-TEST(Json, Quote) {
-  EXPECT_EQ(json_quote("a\"b\n"), R"("a\"b\n")");
-  EXPECT_EQ(json_quote("\xff"), R"("\ufffd")");
-}
-
 }  // namespace
 }  // namespace gatehouse::codec

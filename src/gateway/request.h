@@ -31,6 +31,9 @@ struct Principal {
   std::span<std::string_view> roles, scopes, audiences;
   bool mfa = false;
   WallTime authenticated_at{};  // auth_time, or the token's iat; zero when unknown
+  WallTime expires{};           // of the credential; zero when it has no end
+  // SHA-256 over all of the above: two principals with one fingerprint are one. Empty when nobody is known.
+  std::string_view fingerprint;
 };
 
 struct Request {
