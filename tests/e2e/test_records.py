@@ -160,14 +160,11 @@ def test_a_client_that_left_is_recorded(gatehouse, backend):
     assert gate.record(path="/left")["status"] in (0, 499)
 
 
-@pytest.mark.parametrize("form, sign", [("ecs", '"ecs.version"'), ("common", ' "GET / HTTP/1.1" 200 '), ("cef", "CEF:0|"), ("ocsf", '"class_uid"')])
-def test_other_log_formats(gatehouse, backend, form, sign):
-    gate = gatehouse.prepare(backend())
-    gate.config["telemetry"]["access_log"]["format"] = form
-    gate.start()
-    gate.ask()
+def test_common_log_format(gatehouse, backend):
+    gate = gatehouse(backend(), telemetry={"access_log": {"format": "common"}})
+    gate.ask(fields={"User-Agent": 'a "quoted" one', "Referer": "https://shop.example/"})
     text = wire.eventually(lambda: gate.log_path.exists() and gate.log_path.read_text())
-    assert sign in text or sign.replace('":"', '": "') in text, text
+    assert re.match(r'127\.0\.0\.1 - \S+ \[.*\] "GET / HTTP/1\.1" 200 \d+ ', text), text
 
 
 def test_syslog(gatehouse, backend):

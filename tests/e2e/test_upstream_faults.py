@@ -110,7 +110,7 @@ def test_not_after_the_answer_began(gatehouse, backend):
 
 def test_on_status(gatehouse, backend):
     back = backend(in_turn(raw(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), mirror))
-    gate = gatehouse(back, services=service(retry={"attempts": 2, "on": ["503"], "budget_percent": 100}))
+    gate = gatehouse(back, services=service(retry={"attempts": 2, "on": [503], "budget_percent": 100}))
     assert gate.ask().status == 200
 
 
