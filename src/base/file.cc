@@ -31,6 +31,39 @@ bool write_all(int fd, std::string_view bytes) noexcept {
   return true;
 }
 
+struct Ownership {
+  uid_t uid;
+  gid_t gid;
+};
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// In the same folder as `path`: rename is atomic only within one file system.
+Status write_beside_and_rename(const std::string& path, std::string_view bytes, unsigned mode,
+                               const Ownership* ownership) {
+  std::string temporary = path + ".XXXXXX";
+  const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (file.fd < 0) return fail_errno(path);
+  const auto abandon = [&](std::string_view doing) {
+    auto error = fail_errno(fmt::format("{} {}", doing, temporary));
+    ::unlink(temporary.c_str());
+    return error;
+  };
+  if (ownership && ::fchown(file.fd, ownership->uid, ownership->gid) != 0) return abandon("chown");
+  if (::fchmod(file.fd, mode) != 0) return abandon("chmod");
+  if (!write_all(file.fd, bytes)) return abandon("write");
+  if (::fsync(file.fd) != 0) return abandon("fsync");
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return abandon("rename");
+  // The new name is durable once its folder is.
+  const std::string folder = folder_of(path);
+  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.fd < 0 || ::fsync(directory.fd) != 0) return fail_errno(folder);
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
@@ -51,25 +84,20 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
 }
 
 Status write_file_atomically(const std::string& path, std::string_view bytes, unsigned mode) {
-  // In the same folder: rename is atomic only within one file system.
-  std::string temporary = path + ".XXXXXX";
-  const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (file.fd < 0) return fail_errno(path);
-  const auto abandon = [&](std::string_view doing) {
-    auto error = fail_errno(fmt::format("{} {}", doing, temporary));
-    ::unlink(temporary.c_str());
-    return error;
-  };
-  if (::fchmod(file.fd, mode) != 0) return abandon("chmod");
-  if (!write_all(file.fd, bytes)) return abandon("write");
-  if (::fsync(file.fd) != 0) return abandon("fsync");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return abandon("rename");
-  // The new name is durable once its folder is.
-  const std::size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.fd < 0 || ::fsync(directory.fd) != 0) return fail_errno(folder);
-  return {};
+  return write_beside_and_rename(path, bytes, mode, nullptr);
+}
+
+Status replace_file(const std::string& path, std::string_view bytes, unsigned mode) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) == 0) {
+    mode = info.st_mode & 07777;
+  } else if (::stat(folder_of(path).c_str(), &info) != 0) {
+    return fail_errno(path);
+  }
+  // Only the superuser gives files away; for anybody else the file is theirs already, or will be.
+  const Ownership ownership{info.st_uid, info.st_gid};
+  const bool differs = info.st_uid != ::geteuid() || info.st_gid != ::getegid();
+  return write_beside_and_rename(path, bytes, mode, differs && ::geteuid() == 0 ? &ownership : nullptr);
 }
 
 }  // namespace gatehouse

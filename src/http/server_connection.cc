@@ -19,6 +19,7 @@ ServerConnection::ServerConnection(net::Loop& loop, net::Fd fd, const net::Socke
   info_.unix_socket = peer.storage.ss_family == AF_UNIX || peer.length == 0;
   info_.peer = info_.client = peer.ip();
   info_.peer_port = info_.client_port = peer.port();
+  if (options_->peer_credentials) info_.credentials = peer_credentials(stream().fd());
 }
 
 Status ServerConnection::begin() {

@@ -19,10 +19,11 @@ struct ServerConnectionOptions {
   Http1ServerOptions http1;
   H2ServerOptions h2;
   std::shared_ptr<crypto::TlsServerContext> tls;  // null: plain
-  bool proxy_header = false;  // a PROXY header must come first
+  bool proxy_header = false;                      // a PROXY header must come first
   ProxyVersions proxy_versions;
   std::vector<Network> trusted_proxies;  // whose PROXY header is believed; others may not connect when it is on
   bool http2_cleartext = true;
+  bool peer_credentials = false;  // ask who opened a Unix socket
   std::uint32_t listener = 0;
 };
 

@@ -112,6 +112,14 @@ std::int64_t Metrics::value(SeriesId id) const noexcept {
   return sum;
 }
 
+std::int64_t Metrics::total(Metric metric, std::size_t label, std::string_view wanted) const {
+  std::int64_t sum = 0;
+  for (const auto& series : families()[static_cast<std::size_t>(metric)].series) {
+    if (wanted.empty() || series->labels[label] == wanted) sum += value(series->id);
+  }
+  return sum;
+}
+
 std::vector<Metrics::Family> Metrics::families() const {
   const std::lock_guard lock(mutex_);
   return families_;

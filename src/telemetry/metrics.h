@@ -89,6 +89,8 @@ class Metrics {
   std::string render(MetricsFormat format) const;
   // The sum over all shards: of a counter, a gauge, or a histogram's first bucket. For tests and the status page.
   std::int64_t value(SeriesId id) const noexcept;
+  // The same over all series of a metric whose label number `label` has this value; every series without `value`.
+  std::int64_t total(Metric metric, std::size_t label = 0, std::string_view value = {}) const;
 
  private:
   struct Series {

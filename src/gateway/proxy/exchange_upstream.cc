@@ -9,25 +9,11 @@
 #include "gateway/proxy/spent.h"
 #include "gateway/routing/rewrite.h"
 #include "gateway/server/shard.h"
-#include "gateway/upstream/balancer.h"
+#include "gateway/upstream/hash_on.h"
 #include "gateway/upstream/retry.h"
 
 namespace gatehouse::gateway {
 namespace {
-
-// The value of a cookie; empty when there is none.
-std::string_view cookie_of(const http::Fields& fields, std::string_view name) noexcept {
-  std::string_view rest = fields.get("cookie").value_or(std::string_view{});
-  while (!rest.empty()) {
-    const auto end = rest.find(';');
-    std::string_view pair = rest.substr(0, end);
-    while (pair.starts_with(' ')) pair.remove_prefix(1);
-    if (pair.size() > name.size() && pair.starts_with(name) && pair[name.size()] == '=') return pair.substr(name.size() + 1);
-    if (end == std::string_view::npos) break;
-    rest.remove_prefix(end + 1);
-  }
-  return {};
-}
 
 bool is_websocket(std::string_view upgrade) noexcept { return http::equals_ignoring_case(upgrade, "websocket"); }
 
@@ -135,6 +121,7 @@ void Exchange::build_upstream_head() {
   http::Fields& fields = upstream_head_.fields;
   fields = message.fields;  // a copy: layers look at the request's own when the answer comes
   fields.remove("expect");
+  snapshot_->identity->apply(request, record_.service, fields);
   set_forwarded(client_, message.scheme, message.authority, arena_, fields);
   fields.set("x-request-id", record_.request_id);
   const auto parent = trace_.traceparent();
@@ -168,7 +155,8 @@ void Exchange::attempt() {
     cluster_->attempt_begun(*endpoint_);
     attempt_open_ = true;
     attempt_started_ = last_activity_ = now;
-    auto stream = shard_.pool().open(cluster_, *endpoint_, snapshot_->tls_for(*cluster_, *endpoint_), upstream_, reused_);
+    auto stream =
+        shard_.pool().open(cluster_, *endpoint_, snapshot_->tls_for(*cluster_, *endpoint_), upstream_, reused_);
     if (stream) {
       up_ = *stream;
       break;
@@ -214,19 +202,7 @@ void Exchange::attempt_refused(telemetry::Layer layer, int status, std::string_v
 
 std::uint64_t Exchange::balance_hash() const {
   const ServiceConfig& service = cluster_->config();
-  if (service.balance != Balance::hash) return 0;
-  const Request& request = *request_;
-  switch (service.hash_on.kind) {
-    case HashOn::Kind::client_ip: {
-      const auto& bytes = request.client_ip.bytes;
-      return hash_key({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    }
-    case HashOn::Kind::header:
-      return hash_key(request.message.fields.get(service.hash_on.name).value_or(std::string_view{}));
-    case HashOn::Kind::cookie: return hash_key(cookie_of(request.message.fields, service.hash_on.name));
-    case HashOn::Kind::user: return hash_key(request.principal.user);
-  }
-  return 0;
+  return service.balance == Balance::hash ? hash_of_request(service.hash_on, *request_, upstream_head_.fields) : 0;
 }
 
 void Exchange::send_kept_body() {
@@ -380,8 +356,8 @@ void Exchange::attempt_over(AttemptOutcome outcome) {
                 {record_.service, outcome == AttemptOutcome::success ? "success"
                                   : outcome == AttemptOutcome::error ? "error"
                                                                      : "unknown"});
-  metrics.observe(telemetry::Metric::upstream_duration, metrics.id(telemetry::Metric::upstream_duration, {record_.service}),
-                  now - attempt_started_);
+  metrics.observe(telemetry::Metric::upstream_duration,
+                  metrics.id(telemetry::Metric::upstream_duration, {record_.service}), now - attempt_started_);
 }
 
 bool Exchange::may_retry(const http::Failure* failure, int status) {
@@ -397,7 +373,8 @@ bool Exchange::may_retry(const http::Failure* failure, int status) {
 // No answer from the upstream: ours, or, when one was begun, an end that the client can tell from a complete one.
 void Exchange::gateway_error(const http::Failure& failure) {
   const Answer answer = answer_for(failure);
-  const std::string_view detail = failure.reason == http::Reason::none ? std::string_view{} : http::reason_code(failure.reason);
+  const std::string_view detail =
+      failure.reason == http::Reason::none ? std::string_view{} : http::reason_code(failure.reason);
   note(telemetry::Layer::upstream, Verdict::deny, answer.reason, detail);
   if (response_begun_ || state_ == State::tunnel) {
     http::ServerStream* down = std::exchange(down_, nullptr);
@@ -470,7 +447,8 @@ void Exchange::tunnel_failed(std::uint16_t close_code) {
   down_->send_body(frame, http::End::yes);
 }
 
-// One timer serves the whole exchange: it is armed for the nearest bound, and looks what happened meanwhile when it fires.
+// One timer serves the whole exchange: it is armed for the nearest bound, and looks what happened meanwhile when it
+// fires.
 void Exchange::arm_timer() {
   const MonotonicTime now = shard_.loop().now();
   const TimeoutConfig& timeouts = cluster_->config().timeouts;

@@ -16,7 +16,8 @@ std::string bound_address(int fd, const Address& configured) {
   if (!configured.unix_path.empty()) return configured.to_string();
   net::SocketAddress address;
   address.length = sizeof address.storage;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.length) != 0) return configured.to_string();
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.length) != 0)
+    return configured.to_string();
   Address bound = configured;
   bound.port = address.port();
   return bound.to_string();
@@ -25,20 +26,23 @@ std::string bound_address(int fd, const Address& configured) {
 Result<net::Fd> listen_at(const Address& address, std::uint16_t port) {
   if (!address.unix_path.empty()) return net::listen_unix(address.unix_path, 0666);
   const auto ip = IpAddress::parse(address.host);
-  if (!ip) return fail(ErrorCode::invalid, fmt::format("{} is not an IP address", address.host), ErrorSource::configuration);
+  if (!ip)
+    return fail(ErrorCode::invalid, fmt::format("{} is not an IP address", address.host), ErrorSource::configuration);
   return net::listen_tcp(net::SocketAddress::tcp(*ip, port));
 }
 
 }  // namespace
 
 Gateway::Gateway(std::uint32_t shards, GatewayServices services)
-    : shard_count_(shards), services_(services), ticket_keys_(crypto::TlsTicketKeys::create(services.clock)) {}
+    : shard_count_(shards),
+      services_(std::move(services)),
+      ticket_keys_(crypto::TlsTicketKeys::create(services.clock)) {}
 
 Gateway::~Gateway() { stop(); }
 
 Result<std::unique_ptr<Gateway>> Gateway::create(std::shared_ptr<const Config> config, std::uint32_t shards,
                                                  GatewayServices services, std::vector<InheritedSocket> inherited) {
-  std::unique_ptr<Gateway> gateway(new Gateway(shards, services));
+  std::unique_ptr<Gateway> gateway(new Gateway(shards, std::move(services)));
   gateway->inherited_ = std::move(inherited);
   auto opened = gateway->open_missing(*config);
   if (!opened) return tl::unexpected(opened.error());
@@ -76,7 +80,8 @@ Result<Gateway::Listening> Gateway::open(const ListenerConfig& listener) {
     }
     auto socket = listen_at(listener.address, port);
     if (!socket) {
-      return tl::unexpected(std::move(socket.error()).while_(fmt::format("listener {} at {}", listener.name, configured)));
+      return tl::unexpected(
+          std::move(socket.error()).while_(fmt::format("listener {} at {}", listener.name, configured)));
     }
     listening.sockets.push_back(std::move(*socket));
   }
@@ -122,7 +127,7 @@ Result<std::shared_ptr<const Snapshot>> Gateway::compile(std::shared_ptr<const C
                                                          const std::vector<Listening>& opened) {
   auto bindings = bind(*config, opened);
   return Snapshot::build(std::move(config), snapshot_.get(), std::move(bindings),
-                         SnapshotSources{services_.state, services_.clock, ticket_keys_});
+                         SnapshotSources{services_.state, services_.clock, ticket_keys_, services_.credentials});
 }
 
 Status Gateway::start() {

@@ -27,6 +27,7 @@ struct GatewayServices {
   telemetry::AccessLog& access_log;
   telemetry::Metrics& metrics;
   const Clock& clock;
+  CredentialSource credentials;
 };
 
 struct BoundListener {
@@ -39,8 +40,8 @@ struct BoundListener {
 
 class Gateway {
  public:
-  // Opens the sockets and compiles the configuration; serves nothing yet. `inherited` sockets are used instead of new ones
-  // where the address is the same; the rest of them is closed.
+  // Opens the sockets and compiles the configuration; serves nothing yet. `inherited` sockets are used instead of new
+  // ones where the address is the same; the rest of them is closed.
   static Result<std::unique_ptr<Gateway>> create(std::shared_ptr<const Config> config, std::uint32_t shards,
                                                  GatewayServices services, std::vector<InheritedSocket> inherited);
   ~Gateway();
@@ -64,14 +65,15 @@ class Gateway {
   struct Listening {
     BoundListener bound;
     Address address;
-    bool is_new = true;  // not yet given to the shards
+    bool is_new = true;            // not yet given to the shards
     std::vector<net::Fd> sockets;  // ours; each shard has a duplicate
   };
   Gateway(std::uint32_t shards, GatewayServices services);
   Result<Listening> open(const ListenerConfig& listener);
   Result<std::vector<Listening>> open_missing(const Config& config);
   std::vector<ListenerBinding> bind(const Config& config, const std::vector<Listening>& opened) const;
-  Result<std::shared_ptr<const Snapshot>> compile(std::shared_ptr<const Config> config, const std::vector<Listening>& opened);
+  Result<std::shared_ptr<const Snapshot>> compile(std::shared_ptr<const Config> config,
+                                                  const std::vector<Listening>& opened);
   Status commit(std::shared_ptr<const Snapshot> snapshot, std::vector<Listening> opened);
   void hand_out(Listening& listening);
   const Listening* find(const Address& address) const noexcept;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "crypto/x509.h"
+#include "gateway/layers/authentication/authentication_layer.h"
+#include "gateway/layers/authorization/authorization_layer.h"
 #include "gateway/layers/cors/cors_layer.h"
 #include "gateway/layers/limits/limits_layer.h"
 #include "gateway/layers/rate/rate_layer.h"
@@ -41,11 +44,35 @@ http::H2ServerOptions h2_options(const ListenerConfig& listener) {
   return options;
 }
 
-Result<std::shared_ptr<crypto::TlsServerContext>> server_tls(const ListenerConfig& listener, const SnapshotSources& sources) {
+// `auto: true`: from Gatehouse's own authority in the data folder, for every host that a route names, and this machine.
+Result<crypto::TlsCertificate> issue(const Config& config) {
+  auto authority = crypto::LocalAuthority::open(config.data_dir + "/ca", config.trust_domain);
+  if (!authority) return tl::unexpected(authority.error());
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  };
+  for (const RouteConfig& route : config.routes) {
+    for (const std::string& host : route.match.hosts) add(host);
+  }
+  for (const char* local : {"localhost", "127.0.0.1", "::1"}) add(local);
+  auto issued = authority->issue_server(names);
+  if (!issued) return tl::unexpected(issued.error());
+  return crypto::TlsCertificate{issued->certificate_file, issued->key_file, {}};
+}
+
+Result<std::shared_ptr<crypto::TlsServerContext>> server_tls(const ListenerConfig& listener, const Config& config,
+                                                             const SnapshotSources& sources) {
   if (!listener.tls) return std::shared_ptr<crypto::TlsServerContext>();
   crypto::TlsServerOptions options;
   for (const TlsCertificateFiles& files : listener.tls->certificates) {
-    options.certificates.push_back({files.cert, files.key, files.ocsp});
+    if (files.auto_issue) {
+      auto issued = issue(config);
+      if (!issued) return tl::unexpected(std::move(issued.error()).while_(fmt::format("listener {}", listener.name)));
+      options.certificates.push_back(std::move(*issued));
+    } else {
+      options.certificates.push_back({files.cert, files.key, files.ocsp});
+    }
   }
   options.min_version = listener.tls->min_version_13 ? crypto::TlsVersion::v13 : crypto::TlsVersion::v12;
   options.client_auth = listener.tls->client_auth == ClientAuthMode::required   ? crypto::ClientAuth::required
@@ -76,11 +103,12 @@ Status build_listeners(Snapshot& snapshot, const SnapshotSources& sources) {
     auto options = std::make_shared<http::ServerConnectionOptions>();
     options->http1 = http1_options(listener);
     options->h2 = h2_options(listener);
-    auto tls = server_tls(listener, sources);
+    auto tls = server_tls(listener, *snapshot.config, sources);
     if (!tls) return tl::unexpected(tls.error());
     options->tls = std::move(*tls);
     options->proxy_header = listener.proxy_protocol != ProxyProtocol::off;
-    options->proxy_versions = {listener.proxy_protocol != ProxyProtocol::v2, listener.proxy_protocol != ProxyProtocol::v1};
+    options->proxy_versions = {listener.proxy_protocol != ProxyProtocol::v2,
+                               listener.proxy_protocol != ProxyProtocol::v1};
     options->trusted_proxies = listener.trusted_proxies;
     options->http2_cleartext = listener.http2_cleartext;
     const auto index = static_cast<std::size_t>(&listener - snapshot.config->listeners.data());
@@ -112,9 +140,9 @@ Status build_upstreams(Snapshot& snapshot, const Snapshot* previous) {
   return {};
 }
 
-// The order is the design's: the cheapest first, so that a flood costs little. A preflight carries no credentials, so CORS
-// answers before they are asked for; what counts by user comes after the user is known.
-void build_layers(Snapshot& snapshot, const SnapshotSources& sources) {
+// The order is the design's: the cheapest first, so that a flood costs little. A preflight carries no credentials, so
+// CORS answers before they are asked for; what counts by user comes after the user is known.
+void build_layers(Snapshot& snapshot, const SnapshotSources& sources, Credentials credentials) {
   const Config& config = *snapshot.config;
   SharedState& state = sources.state;
   const Clock& clock = sources.clock;
@@ -132,15 +160,20 @@ void build_layers(Snapshot& snapshot, const SnapshotSources& sources) {
   snapshot.penalties = add(std::make_unique<PenaltiesLayer>(config, state, clock, Phase::before_authentication));
   snapshot.layers_without_route = layers.size();
   add(std::make_unique<CorsLayer>(config, state, clock));
+  add(std::make_unique<AuthenticationLayer>(config, std::move(credentials.issuers), std::move(credentials.api_keys)));
   auto user_rate = std::make_unique<RateLayer>(config, state, clock, Phase::after_authentication);
   if (!user_rate->empty()) add(std::move(user_rate));
+  add(std::make_unique<PenaltiesLayer>(config, state, clock, Phase::after_authentication));
+  add(std::make_unique<AuthorizationLayer>());
+  snapshot.identity = std::make_unique<UpstreamIdentity>(config, std::move(credentials.identity_key));
   snapshot.header_policy = std::make_unique<HeaderPolicyLayer>(config, state, clock);
 }
 
 }  // namespace
 
 Result<std::shared_ptr<const Snapshot>> Snapshot::build(std::shared_ptr<const Config> config, const Snapshot* previous,
-                                                        std::vector<ListenerBinding> bindings, SnapshotSources sources) {
+                                                        std::vector<ListenerBinding> bindings,
+                                                        SnapshotSources sources) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = previous != nullptr ? previous->generation + 1 : 1;
   snapshot->config = std::move(config);
@@ -150,7 +183,9 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::build(std::shared_ptr<const Co
   snapshot->router = std::move(*router);
   if (auto built = build_listeners(*snapshot, sources); !built) return tl::unexpected(built.error());
   if (auto built = build_upstreams(*snapshot, previous); !built) return tl::unexpected(built.error());
-  build_layers(*snapshot, sources);
+  auto credentials = sources.credentials(*snapshot->config);
+  if (!credentials) return tl::unexpected(credentials.error());
+  build_layers(*snapshot, sources, std::move(*credentials));
   return std::shared_ptr<const Snapshot>(std::move(snapshot));
 }
 
@@ -164,7 +199,8 @@ crypto::TlsClientContext* Snapshot::tls_for(const Cluster& cluster, const Endpoi
   if (!endpoint.config->tls) return nullptr;
   for (std::size_t i = 0; i < clusters.size(); ++i) {
     if (clusters[i].get() != &cluster) continue;
-    return endpoint.config->protocol == UpstreamProtocol::h2 ? upstream_tls[i].http2.get() : upstream_tls[i].http1.get();
+    return endpoint.config->protocol == UpstreamProtocol::h2 ? upstream_tls[i].http2.get()
+                                                             : upstream_tls[i].http1.get();
   }
   return nullptr;
 }

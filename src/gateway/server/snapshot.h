@@ -1,38 +1,51 @@
 #pragma once
-// Everything that a configuration compiles into: routes, layers, clusters, TLS contexts. Built and validated aside, then
-// handed to each shard; a request keeps the snapshot it began with.
+// Everything that a configuration compiles into: routes, layers, clusters, TLS contexts. Built and validated aside,
+// then handed to each shard; a request keeps the snapshot it began with.
 //
 // Thread safety: immutable once built; what its parts count lives in SharedState and in the clusters, behind atomics.
 
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "crypto/tls.h"
 #include "gateway/config.h"
+#include "gateway/layers/authentication/api_keys.h"
+#include "gateway/layers/authentication/key_source.h"
+#include "gateway/layers/authentication/upstream_identity.h"
 #include "gateway/layers/bans/bans_layer.h"
 #include "gateway/layers/header_policy/header_policy_layer.h"
 #include "gateway/layers/layer.h"
 #include "gateway/layers/penalties/penalties_layer.h"
 #include "gateway/layers/zone/zone_layer.h"
-#include "gateway/routing/router.h"
 #include "gateway/network_map.h"
+#include "gateway/routing/router.h"
 #include "gateway/shared_state.h"
 #include "gateway/upstream/cluster.h"
 #include "http/server_connection.h"
 
 namespace gatehouse::gateway {
 
+// Keys that come from outside the configuration file: whoever provides them keeps them fresh behind these pointers.
+struct Credentials {
+  KeySource issuers;  // by index in `authentication.jwt`
+  std::shared_ptr<const ApiKeySource> api_keys;
+  std::shared_ptr<const crypto::SigningKey> identity_key;  // signs what services are told about the caller
+};
+using CredentialSource = std::function<Result<Credentials>(const Config&)>;
+
 // What the layers need from outside the configuration. All of it outlives every snapshot.
 struct SnapshotSources {
   SharedState& state;
   const Clock& clock;
   std::shared_ptr<crypto::TlsTicketKeys> ticket_keys;
+  const CredentialSource& credentials;
 };
 
 // A listener keeps its id over reloads as long as its address stays: connections outlive snapshots.
 struct ListenerBinding {
   std::uint32_t id;
-  std::uint32_t index;                // into Config::listeners
+  std::uint32_t index;                 // into Config::listeners
   std::shared_ptr<Gauge> connections;  // open ones, over all shards
 };
 
@@ -49,7 +62,7 @@ struct Snapshot {
   std::uint64_t generation = 1;
   std::shared_ptr<const Config> config;
   Router router;
-  std::vector<std::shared_ptr<Cluster>> clusters;                       // by service index
+  std::vector<std::shared_ptr<Cluster>> clusters;  // by service index
   // By service index, for HTTP/1.1 and for HTTP/2 endpoints; null where nothing uses TLS.
   struct UpstreamTls {
     std::shared_ptr<crypto::TlsClientContext> http1, http2;
@@ -67,6 +80,7 @@ struct Snapshot {
   const ZoneLayer* zone_layer = nullptr;
   const PenaltiesLayer* penalties = nullptr;
   std::unique_ptr<const HeaderPolicyLayer> header_policy;  // only ever edits answers
+  std::unique_ptr<const UpstreamIdentity> identity;
 };
 
 }  // namespace gatehouse::gateway

@@ -158,9 +158,7 @@ class FolderLock {
   bool taken_ = false;
 };
 
-Status store(const std::string& file, const ApiKeySet& keys) {
-  return write_file_atomically(file, keys.to_yaml(), 0600);
-}
+Status store(const std::string& file, const ApiKeySet& keys) { return replace_file(file, keys.to_yaml(), 0600); }
 
 }  // namespace
 

@@ -20,7 +20,7 @@ Decision step_up(Request& request, std::string_view reason, std::string_view evi
   return {.verdict = Verdict::deny,
           .reason = reason,
           .evidence = evidence_text,
-          .status = 401,
+          .status = 403,
           .challenge = evidence(request.arena, "Bearer error=\"insufficient_user_authentication\", max_age=\"{}\"",
                                 age.count())};
 }

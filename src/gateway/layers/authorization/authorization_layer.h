@@ -10,7 +10,8 @@ namespace gatehouse::gateway {
 class AuthorizationLayer final : public Layer {
  public:
   telemetry::Layer id() const noexcept override { return telemetry::Layer::authorization; }
-  // 403; for a missing or stale second factor 401 with the challenge of RFC 9470 §3, which tells a client to step up.
+  // Always 403: who asks is known. The challenge says what would help: more scopes (RFC 6750 §3.1), or a second factor
+  // (RFC 9470 §3).
   Decision decide(Request& request) const override;
 };
 

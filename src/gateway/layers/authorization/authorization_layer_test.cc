@@ -34,9 +34,9 @@ TEST(Authorization, AllThatIsGivenMustHold) {
       {"another audience", audience, {}, {}, {"bank"}, false, 0s, "access.audience", 403},
       {"no audience, an API key say", audience, {}, {}, {}, false, 0s, "access.audience", 403},
       {"fresh second factor", mfa, {}, {}, {}, true, 15min, "", 0},
-      {"stale second factor", mfa, {}, {}, {}, true, 15min + 1s, "access.mfa_age", 401},
-      {"second factor of unknown age", mfa, {}, {}, {}, true, now.time_since_epoch(), "access.mfa_age", 401},
-      {"one factor", mfa, {}, {}, {}, false, 1s, "access.mfa", 401},
+      {"stale second factor", mfa, {}, {}, {}, true, 15min + 1s, "access.mfa_age", 403},
+      {"second factor of unknown age", mfa, {}, {}, {}, true, now.time_since_epoch(), "access.mfa_age", 403},
+      {"one factor", mfa, {}, {}, {}, false, 1s, "access.mfa", 403},
   };
   const AuthorizationLayer layer;
   for (Case c : cases) {
@@ -57,7 +57,8 @@ TEST(Authorization, AllThatIsGivenMustHold) {
     EXPECT_EQ(decision.reason, c.reason) << c.name;
     EXPECT_EQ(decision.status, c.status) << c.name;
     EXPECT_EQ(decision.verdict, c.reason.empty() ? Verdict::pass : Verdict::deny) << c.name;
-    EXPECT_EQ(decision.challenge.find("insufficient_user_authentication") != std::string_view::npos, c.status == 401)
+    EXPECT_EQ(decision.challenge.find("insufficient_user_authentication") != std::string_view::npos,
+              c.reason.starts_with("access.mfa"))
         << c.name;
     route.is_public = true;
     EXPECT_EQ(layer.decide(request).verdict, Verdict::pass) << c.name << ", on a public route";

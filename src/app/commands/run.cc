@@ -1,0 +1,141 @@
+#include "app/commands/run.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "app/config/load.h"
+#include "app/control/control_plane.h"
+#include "app/control/handover.h"
+#include "app/jwks_fetcher.h"
+#include "app/process/notify.h"
+#include "app/process/privileges.h"
+#include "base/file.h"
+#include "telemetry/log.h"
+
+namespace gatehouse::app {
+namespace {
+
+constexpr std::uint32_t kShardsMax = 64;
+
+int give_up(const Error& error) {
+  std::fprintf(stderr, "gatehouse: %s\n", error.message.c_str());
+  return error.code == ErrorCode::invalid && error.source == ErrorSource::configuration ? 2 : 1;
+}
+
+// The folder for what is kept; what has been in there from before belongs to the user we become.
+Status prepare_data_dir(const gateway::Config& config, const std::string& user) {
+  if (config.data_dir.empty()) return {};
+  std::error_code error;
+  std::filesystem::create_directories(config.data_dir, error);
+  if (error)
+    return fail(ErrorCode::io, fmt::format("data_dir {}: {}", config.data_dir, error.message()), ErrorSource::system);
+  if (::chmod(config.data_dir.c_str(), 0700) != 0 && ::geteuid() == 0) return fail_errno("chmod " + config.data_dir);
+  return hand_over(config.data_dir, user);
+}
+
+void say_ready(const RunOptions& options, const ReadyInfo& info) {
+  if (options.ready_fd >= 0) {
+    nlohmann::json line = {{"listeners", info.listeners}};
+    if (!info.admin.empty()) line["admin"] = info.admin;
+    if (!info.metrics.empty()) line["metrics"] = info.metrics;
+    const std::string text = line.dump() + "\n";
+    [[maybe_unused]] const auto written = ::write(options.ready_fd, text.data(), text.size());
+    ::close(options.ready_fd);
+  }
+  report_ready();
+  notify_supervisor("READY=1");
+  if (options.on_ready) options.on_ready();
+}
+
+Result<gateway::Credentials> credentials_for(const gateway::Config& config, JwksFetcher& fetcher) {
+  gateway::Credentials credentials;
+  auto issuers = fetcher.keys_for(config.authentication.jwt);
+  if (!issuers) return tl::unexpected(issuers.error());
+  credentials.issuers = std::move(*issuers);
+  if (config.authentication.api_keys) {
+    auto keys = fetcher.api_keys_for(config.authentication.api_keys->file);
+    if (!keys) return tl::unexpected(keys.error());
+    credentials.api_keys = std::move(*keys);
+  }
+  if (config.authentication.internal_token.enabled) {
+    auto key = crypto::SigningKey::load_or_create(config.data_dir + "/identity.pem");
+    if (!key) return tl::unexpected(std::move(key.error()).while_("authentication.internal_token"));
+    // What services verify our tokens with.
+    if (auto written = write_file_atomically(config.data_dir + "/identity.jwks.json", key->public_jwks()); !written) {
+      return tl::unexpected(written.error());
+    }
+    credentials.identity_key = std::make_shared<const crypto::SigningKey>(std::move(*key));
+  }
+  return credentials;
+}
+
+std::uint32_t shard_count(const gateway::Config& config) {
+  if (config.process.shards > 0) return std::min(config.process.shards, kShardsMax);
+  return std::clamp(std::thread::hardware_concurrency(), 1u, kShardsMax);
+}
+
+int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> config) {
+  const Clock& clock = SystemClock::instance();
+  const std::string user = unprivileged_user(config->process.user);
+  if (auto prepared = prepare_data_dir(*config, user); !prepared) return give_up(prepared.error());
+  const std::uint32_t shards = shard_count(*config);
+
+  auto state = gateway::SharedState::create(*config, clock);
+  if (!state) return give_up(state.error());
+  telemetry::RecordStore records(shards);
+  telemetry::Metrics metrics(shards);
+  telemetry::add_process_collector(metrics, GATEHOUSE_VERSION);
+  auto format = telemetry::parse_access_log_format(config->telemetry.access_log.format);
+  if (!format) return give_up(format.error());
+  auto access_log = telemetry::AccessLog::open({config->telemetry.access_log.to, *format, shards}, clock);
+  if (!access_log) return give_up(std::move(access_log.error()).while_("telemetry.access_log"));
+  if (config->telemetry.access_log.to.starts_with('/')) {
+    if (auto given = hand_over(config->telemetry.access_log.to, user); !given) return give_up(given.error());
+  }
+  JwksFetcher fetcher(clock);
+  auto gateway =
+      gateway::Gateway::create(config, shards,
+                               {**state, records, **access_log, metrics, clock,
+                                [&fetcher](const gateway::Config& wanted) { return credentials_for(wanted, fetcher); }},
+                               inherited_sockets());
+  if (!gateway) return give_up(gateway.error());
+  if (auto given = hand_over(config->data_dir, user); !config->data_dir.empty() && !given)
+    return give_up(given.error());
+  auto control = ControlPlane::create({**gateway, **state, records, **access_log, metrics, clock}, options.config_path);
+  if (!control) return give_up(control.error());
+  if (auto opened = (*control)->open_sockets(); !opened) return give_up(opened.error());
+  auto privileges = drop_privileges(config->process.user, config->process.sandbox);
+  if (!privileges) return give_up(privileges.error());
+  if (auto started = (*gateway)->start(); !started) return give_up(started.error());
+
+  GH_LOG(info, "serving", {"version", GATEHOUSE_VERSION}, {"shards", shards}, {"user", privileges->user},
+         {"seccomp", privileges->seccomp});
+  say_ready(options, (*control)->ready_info());
+  const int code = (*control)->run();
+  (*gateway)->stop();
+  return code;
+}
+
+}  // namespace
+
+int run_gateway(const RunOptions& options) {
+  LoadOutcome outcome = load_config(options.config_path);
+  if (!outcome.diagnostics.empty()) {
+    std::fputs(to_text(outcome.diagnostics, outcome.source, wants_colour(STDERR_FILENO)).c_str(), stderr);
+  }
+  if (!outcome.ok()) return 2;
+  ::signal(SIGPIPE, SIG_IGN);
+  const sigset_t set = handled_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);  // before any thread, so that all inherit it
+  raise_file_limit();
+  return serve(options, outcome.config);
+}
+
+}  // namespace gatehouse::app

@@ -1,0 +1,154 @@
+// What the control plane shows through the admin API and the metrics page.
+
+#include <unistd.h>
+
+#include "app/config/documents.h"
+#include "app/control/control_plane.h"
+#include "gateway/layers/bans/ban_table.h"
+
+namespace gatehouse::app {
+
+admin::StatusView ControlPlane::status() {
+  const auto snapshot = parts_.gateway.snapshot();
+  const gateway::Config& config = *snapshot->config;
+  admin::StatusView view;
+  view.version = GATEHOUSE_VERSION;
+  view.pid = ::getpid();
+  view.started = started_;
+  view.now = parts_.clock.wall();
+  view.config_file = config_file_;
+  view.generation = snapshot->generation;
+  view.last_reload = last_reload_;
+  view.shards = parts_.gateway.shards();
+  view.draining = draining_;
+  for (const gateway::BoundListener& listener : parts_.gateway.listeners()) {
+    admin::ListenerView one;
+    one.name = listener.name;
+    one.address = listener.bound;
+    one.connections = listener.connections->count();
+    for (const gateway::ListenerConfig& configured : config.listeners) {
+      if (configured.name != listener.name) continue;
+      one.zone = config.zones[configured.zone].name;
+      one.tls = configured.tls.has_value();
+    }
+    view.listeners.push_back(std::move(one));
+  }
+  view.services = static_cast<std::uint32_t>(config.services.size());
+  view.routes = static_cast<std::uint32_t>(config.routes.size());
+  const MonotonicTime now = parts_.clock.now();
+  for (const auto& cluster : snapshot->clusters) {
+    for (const gateway::Endpoint* endpoint : cluster->endpoints()) {
+      ++view.endpoints;
+      view.endpoints_healthy += endpoint->available(now) ? 1 : 0;
+    }
+    view.requests_active += cluster->requests().used();
+  }
+  constexpr std::size_t kVerdictLabel = 3;
+  view.requests = static_cast<std::uint64_t>(parts_.metrics.total(telemetry::Metric::requests));
+  view.denied = static_cast<std::uint64_t>(parts_.metrics.total(telemetry::Metric::requests, kVerdictLabel, "deny"));
+  view.bans = parts_.state.bans().size();
+  view.log_lines_dropped = parts_.access_log.counters().lines_dropped;
+  return view;
+}
+
+std::string ControlPlane::effective_config() { return effective_json(*parts_.gateway.snapshot()->config); }
+
+std::vector<admin::BanView> ControlPlane::bans() {
+  std::vector<admin::BanView> views;
+  for (const Network& network : parts_.gateway.snapshot()->config->bans.deny) {
+    views.push_back({network, "configuration", "bans.deny", std::nullopt});
+  }
+  for (const gateway::Ban& ban : parts_.state.bans().list()) {
+    const bool by_hand = ban.reason.starts_with("operator: ");
+    views.push_back(
+        {ban.network, by_hand ? "operator" : "attacks", by_hand ? ban.reason.substr(10) : ban.reason, ban.until});
+  }
+  return views;
+}
+
+Status ControlPlane::ban(const Network& network, Duration duration, const std::string& reason) {
+  parts_.state.bans().add(network, duration, "operator: " + reason);
+  parts_.metrics.count(telemetry::Metric::bans, {"operator"});
+  return {};
+}
+
+Status ControlPlane::unban(const Network& network) {
+  if (parts_.state.bans().remove(network)) return {};
+  for (const Network& configured : parts_.gateway.snapshot()->config->bans.deny) {
+    if (configured == network) return fail(ErrorCode::denied, "the configuration bans it");
+  }
+  return fail(ErrorCode::not_found, "there is no such ban");
+}
+
+std::optional<std::string> ControlPlane::find_request(std::string_view request_id) {
+  return parts_.records.find(request_id);
+}
+
+std::vector<telemetry::StoredRecord> ControlPlane::recent_requests(std::size_t limit,
+                                                                   const telemetry::RecordFilter& filter) {
+  return parts_.records.recent(limit, filter);
+}
+
+std::vector<admin::ServiceView> ControlPlane::services() {
+  std::vector<admin::ServiceView> views;
+  static constexpr std::string_view kBalances[] = {"round_robin", "least_requests", "random_two", "hash"};
+  const MonotonicTime now = parts_.clock.now();
+  for (const auto& cluster : parts_.gateway.snapshot()->clusters) {
+    admin::ServiceView view;
+    view.name = cluster->name();
+    view.balance = kBalances[static_cast<std::size_t>(cluster->config().balance)];
+    view.circuit_open = cluster->requests().used() >= cluster->requests().max() ||
+                        cluster->connections().used() >= cluster->connections().max();
+    for (const gateway::EndpointStatus& status : cluster->status(now)) {
+      const bool unhealthy = status.health == gateway::Health::unhealthy;
+      view.endpoints.push_back({status.url.empty() ? status.name : status.url,
+                                unhealthy        ? "unhealthy"
+                                : status.ejected ? "ejected"
+                                                 : "healthy",
+                                status.active, status.requests, status.errors});
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+std::string ControlPlane::metrics(telemetry::MetricsFormat format) { return parts_.metrics.render(format); }
+
+void ControlPlane::collect(telemetry::MetricSamples& samples) {
+  using telemetry::Metric;
+  const auto snapshot = parts_.gateway.snapshot();
+  const MonotonicTime now = parts_.clock.now();
+  samples.add(Metric::config_generation, {}, static_cast<double>(snapshot->generation));
+  if (last_reload_) {
+    samples.add(Metric::config_last_reload_successful, {}, last_reload_->applied ? 1 : 0);
+    if (last_reload_->applied) {
+      const auto seconds = std::chrono::duration<double>(last_reload_->time.time_since_epoch()).count();
+      samples.add(Metric::config_last_reload_time, {}, seconds);
+    }
+  }
+  for (const gateway::BoundListener& listener : parts_.gateway.listeners()) {
+    samples.add(Metric::connections, {listener.name, "open"}, listener.connections->count());
+  }
+  for (const auto& cluster : snapshot->clusters) {
+    const bool open = cluster->requests().used() >= cluster->requests().max();
+    samples.add(Metric::circuit_open, {cluster->name()}, open ? 1 : 0);
+    samples.add(Metric::circuit_refusals, {cluster->name(), "requests"},
+                static_cast<double>(cluster->requests().refused()));
+    samples.add(Metric::circuit_refusals, {cluster->name(), "connections"},
+                static_cast<double>(cluster->connections().refused()));
+    samples.add(Metric::upstream_connections, {cluster->name(), "open"}, cluster->connections().used());
+    for (const gateway::Endpoint* endpoint : cluster->endpoints()) {
+      samples.add(Metric::endpoint_healthy, {cluster->name(), endpoint->name}, endpoint->available(now) ? 1 : 0);
+      samples.add(Metric::endpoint_ejections, {cluster->name(), endpoint->name}, endpoint->times_ejected.load());
+    }
+  }
+  samples.add(Metric::bans_active, {},
+              static_cast<double>(parts_.state.bans().size() + snapshot->config->bans.deny.size()));
+  samples.add(Metric::parked_connections, {}, parts_.state.parked().count());
+  const telemetry::AccessLogCounters log = parts_.access_log.counters();
+  samples.add(Metric::access_log_dropped, {}, static_cast<double>(log.lines_dropped));
+  samples.add(Metric::access_log_bytes, {}, static_cast<double>(log.bytes_written));
+  samples.add(Metric::access_log_failures, {}, static_cast<double>(log.write_failures));
+}
+
+}  // namespace gatehouse::app

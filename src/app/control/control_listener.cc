@@ -1,0 +1,62 @@
+#include "app/control/control_listener.h"
+
+#include <unistd.h>
+
+namespace gatehouse::app {
+
+Result<std::unique_ptr<ControlListener>> ControlListener::open(net::Loop& loop, const gateway::Address& address,
+                                                               http::RequestSink& sink) {
+  std::unique_ptr<ControlListener> listener(new ControlListener(loop, sink));
+  Result<net::Fd> socket = [&]() -> Result<net::Fd> {
+    if (!address.unix_path.empty()) return net::listen_unix(address.unix_path, 0660);
+    const auto ip = IpAddress::parse(address.host);
+    if (!ip)
+      return fail(ErrorCode::invalid, fmt::format("{} is not an IP address", address.host), ErrorSource::configuration);
+    return net::listen_tcp(net::SocketAddress::tcp(*ip, address.port));
+  }();
+  if (!socket) return tl::unexpected(std::move(socket.error()).while_(address.to_string()));
+  gateway::Address bound = address;
+  if (address.unix_path.empty()) {
+    net::SocketAddress actual;
+    actual.length = sizeof actual.storage;
+    ::getsockname(socket->get(), reinterpret_cast<sockaddr*>(&actual.storage), &actual.length);
+    bound.port = actual.port();
+  }
+  listener->bound_ = bound.to_string();
+  listener->unix_path_ = address.unix_path;
+  listener->options_ = std::make_shared<http::ServerConnectionOptions>();
+  listener->options_->http1.body_bytes = 1024 * 1024;
+  listener->options_->http2_cleartext = false;
+  listener->options_->peer_credentials = !address.unix_path.empty();
+  auto acceptor = gateway::Acceptor::create(loop, *listener, 0, std::move(*socket));
+  if (!acceptor) return tl::unexpected(acceptor.error());
+  listener->acceptor_ = std::move(*acceptor);
+  return listener;
+}
+
+ControlListener::~ControlListener() {
+  acceptor_.reset();
+  while (!connections_.empty()) connections_.back()->close_now();
+}
+
+void ControlListener::accepted(std::uint32_t, net::Fd socket, const net::SocketAddress& peer) {
+  if (connections_.size() >= kConnectionsMax) return;
+  http::ServerConnectionOwner& owner = *this;
+  connections_.push_back(
+      std::make_unique<http::ServerConnection>(loop_, std::move(socket), peer, ++next_id_, options_, sink_, owner));
+  http::ServerConnection& connection = *connections_.back();
+  connection.slot = connections_.size() - 1;
+  if (auto begun = connection.begin(); !begun) connection.close_now();
+}
+
+void ControlListener::on_closed(http::ServerConnection& connection) {
+  const std::size_t slot = connection.slot;
+  loop_.destroy_later(std::move(connections_[slot]));
+  if (slot + 1 != connections_.size()) {
+    connections_[slot] = std::move(connections_.back());
+    connections_[slot]->slot = slot;
+  }
+  connections_.pop_back();
+}
+
+}  // namespace gatehouse::app

@@ -1,0 +1,233 @@
+#include "app/control/control_plane.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "app/config/documents.h"
+#include "app/config/load.h"
+#include "app/control/config_difference.h"
+#include "app/control/handover.h"
+#include "app/process/notify.h"
+#include "telemetry/log.h"
+
+namespace gatehouse::app {
+
+ControlPlane::ControlPlane(ControlPlaneParts parts, std::string config_file)
+    : parts_(parts), config_file_(std::move(config_file)), started_(parts.clock.wall()) {}
+
+ControlPlane::~ControlPlane() {
+  if (loop_) {
+    loop_->remove(signal_token_, signals_.get());
+    if (successor_fd_ >= 0) loop_->remove(successor_token_, successor_fd_), ::close(successor_fd_);
+  }
+}
+
+Result<std::unique_ptr<ControlPlane>> ControlPlane::create(ControlPlaneParts parts, std::string config_file) {
+  std::unique_ptr<ControlPlane> plane(new ControlPlane(parts, std::move(config_file)));
+  auto loop = net::Loop::create(parts.clock);
+  if (!loop) return tl::unexpected(loop.error());
+  plane->loop_ = std::move(*loop);
+
+  sigset_t set = handled_signals();
+  plane->signals_.reset(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+  if (!plane->signals_) return fail_errno("signalfd");
+  auto token = plane->loop_->add(plane->signals_.get(), EPOLLIN, *plane);
+  if (!token) return tl::unexpected(token.error());
+  plane->signal_token_ = *token;
+
+  auto resolver = net::Resolver::create(*plane->loop_, {});
+  if (!resolver) return tl::unexpected(resolver.error());
+  plane->resolver_ = std::move(*resolver);
+  plane->discovery_ = std::make_unique<gateway::Discovery>(
+      *plane->loop_, *plane->resolver_,
+      [](const gateway::Cluster& cluster, const gateway::EndpointConfig& endpoint, const Error* error) {
+        if (error != nullptr) {
+          GH_LOG(warn, "cannot resolve an endpoint", {"service", cluster.name()}, {"endpoint", endpoint.url},
+                 {"why", error->message});
+        } else {
+          GH_LOG(info, "an endpoint resolves again", {"service", cluster.name()}, {"endpoint", endpoint.url});
+        }
+      });
+  plane->prober_ = std::make_unique<gateway::HealthProber>(
+      *plane->loop_, static_cast<std::uint64_t>(parts.clock.wall().time_since_epoch().count()),
+      [](const gateway::Cluster& cluster, const gateway::Endpoint& endpoint, gateway::HealthChange change) {
+        GH_LOG(warn,
+               change == gateway::HealthChange::became_unhealthy ? "endpoint is unhealthy" : "endpoint is healthy",
+               {"service", cluster.name()}, {"endpoint", endpoint.name});
+      });
+  parts.metrics.add_collector([raw = plane.get()](telemetry::MetricSamples& samples) { raw->collect(samples); });
+  return plane;
+}
+
+Status ControlPlane::open_sockets() {
+  const gateway::Config& config = *parts_.gateway.snapshot()->config;
+  const gateway::Address& admin = config.admin.address;
+  if (!admin.host.empty() || !admin.unix_path.empty()) {
+    admin::AdminOptions options;
+    options.token = config.admin.token;
+    admin_api_ = std::make_unique<admin::AdminApi>(*this, std::move(options));
+    admin_sink_ = std::make_unique<admin::ServiceSink>(*admin_api_);
+    auto opened = ControlListener::open(*loop_, admin, *admin_sink_);
+    if (!opened) return tl::unexpected(std::move(opened.error()).while_("admin"));
+    admin_listener_ = std::move(*opened);
+  }
+  if (config.telemetry.metrics) {
+    metrics_page_ = std::make_unique<admin::MetricsService>(parts_.metrics);
+    metrics_sink_ = std::make_unique<admin::ServiceSink>(*metrics_page_);
+    auto opened = ControlListener::open(*loop_, *config.telemetry.metrics, *metrics_sink_);
+    if (!opened) return tl::unexpected(std::move(opened.error()).while_("telemetry.metrics"));
+    metrics_listener_ = std::move(*opened);
+  }
+  return {};
+}
+
+ReadyInfo ControlPlane::ready_info() const {
+  ReadyInfo info;
+  for (const gateway::BoundListener& listener : parts_.gateway.listeners())
+    info.listeners[listener.name] = listener.bound;
+  if (admin_listener_) info.admin = admin_listener_->bound();
+  if (metrics_listener_) info.metrics = metrics_listener_->bound();
+  return info;
+}
+
+int ControlPlane::run() {
+  serving_ = true;
+  watch_upstreams();
+  loop_->arm(tick_, std::chrono::seconds(1));
+  loop_->run();
+  return exit_code_;
+}
+
+void ControlPlane::watch_upstreams() {
+  const auto snapshot = parts_.gateway.snapshot();
+  discovery_->watch(snapshot->clusters);
+  std::vector<gateway::HealthProber::Service> services;
+  for (std::size_t i = 0; i < snapshot->clusters.size(); ++i) {
+    const auto& tls = snapshot->upstream_tls[i];
+    services.push_back({snapshot->clusters[i], tls.http1 ? tls.http1 : tls.http2});
+  }
+  prober_->watch(services);
+}
+
+void ControlPlane::on_io(std::uint32_t) {
+  signalfd_siginfo info;
+  while (::read(signals_.get(), &info, sizeof info) == sizeof info) on_signal(static_cast<int>(info.ssi_signo));
+  if (successor_fd_ < 0) return;
+  char answer[16];
+  const ssize_t got = ::read(successor_fd_, answer, sizeof answer);
+  if (got < 0) return;
+  loop_->remove(successor_token_, successor_fd_);
+  ::close(std::exchange(successor_fd_, -1));
+  if (got > 0) {
+    GH_LOG(info, "the new program serves; draining");
+    begin_drain();
+  } else {
+    GH_LOG(error, "the new program did not start; going on");
+  }
+}
+
+void ControlPlane::on_signal(int signal) {
+  switch (signal) {
+    case SIGHUP: reload(false); break;
+    case SIGUSR1: parts_.access_log.reopen(); break;
+    case SIGUSR2: replace_program(); break;
+    case SIGTERM:
+    case SIGINT:
+      if (draining_) {
+        exit_code_ = 1;
+        loop_->stop();
+      } else {
+        begin_drain();
+      }
+      break;
+    default: break;
+  }
+}
+
+void ControlPlane::begin_drain() {
+  if (std::exchange(draining_, true)) return;
+  notify_supervisor("STOPPING=1");
+  const Duration deadline = parts_.gateway.snapshot()->config->process.drain_timeout;
+  parts_.gateway.drain(deadline, [this] { loop_->stop(); });
+}
+
+void ControlPlane::replace_program() {
+  if (successor_fd_ >= 0 || draining_) return;
+  auto begun = begin_handover(parts_.gateway.sockets());
+  if (!begun) {
+    GH_LOG(error, "cannot start the new program", {"why", begun.error().message});
+    return;
+  }
+  notify_supervisor(fmt::format("MAINPID={}", begun->pid));
+  successor_fd_ = begun->ready_fd;
+  if (auto token = loop_->add(successor_fd_, EPOLLIN | EPOLLRDHUP, *this)) successor_token_ = *token;
+}
+
+admin::ReloadReport ControlPlane::reload(bool dry_run) {
+  admin::ReloadReport report;
+  report.generation = parts_.gateway.snapshot()->generation;
+  LoadOutcome outcome = load_config(config_file_);
+  for (const Diagnostic& diagnostic : outcome.diagnostics) {
+    if (diagnostic.severity != Severity::error) continue;
+    report.errors.push_back(fmt::format("{}:{}:{}: {}", diagnostic.file, diagnostic.position.line,
+                                        diagnostic.position.column, diagnostic.message));
+  }
+  if (!outcome.ok()) {
+    if (report.errors.empty()) report.errors.push_back(config_file_ + ": invalid");
+    last_reload_ = {parts_.clock.wall(), false, report.errors.front()};
+    parts_.metrics.count(telemetry::Metric::config_reloads, {"refused"});
+    GH_LOG(error, "reload refused", {"errors", report.errors.size()}, {"first", report.errors.front()});
+    return report;
+  }
+  if (dry_run) {
+    report.changes = config_difference(*parts_.gateway.snapshot()->config, *outcome.config);
+    if (auto tried = parts_.gateway.try_out(outcome.config); !tried) report.errors.push_back(tried.error().message);
+    return report;
+  }
+  return apply(outcome.config);
+}
+
+admin::ReloadReport ControlPlane::rollback() {
+  if (before_ == nullptr) {
+    admin::ReloadReport report;
+    report.generation = parts_.gateway.snapshot()->generation;
+    report.errors.push_back("there is no earlier configuration to go back to");
+    return report;
+  }
+  return apply(before_);
+}
+
+admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> config) {
+  notify_supervisor("RELOADING=1");
+  admin::ReloadReport report;
+  const auto current = parts_.gateway.snapshot();
+  report.changes = config_difference(*current->config, *config);
+  auto reloaded = parts_.gateway.reload(std::move(config));
+  if (reloaded) {
+    before_ = current->config;
+    report.applied = true;
+    watch_upstreams();
+    parts_.metrics.count(telemetry::Metric::config_reloads, {"applied"});
+    GH_LOG(info, "configuration reloaded", {"generation", parts_.gateway.snapshot()->generation},
+           {"changes", report.changes.size()});
+  } else {
+    report.errors.push_back(reloaded.error().message);
+    parts_.metrics.count(telemetry::Metric::config_reloads, {"refused"});
+    GH_LOG(error, "reload refused", {"why", reloaded.error().message});
+  }
+  report.generation = parts_.gateway.snapshot()->generation;
+  last_reload_ = {parts_.clock.wall(), report.applied, report.errors.empty() ? std::string() : report.errors.front()};
+  notify_supervisor("READY=1");
+  return report;
+}
+
+void ControlPlane::on_timer(net::Timer&) { loop_->arm(tick_, std::chrono::seconds(1)); }
+
+}  // namespace gatehouse::app

@@ -1,0 +1,91 @@
+#pragma once
+// Everything around the data plane: reloads and rollback, health checks and name resolution, the admin API and the
+// metrics page, signals, replacement by a new program. Runs the main thread's loop.
+//
+// One thread, the main one. What it starts ends before it.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/admin_api.h"
+#include "admin/backend.h"
+#include "admin/service_sink.h"
+#include "app/commands/run.h"
+#include "app/control/control_listener.h"
+#include "gateway/server/gateway.h"
+#include "gateway/upstream/discovery.h"
+#include "gateway/upstream/health_prober.h"
+#include "net/dns.h"
+#include "net/loop.h"
+
+namespace gatehouse::app {
+
+struct ControlPlaneParts {  // all of it outlives the control plane
+  gateway::Gateway& gateway;
+  gateway::SharedState& state;
+  telemetry::RecordStore& records;
+  telemetry::AccessLog& access_log;
+  telemetry::Metrics& metrics;
+  const Clock& clock;
+};
+
+class ControlPlane final : public admin::AdminBackend, private net::IoHandler, private net::Timer::Handler {
+ public:
+  static Result<std::unique_ptr<ControlPlane>> create(ControlPlaneParts parts, std::string config_file);
+  ~ControlPlane() override;
+
+  // Opens the admin and metrics sockets; before privileges are dropped.
+  Status open_sockets();
+  ReadyInfo ready_info() const;
+  int run();  // until drained; the exit code
+
+  // admin::AdminBackend
+  admin::StatusView status() override;
+  bool ready() override { return serving_ && !draining_; }
+  std::string effective_config() override;
+  admin::ReloadReport reload(bool dry_run) override;
+  admin::ReloadReport rollback() override;
+  std::vector<admin::BanView> bans() override;
+  Status ban(const Network& network, Duration duration, const std::string& reason) override;
+  Status unban(const Network& network) override;
+  std::optional<std::string> find_request(std::string_view request_id) override;
+  std::vector<telemetry::StoredRecord> recent_requests(std::size_t limit,
+                                                       const telemetry::RecordFilter& filter) override;
+  std::vector<admin::ServiceView> services() override;
+  std::string metrics(telemetry::MetricsFormat format) override;
+
+ private:
+  ControlPlane(ControlPlaneParts parts, std::string config_file);
+  void on_io(std::uint32_t events) override;  // signals
+  void on_timer(net::Timer& timer) override;
+  void on_signal(int signal);
+  void begin_drain();
+  void replace_program();
+  admin::ReloadReport apply(std::shared_ptr<const gateway::Config> config);
+  void watch_upstreams();
+  void collect(telemetry::MetricSamples& samples);
+
+  ControlPlaneParts parts_;
+  const std::string config_file_;
+  std::unique_ptr<net::Loop> loop_;
+  net::Fd signals_;
+  net::IoToken signal_token_;
+  net::Timer tick_{*this};
+  std::unique_ptr<net::Resolver> resolver_;
+  std::unique_ptr<gateway::Discovery> discovery_;
+  std::unique_ptr<gateway::HealthProber> prober_;
+  std::unique_ptr<admin::AdminApi> admin_api_;
+  std::unique_ptr<admin::MetricsService> metrics_page_;
+  std::unique_ptr<admin::ServiceSink> admin_sink_, metrics_sink_;
+  std::unique_ptr<ControlListener> admin_listener_, metrics_listener_;
+  std::shared_ptr<const gateway::Config> before_;  // what `rollback` goes back to
+  std::optional<admin::ReloadView> last_reload_;
+  WallTime started_;
+  int successor_fd_ = -1;  // the new program says here that it serves
+  net::IoToken successor_token_;
+  bool serving_ = false, draining_ = false;
+  int exit_code_ = 0;
+};
+
+}  // namespace gatehouse::app
