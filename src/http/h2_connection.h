@@ -6,12 +6,11 @@
 //
 // Invariants:
 // (1) No event is told from inside a call of the gateway's. nghttp2 closes streams while it sends, and it may send
-// inside
-//     `send_body`; so a closed or drained stream is queued, and `settle` tells it when the outermost call has unwound.
+//     inside `send_body`; so a closed or drained stream is queued, and `settle` tells it when the outermost call has
+//     unwound.
 // (2) A stream that ended is freed in `settle` only, when none of its callers is on the stack.
 // (3) nghttp2 knows a stream by its user data alone; `detach` takes it away, and from then on nghttp2's callbacks for
-// that
-//     id find nothing. So an aborted stream may be freed while its RST_STREAM still waits.
+//     that id find nothing. So an aborted stream may be freed while its RST_STREAM still waits.
 // (4) Output is bounded: a stream's by back-pressure (stream.h), the transport's by `kOutputMax`, acknowledgements by
 //     `acks_max`, and everything by `stall_timeout`.
 
@@ -26,95 +25,15 @@
 
 #include "http/h2_fields.h"
 #include "http/h2_limits.h"
+#include "http/h2_stream.h"
 #include "http/stream.h"
 #include "http/transport.h"
 
 namespace gatehouse::http {
 
-class H2Connection;
-
 // What became of the bytes that were written: they are with the kernel as far as the transport's buffer tells; or all
 // count as such, because we close in order; or what is left is lost.
 enum class OutputFate : std::uint8_t { progress, handed_over, lost };
-
-// Header fields that must outlive the call that brought them.
-class OwnedFields {
- public:
-  void add(std::string_view name, std::string_view value);
-  template <class Visitor>
-  void each(Visitor visit) const {
-    std::size_t at = 0;
-    for (const auto& [name, value] : lengths_) {
-      visit(std::string_view(text_).substr(at, name), std::string_view(text_).substr(at + name, value));
-      at += name + value;
-    }
-  }
-
- private:
-  std::string text_;
-  std::vector<std::pair<std::size_t, std::size_t>> lengths_;
-};
-
-// The half of a stream that both ends share: what waits to be sent, and the accounting of what came.
-class H2Stream {
- public:
-  explicit H2Stream(H2Connection& connection) noexcept;
-  H2Stream(const H2Stream&) = delete;
-  H2Stream& operator=(const H2Stream&) = delete;
-  virtual ~H2Stream() = default;
-
- protected:
-  friend class H2Connection;
-
-  // Told inside nghttp2's callbacks; may call anything of this stream.
-  virtual HeaderBlock::Kind expected_block() const noexcept = 0;
-  virtual void on_headers(HeaderBlock& block, End end) = 0;
-  virtual void on_data(std::string_view data) = 0;
-  virtual void on_end() = 0;
-  // Told by `settle`.
-  virtual void on_stream_drained() = 0;
-  virtual void on_stream_closed(std::uint32_t code) = 0;
-  // The peer sends or takes its data too slowly, or the connection is lost. Inside no callback of nghttp2.
-  virtual void cut(Reason reason) = 0;
-  virtual void lost(Reason reason) = 0;
-  // Is the peer late with content that we wait for?
-  virtual bool watches_input() const noexcept = 0;
-
-  // Queues content; large content leaves at once, from where it lies.
-  void push_body(std::string_view data, End end);
-  void push_trailers(const Fields& trailers);
-  std::size_t pending() const noexcept { return direct_.size() + out_.size() - out_from_; }
-  // Data has been dealt with: opens the windows again, unless reading is paused.
-  void consume(std::size_t bytes);
-  void pause();
-  void resume();
-  // Ends the stream for nghttp2 with RST_STREAM, and for us. No event follows.
-  void reset(std::uint32_t code);
-  void watch_rates(MonotonicTime now);
-
-  H2Connection& connection_;
-  std::int32_t id_ = -1;
-  std::uint32_t close_code_ = 0;
-  std::size_t index_ = 0;  // in the connection's list
-  std::string out_;
-  std::size_t out_from_ = 0;
-  std::string_view direct_;  // content that is being sent from the caller's memory
-  std::unique_ptr<OwnedFields> trailers_;
-  std::uint64_t bytes_out_ = 0;  // on the wire, framing included
-  std::size_t unconsumed_ = 0;   // received while paused; the peer gets no window for it
-  MonotonicTime in_since_, out_since_;
-  std::uint64_t in_watched_ = 0, out_watched_ = 0;  // bytes since then
-  Reason close_reason_ = Reason::peer_closed;
-  bool out_end_ = false;       // nothing more will be queued
-  bool deferred_ = false;      // nghttp2 waits for `nghttp2_session_resume_data`
-  bool headers_sent_ = false;  // a HEADERS frame has left us
-  bool local_end_sent_ = false;
-  bool detached_ = false;  // nghttp2 does not know it any more
-  bool gone_ = false;      // no event may be told any more
-  bool paused_ = false;
-  bool above_high_ = false;
-  bool keeps_half_open_ = false;  // a tunnel: our end does not end the peer's
-};
 
 class H2Connection {
  public:
@@ -169,6 +88,8 @@ class H2Connection {
   std::uint64_t written() const noexcept { return written_; }
 
   static constexpr MonotonicTime kNever = MonotonicTime::max();
+  static constexpr Duration kRateWindow = std::chrono::seconds(5);
+  static constexpr std::uint64_t kStallBytes = 1024;  // less than this in a `stall_timeout` is no progress
 
   Transport& transport_;
   const H2Limits& limits_;
@@ -230,24 +151,6 @@ class H2Connection {
   Stage* stage_ = nullptr;  // while pumping
   bool bounded_ = true;
   LeakyCounter resets_, provoked_, settings_, pings_, idle_frames_, window_updates_, stalls_;
-};
-
-// A list of header fields as nghttp2 wants them; one per shard, filled and used within one call.
-class NvList {
- public:
-  static NvList& scratch();
-  void add(std::string_view name, std::string_view value, std::uint8_t flags = NGHTTP2_NV_FLAG_NONE);
-  void add_status(int status);
-  void add_length(std::uint64_t length);
-  // All but what speaks of the connection or of framing, which is the codec's business.
-  void add_fields(const Fields& fields);
-  const nghttp2_nv* data() const noexcept { return list_.data(); }
-  std::size_t size() const noexcept { return list_.size(); }
-
- private:
-  std::vector<nghttp2_nv> list_;
-  char status_[3] = {};
-  char length_[20] = {};
 };
 
 // The data provider of every stream: it finds the stream by its id.

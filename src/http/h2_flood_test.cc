@@ -67,6 +67,8 @@ std::vector<FloodCase> floods() {
        static_cast<int>(b.idle_frames.burst), every(b.idle_frames)},
       {"resets of a closed stream", headers(1, get()) + rst_stream(1), [](int) { return rst_stream(1); },
        Reason::h2_empty_frame_flood, static_cast<int>(b.idle_frames.burst), every(b.idle_frames)},
+      {"heads of a closed stream", headers(1, get()) + rst_stream(1), [](int) { return headers(1, get()); },
+       Reason::h2_empty_frame_flood, static_cast<int>(b.idle_frames.burst), every(b.idle_frames)},
       {"window updates", "", [](int) { return window_update(0, 1); }, Reason::h2_window_flood,
        static_cast<int>(b.window_updates.burst), every(b.window_updates)},
       {"window updates of a stream", open_post, [](int) { return window_update(1, 1); }, Reason::h2_window_flood,
