@@ -1,0 +1,278 @@
+#include "app/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <functional>
+
+#include "app/commands/admin_client.h"
+#include "app/commands/apikey.h"
+#include "app/commands/check.h"
+#include "app/commands/config_documents.h"
+#include "app/commands/dev.h"
+#include "app/commands/doctor.h"
+#include "app/commands/run.h"
+#include "app/completions.h"
+
+namespace gatehouse::app {
+namespace {
+
+constexpr int kUsage = 64;
+
+// Where the options of all commands land, and what is to be run.
+struct CommandLine {
+  CLI::App app{"A security gateway for microservices: one program, one configuration file."};
+  std::function<int()> run;
+
+  RunOptions run_options;
+  CheckOptions check_options;
+  std::string fail_on = "error";
+  ConfigDocumentOptions document_options;
+  DoctorOptions doctor_options;
+  AdminTarget admin;
+  bool dry_run = false;
+  std::string request_id;
+  BansOptions bans;
+  ApiKeyOptions apikey;
+  DevOptions dev;
+
+  CommandLine();
+
+ private:
+  void add_run();
+  void add_check();
+  void add_config();
+  void add_admin();
+  void add_bans();
+  void add_apikey();
+  void add_others();
+
+  void does(CLI::App* command, std::function<int()> work) {
+    command->callback([this, work = std::move(work)] { run = work; });
+  }
+  static void config_option(CLI::App* command, std::string& path) {
+    command->add_option("-c,--config", path, "The configuration file")->type_name("FILE")->capture_default_str();
+  }
+  void admin_options(CLI::App* command) {
+    config_option(command, admin.config_path);
+    command->add_option("--address", admin.address, "The admin API, instead of the one in the configuration")
+        ->type_name("ADDRESS");
+    command
+        ->add_option("--token", admin.token, "Its token; better in GATEHOUSE_ADMIN_TOKEN, which other users can't see")
+        ->type_name("TOKEN");
+    command->add_flag("--json", admin.json, "Print JSON");
+  }
+};
+
+CommandLine::CommandLine() {
+  app.name("gatehouse");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "gatehouse " GATEHOUSE_VERSION);
+  app.set_help_flag("-h,--help", "Print this help");
+  app.get_formatter()->column_width(34);
+  add_run();
+  add_check();
+  add_config();
+  add_admin();
+  add_bans();
+  add_apikey();
+  add_others();
+}
+
+void CommandLine::add_run() {
+  CLI::App* command = app.add_subcommand("run", "Run the gateway. SIGHUP reloads, SIGTERM drains");
+  config_option(command, run_options.config_path);
+  command
+      ->add_option("--ready-fd", run_options.ready_fd,
+                   "Write one JSON line with the addresses here once all ports are open")
+      ->type_name("FD")
+      ->check(CLI::Range(0, 1 << 20));
+  does(command, [this] { return run_gateway(run_options); });
+}
+
+void CommandLine::add_check() {
+  CLI::App* command = app.add_subcommand("check", "Validate the configuration, then judge its security posture");
+  config_option(command, check_options.config_path);
+  command->add_option("--format", check_options.format, "How findings are printed")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json", "sarif"}))
+      ->capture_default_str();
+  command->add_option("--fail-on", fail_on, "The least severity that makes the exit code 1")
+      ->type_name("SEVERITY")
+      ->check(CLI::IsMember({"error", "warning", "info"}))
+      ->capture_default_str();
+  command->add_flag("!--no-files", check_options.look_at_files,
+                    "Don't look at the files it names: judge it away from its machine");
+  does(command, [this] {
+    check_options.fail_on = *severity_of(fail_on);
+    return run_check(check_options);
+  });
+}
+
+void CommandLine::add_config() {
+  CLI::App* command =
+      app.add_subcommand("config", "The configuration's schema, defaults, reference, and effective values");
+  command->require_subcommand(1);
+  const auto document = [&](const char* name, const char* description, ConfigDocument which) {
+    CLI::App* sub = command->add_subcommand(name, description);
+    // accepted by all, so that scripts need not know which of them reads a file
+    config_option(sub, document_options.config_path);
+    if (which == ConfigDocument::show) sub->add_flag("--json", document_options.json, "Print JSON");
+    does(sub, [this, which] {
+      document_options.document = which;
+      return run_config_document(document_options);
+    });
+  };
+  document("schema", "Print the JSON Schema, for editors", ConfigDocument::schema);
+  document("default", "Print a file with every key, its text and its default", ConfigDocument::defaults);
+  document("show", "Print what the file means with all its defaults; secrets are masked", ConfigDocument::show);
+  document("reference", "Print the reference page in Markdown", ConfigDocument::reference);
+}
+
+void CommandLine::add_admin() {
+  CLI::App* reload =
+      app.add_subcommand("reload", "Validate the file aside, show the difference, then swap; nothing is dropped");
+  admin_options(reload);
+  reload->add_flag("--dry-run", dry_run, "Only show the difference");
+  does(reload, [this] { return run_reload(admin, dry_run); });
+
+  CLI::App* rollback = app.add_subcommand("rollback", "Go back to the last good configuration");
+  admin_options(rollback);
+  does(rollback, [this] { return run_rollback(admin); });
+
+  CLI::App* explain = app.add_subcommand("explain", "Why was this request answered as it was?");
+  admin_options(explain);
+  explain->add_option("REQUEST_ID", request_id, "From the answer's x-request-id")->required();
+  does(explain, [this] { return run_explain(admin, request_id); });
+
+  CLI::App* status =
+      app.add_subcommand("status", "Listeners, services and their health, the configuration's generation");
+  admin_options(status);
+  does(status, [this] { return run_status(admin); });
+}
+
+void CommandLine::add_bans() {
+  CLI::App* command = app.add_subcommand("bans", "List, add and remove timed bans");
+  admin_options(command);
+  does(command, [this] { return run_bans(admin, bans); });
+  const auto action = [&](const char* name, const char* description, BansOptions::Action which) {
+    CLI::App* sub = command->add_subcommand(name, description);
+    admin_options(sub);
+    if (which != BansOptions::Action::list)
+      sub->add_option("NETWORK", bans.network, "An address or network")->required();
+    if (which == BansOptions::Action::add) {
+      sub->add_option("--for", bans.duration, "How long: 10m, 24h; absent: until removed")->type_name("DURATION");
+      sub->add_option("--reason", bans.reason, "For the record")->type_name("TEXT");
+    }
+    // A command's own callback runs after those of its subcommands: what is asked for is told by the action.
+    sub->callback([this, which] { bans.action = which; });
+  };
+  action("list", "The bans that are in force", BansOptions::Action::list);
+  action("add", "Ban an address or a network", BansOptions::Action::add);
+  action("remove", "Lift a ban", BansOptions::Action::remove);
+}
+
+void CommandLine::add_apikey() {
+  CLI::App* command = app.add_subcommand("apikey", "Make, list and revoke API keys");
+  command->require_subcommand(1);
+  const auto action = [&](const char* name, const char* description, ApiKeyOptions::Action which) {
+    CLI::App* sub = command->add_subcommand(name, description);
+    config_option(sub, apikey.config_path);
+    sub->add_option("--file", apikey.file, "The key file, instead of the one in the configuration")->type_name("FILE");
+    sub->add_flag("--json", apikey.json, "Print JSON");
+    if (which == ApiKeyOptions::Action::create) {
+      sub->add_option("--user", apikey.user, "Whom the key speaks for")->type_name("NAME")->required();
+      sub->add_option("--role", apikey.roles, "A role of the key; may be repeated")->type_name("ROLE");
+      sub->add_option("--scope", apikey.scopes, "A scope of the key; may be repeated")->type_name("SCOPE");
+      sub->add_option("--expires", apikey.expires, "How long it is good: 90d; absent: until revoked")
+          ->type_name("DURATION");
+    }
+    if (which == ApiKeyOptions::Action::revoke)
+      sub->add_option("KEY_ID", apikey.key_id, "Which one: see list")->required();
+    does(sub, [this, which] {
+      apikey.action = which;
+      return run_apikey(apikey);
+    });
+  };
+  action("create", "Make a key; it is shown once", ApiKeyOptions::Action::create);
+  action("list", "The keys that there are", ApiKeyOptions::Action::list);
+  action("revoke", "End a key", ApiKeyOptions::Action::revoke);
+}
+
+void CommandLine::add_others() {
+  CLI::App* dev_command =
+      app.add_subcommand("dev", "A small shop of services behind a fully armed gateway, to try things out");
+  dev_command->add_option("--port", dev.port, "Where it listens; a free port when it is taken")
+      ->type_name("PORT")
+      ->capture_default_str();
+  dev_command->add_option("--demo", dev.demo_dir, "The folder with the demo's services")->type_name("DIR");
+  does(dev_command, [this] { return run_dev(dev); });
+
+  CLI::App* doctor = app.add_subcommand("doctor", "Would the gateway run here, now, with this file?");
+  config_option(doctor, doctor_options.config_path);
+  doctor->add_flag("--json", doctor_options.json, "Print JSON");
+  does(doctor, [this] { return run_doctor(doctor_options); });
+
+  CLI::App* completions = app.add_subcommand("completions", "Print a completion script for a shell");
+  completions->require_subcommand(1);
+  for (const auto& [name, shell] : {std::pair{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}}) {
+    does(completions->add_subcommand(name, std::string("For ") + name), [shell = shell] {
+      std::fputs(completion_script(shell).c_str(), stdout);
+      return 0;
+    });
+  }
+  does(app.add_subcommand("version", "Print the version"), [] {
+    std::puts("gatehouse " GATEHOUSE_VERSION);
+    return 0;
+  });
+}
+
+CommandNode describe(const CLI::App& app) {
+  CommandNode node{app.get_name(), app.get_description(), {}, {}};
+  for (const CLI::Option* option : app.get_options()) {
+    OptionNode described;
+    for (const std::string& name : option->get_lnames()) described.names.push_back("--" + name);
+    for (const std::string& name : option->get_fnames()) {
+      if (described.names.empty()) described.names.push_back(name);
+    }
+    for (const std::string& name : option->get_snames()) described.names.push_back("-" + name);
+    if (described.names.empty()) continue;  // positional
+    described.description = option->get_description();
+    described.value = option->get_expected_max() > 0 ? option->get_type_name() : "";
+    node.options.push_back(std::move(described));
+  }
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    node.commands.push_back(describe(*sub));
+  return node;
+}
+
+}  // namespace
+
+std::string completion_script(Shell shell) {
+  const CommandLine line;
+  const CommandNode root = describe(line.app);
+  switch (shell) {
+    case Shell::bash: return bash_completion(root);
+    case Shell::zsh: return zsh_completion(root);
+    case Shell::fish: return fish_completion(root);
+  }
+  return {};
+}
+
+int run_command_line(int argc, char** argv) {
+  CommandLine line;
+  try {
+    line.app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int code = line.app.exit(e);
+    return code == 0 ? 0 : kUsage;  // --help and --version come this way too
+  }
+  try {
+    return line.run ? line.run() : kUsage;
+  } catch (const std::exception& e) {  // memory that ran out, or a library that throws: say so, and don't dump core
+    std::fprintf(stderr, "gatehouse: %s\n", e.what());
+    return 1;
+  }
+}
+
+}  // namespace gatehouse::app
