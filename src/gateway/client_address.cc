@@ -1,10 +1,10 @@
 #include "gateway/client_address.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <iterator>
 #include <optional>
+
+#include "gateway/arena_text.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -154,32 +154,32 @@ void set_forwarded(const ClientAddress& client, std::string_view scheme, std::st
   fields.remove_if(
       [](const http::Field& field) { return field.name == "forwarded" || field.name.starts_with("x-forwarded-"); });
   if (!client.scheme.empty()) scheme = client.scheme;
-  std::string chain = client.address.to_string();
-  fmt::memory_buffer forwarded;
+  const std::size_t hops = client.proxy_count + std::size_t{1};
+  ArenaText chain(arena, hops * (ArenaText::kAddressMax + 2));
+  ArenaText forwarded(arena, hops * (ArenaText::kAddressMax + 12) + authority.size() + scheme.size() + 32);
   const auto add_for = [&forwarded](const IpAddress& address) {
-    const std::string text = address.to_string();
     if (address.is_v4()) {
-      fmt::format_to(std::back_inserter(forwarded), "for={}", text);
+      forwarded.add("for=").add(address);
     } else {
-      fmt::format_to(std::back_inserter(forwarded), "for=\"[{}]\"", text);
+      forwarded.add("for=\"[").add(address).add("]\"");
     }
   };
+  chain.add(client.address);
   add_for(client.address);
   // The authority has passed the canonical form: no quotes and no backslashes.
-  fmt::format_to(std::back_inserter(forwarded), ";host=\"{}\";proto={}", authority, scheme);
+  forwarded.add(";host=\"").add(authority).add("\";proto=").add(scheme);
   for (std::size_t i = 0; i < client.proxy_count; ++i) {
-    chain += ", ";
-    chain += client.proxies[i].to_string();
-    fmt::format_to(std::back_inserter(forwarded), ", ");
+    chain.add(", ").add(client.proxies[i]);
+    forwarded.add(", ");
     add_for(client.proxies[i]);
   }
   const std::size_t colon = authority.rfind(':');
   const bool has_port = colon != std::string_view::npos && is_port(authority.substr(colon + 1));
-  fields.add("x-forwarded-for", arena.copy(chain));
-  fields.add("x-forwarded-proto", arena.copy(scheme));
+  fields.add("x-forwarded-for", chain.view());
+  fields.add("x-forwarded-proto", scheme);
   fields.add("x-forwarded-host", authority);
   fields.add("x-forwarded-port", has_port ? authority.substr(colon + 1) : scheme == "https" ? "443" : "80");
-  fields.add("forwarded", arena.copy({forwarded.data(), forwarded.size()}));
+  fields.add("forwarded", forwarded.view());
 }
 
 }  // namespace gatehouse::gateway

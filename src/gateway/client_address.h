@@ -35,8 +35,8 @@ struct ClientAddress {
 ClientAddress find_client(const http::ConnectionInfo& connection, const http::Fields& fields,
                           const NetworkMap& trusted);
 
-// Replaces x-forwarded-for, -proto, -host, -port and forwarded by our own. The values live in the arena.
-// `scheme` and `authority` are those of the canonical request.
+// Replaces x-forwarded-for, -proto, -host, -port and forwarded by our own. The values live in the arena, or are
+// `scheme` and `authority`, which are those of the canonical request.
 void set_forwarded(const ClientAddress& client, std::string_view scheme, std::string_view authority, Arena& arena,
                    http::Fields& fields);
 

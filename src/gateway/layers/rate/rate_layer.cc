@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "gateway/arena_text.h"
 #include "gateway/evidence.h"
 #include "gateway/shared_state.h"
 #include "gateway/table_key.h"
@@ -253,8 +254,11 @@ void RateLayer::on_response(Request& request, http::ResponseHead& response) cons
     *--at = ' ', *--at = ',';
   }
   response.fields.set("ratelimit-policy", {policy + 2, size - 2});
-  response.fields.set("ratelimit", evidence(request.arena, "{};r={};t={}", tightest->name, tightest->remaining,
-                                            tightest->reset.count() == 0 ? 0 : whole_seconds(tightest->reset)));
+  const auto reset =
+      tightest->reset.count() == 0 ? std::uint64_t{0} : static_cast<std::uint64_t>(whole_seconds(tightest->reset));
+  ArenaText quota(request.arena, tightest->name.size() + 6 + 2 * ArenaText::kNumberMax);
+  quota.add(tightest->name).add(";r=").add(std::uint64_t{tightest->remaining}).add(";t=").add(reset);
+  response.fields.set("ratelimit", quota.view());
 }
 
 void RateLayer::on_end(Request& request, int) const {
