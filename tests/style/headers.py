@@ -18,8 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
 MEMORY = ROOT / "build" / "headers.json"
 COMPILER = os.environ.get("CXX", "g++")
-COMMAND = [COMPILER, "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wno-pragma-once-outside-header",
-           "-Isrc", '-DGATEHOUSE_VERSION=""', "-x", "c++-header"]  # fmt: skip
+COMMAND = [COMPILER, "-std=c++20", "-fsyntax-only", "-Isrc", '-DGATEHOUSE_VERSION=""', "-x", "c++", "/dev/null", "-include"]
 
 
 def digest(header):

@@ -31,11 +31,21 @@ def blank(text):
     return token.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
 
 
+def is_assignment(header):
+    """`int table[] = `, `inline constexpr std::array<int, size_t(n)> kTable = `: braces of a value follow. An operator's
+    own sign and default arguments don't count."""
+    header = re.sub(r"operator[^\w\s(]+", "", header)
+    while (inner := re.sub(r"\([^()]*\)", "", header)) != header:
+        header = inner
+    return "=" in header
+
+
 def functions(text):
     """(name, first line, number of lines) of every outermost function body. A scan by braces: what stands before one
     since the last statement, and holds parentheses but no control keyword, is a function's header."""
     code = blank(text)
     code = re.sub(r"^\s*#(?:[^\n\\]|\\.)*(?:\\\n[^\n]*)*", lambda match: re.sub(r"[^\n]", " ", match[0]), code, flags=re.M)
+    code = re.sub(r"\{[ ]*\}", lambda match: " " * len(match[0]), code)  # nothing inside: a default, an empty body
     stack = []  # of (is_function, header_start)
     start = 0
     inside = 0
@@ -43,7 +53,7 @@ def functions(text):
         at, mark = match.start(), match[0]
         if mark == "{":
             header = code[start:at]
-            is_function = inside == 0 and "(" in header and not NOT_A_FUNCTION.match(header) and "=" not in header.split("(")[0]
+            is_function = inside == 0 and "(" in header and not NOT_A_FUNCTION.match(header) and not is_assignment(header)
             stack.append((is_function, start + len(header) - len(header.lstrip())))
             inside += is_function
         elif mark == "}" and stack:
