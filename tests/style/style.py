@@ -61,7 +61,7 @@ def functions(text):
             if is_function:
                 inside -= 1
                 first = code.count("\n", 0, begin) + 1
-                name = re.search(r"([\w:~]+(?:\s*operator[^\s(]*)?)\s*\(", code[begin:at])
+                name = re.search(r"((?:\w+::)*operator[^\w\s(]+|[\w:~]+)\s*\(", code[begin:at])
                 yield (name[1] if name else "?"), first, code.count("\n", begin, at) + 1
         if inside == 0:
             start = at + 1

@@ -16,7 +16,7 @@ FUNCTION_CASES = {
     "raw strings": ('void a() {\n  f(R"(}}})");\n}\n', [("a", 3)]),
     "a table is no function": ("const int kTable[] = {\n  1,\n};\n", []),
     "a table with parentheses is no function": ("constexpr std::array<int, f(a)> kTable = {{\n  1,\n}};\n", []),
-    "an operator": ("bool operator==(A a, A b = {}) {\n  return true;\n}\n", [("operator", 3)]),
+    "an operator": ("bool operator==(A a, A b = {}) {\n  return true;\n}\n", [("operator==", 3)]),
     "an enum is no function": ("enum class A : int {\n  b,\n};\n", []),
     "a macro is no function": ("#define A(b) \\\n  do {   \\\n  } while (0)\n", []),
 }
