@@ -4,8 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "http/http1_parser.h"
-#include "http/http1_writer.h"
+#include "http/http1_server_session.h"
 
 namespace gatehouse::http {
 namespace {
@@ -20,99 +19,13 @@ constexpr Duration kRateWindow = std::chrono::seconds(5);
 struct Scratch {
   Http1Request request;
   Arena arena{4096};
-  std::string out;
 };
 Scratch& scratch() {
   thread_local Scratch instance;
   return instance;
 }
 
-class Http1Server final : public Session, public ServerStream {
- public:
-  Http1Server(Transport& transport, RequestSink& sink, const ConnectionInfo& info, const Http1ServerOptions& options)
-      : transport_(transport),
-        sink_(sink),
-        info_(info),
-        options_(options),
-        limits_{options.header_bytes, options.headers, options.uri_bytes, options.allow_underscore_names} {
-    transport_.set_deadline(options_.header_timeout);
-  }
-
-  // Session
-  void on_data(std::string_view data) override;
-  void on_eof() override;
-  void before_flush() override { deliver_early(); }
-  void after_flush() override;
-  void on_writable() override;
-  void on_closed() override;
-  void on_deadline() override;
-  void drain() override;
-
-  // ServerStream
-  const ConnectionInfo& connection() const noexcept override { return info_; }
-  void set_events(ServerStreamEvents& events) noexcept override { events_ = &events; }
-  void send_informational(const ResponseHead& head) override;
-  void send_head(const ResponseHead& head, End end) override;
-  void send_body(std::string_view data, End end) override;
-  void send_trailers(const Fields& trailers) override;
-  void open_tunnel(const ResponseHead& head) override;
-  void abort() override;
-  std::size_t buffered() const noexcept override { return transport_.buffered(); }
-  void pause_reading() override { paused_ = true, steer_reading(); }
-  void resume_reading() override;
-  bool wants_tunnel() const noexcept override { return wants_tunnel_; }
-  void close_after() override { keep_alive_ = false; }
-  void set_body_max(std::uint64_t bytes) override { body_max_ = bytes; }
-
- private:
-  // Where the request is. `abandoned`: answered before its end, and what still comes of it is thrown away.
-  enum class In : std::uint8_t { head, body, done, abandoned, tunnel, closed };
-  enum class Out : std::uint8_t { idle, waiting, body, done, tunnel };  // where the response is
-
-  void consume(std::string_view& data);
-  void consume_kept();
-  bool parse_head(std::string_view& data);
-  void begin_request(Http1Request& request, std::size_t behind);
-  bool read_body(std::string_view& data);
-  void refuse(Reason reason, const RequestHead* partial);
-  void refuse_body(Reason reason);
-  void request_done(const Fields& trailers);
-  void response_done();
-  void finish();
-  void end();
-  void fail(Reason reason);
-  bool stalled();
-  void watch_body();
-  void watch_output();
-  void restart_window();
-  void steer_reading();
-  void deliver_early();
-  void send(std::string_view bytes);
-
-  Transport& transport_;
-  RequestSink& sink_;
-  const ConnectionInfo& info_;
-  const Http1ServerOptions& options_;
-  HeadLimits limits_;
-  ServerStreamEvents* events_ = nullptr;
-  std::string kept_;  // bytes that could not be used yet, from `kept_at_` on
-  std::size_t kept_at_ = 0;
-  std::unique_ptr<ChunkedDecoder> chunked_;
-  In in_ = In::head;
-  Out out_ = Out::idle;
-  Framing framing_ = Framing::none;
-  WriteFraming out_framing_ = WriteFraming::none;
-  Version version_ = Version::http11;
-  bool keep_alive_ = true, draining_ = false, wants_tunnel_ = false, head_method_ = false;
-  bool paused_ = false;   // the stream asked for it
-  bool stopped_ = false;  // what the transport was told
-  bool eof_ = false, eof_told_ = false, head_begun_ = false, continue_wanted_ = false, body_at_hand_ = false;
-  std::uint32_t requests_ = 0;
-  std::uint64_t body_left_ = 0, body_seen_ = 0, body_max_ = 0, window_seen_ = 0;
-  std::uint64_t bytes_out_ = 0, out_left_ = 0;
-  std::uint64_t sent_seen_ = 0;  // by the kernel, when last looked at
-  MonotonicTime progress_at_;    // when that changed
-};
+}  // namespace
 
 void Http1Server::on_data(std::string_view data) {
   if (in_ == In::closed || in_ == In::abandoned) return;
@@ -278,108 +191,6 @@ void Http1Server::refuse_body(Reason reason) {
   end();
 }
 
-void Http1Server::send(std::string_view bytes) {
-  bytes_out_ += bytes.size();
-  transport_.write(bytes);
-}
-
-void Http1Server::send_informational(const ResponseHead& head) {
-  if (out_ != Out::waiting || version_ == Version::http10) return;
-  if (head.status == 100) {
-    if (!continue_wanted_) return;
-    continue_wanted_ = false;
-    restart_window();  // only now the client begins
-  }
-  std::string& out = scratch().out;
-  out.clear();
-  append_response_head(out, head, {});
-  send(out);
-}
-
-void Http1Server::send_head(const ResponseHead& head, End end) {
-  if (out_ != Out::waiting) return;
-  // What is left of the request would be taken for the next one, unless all of it has come and is read right away.
-  if (in_ != In::done && !body_at_hand_) keep_alive_ = false;
-  const bool bodyless = head_method_ || head.status == 204 || head.status == 304;
-  FramingChoice choice;
-  if (head.content_length && head.status != 204) {
-    choice = {WriteFraming::length, *head.content_length, {}};
-  } else if (end == End::yes && !bodyless) {
-    choice = {WriteFraming::length, 0, {}};
-  } else if (!bodyless) {
-    choice.framing = version_ == Version::http10 ? WriteFraming::until_close : WriteFraming::chunked;
-    if (version_ == Version::http10) keep_alive_ = false;
-  }
-  if (draining_) keep_alive_ = false;
-  if (!keep_alive_) {
-    choice.connection = "close";
-  } else if (version_ == Version::http10) {
-    choice.connection = "keep-alive";
-  }
-  out_framing_ = bodyless ? WriteFraming::none : choice.framing;
-  out_left_ = choice.length;
-  std::string& out = scratch().out;
-  out.clear();
-  append_response_head(out, head, choice);
-  out_ = Out::body;
-  send(out);
-  if (end == End::yes) response_done();
-}
-
-void Http1Server::send_body(std::string_view data, End end) {
-  if (out_ == Out::tunnel) {
-    if (!data.empty()) send(data);
-    if (end == End::yes) response_done();
-    return;
-  }
-  if (out_ != Out::body) return;
-  if (!data.empty() && out_framing_ != WriteFraming::none) {
-    if (out_framing_ == WriteFraming::chunked) {
-      std::string& out = scratch().out;
-      out.clear();
-      append_chunk_size(out, data.size());
-      send(out);
-      send(data);
-      send("\r\n");
-    } else {
-      if (out_framing_ == WriteFraming::length) {
-        // Whoever announced a length that is too short: not a byte more, the client would take it for the next answer.
-        if (data.size() > out_left_) data = data.substr(0, static_cast<std::size_t>(out_left_)), keep_alive_ = false;
-        out_left_ -= data.size();
-      }
-      send(data);
-    }
-  }
-  if (end == End::yes) {
-    if (out_framing_ == WriteFraming::chunked) send("0\r\n\r\n");
-    response_done();
-  }
-}
-
-void Http1Server::send_trailers(const Fields& trailers) {
-  if (out_ != Out::body) return;
-  if (out_framing_ == WriteFraming::chunked) {
-    std::string& out = scratch().out;
-    out.clear();
-    append_trailers(out, trailers);
-    send(out);
-  }
-  response_done();
-}
-
-void Http1Server::open_tunnel(const ResponseHead& head) {
-  if (out_ != Out::waiting || !wants_tunnel_) return;
-  std::string& out = scratch().out;
-  out.clear();
-  append_response_head(out, head, {WriteFraming::none, 0, "upgrade"});
-  send(out);
-  in_ = In::tunnel;
-  out_ = Out::tunnel;
-  keep_alive_ = false;
-  transport_.set_deadline(options_.idle_timeout / 2);
-  steer_reading();
-}
-
 // What came behind the request before the tunnel was open. Not handed over inside `open_tunnel`: its caller is not
 // ready.
 void Http1Server::deliver_early() {
@@ -394,20 +205,6 @@ void Http1Server::deliver_early() {
     eof_told_ = true;
     events_->on_request_end(kNone);
   }
-}
-
-void Http1Server::response_done() {
-  // Fewer bytes than announced: only the connection's end tells the client.
-  if (out_framing_ == WriteFraming::length && out_left_ > 0) keep_alive_ = false;
-  out_ = Out::done;
-  transport_.request_flush();
-}
-
-void Http1Server::abort() {
-  events_ = nullptr;
-  in_ = In::closed;
-  out_ = Out::done;
-  transport_.close_now();
 }
 
 void Http1Server::resume_reading() {
@@ -425,39 +222,6 @@ void Http1Server::steer_reading() {
   } else {
     transport_.resume_reading();
   }
-}
-
-void Http1Server::after_flush() {
-  if (out_ == Out::done && in_ != In::closed) finish();
-}
-
-// The answer is with the kernel.
-void Http1Server::finish() {
-  if (ServerStreamEvents* events = std::exchange(events_, nullptr)) events->on_complete(bytes_out_);
-  if (in_ == In::closed) return;
-  wants_tunnel_ = paused_ = false;
-  chunked_.reset();
-  // A client that closed its half after several requests still gets all its answers.
-  if (!keep_alive_ || in_ != In::done || draining_ || (eof_ && kept_.empty())) {
-    end();
-    return;
-  }
-  in_ = In::head;
-  out_ = Out::idle;
-  transport_.set_deadline(options_.idle_timeout);
-  if (!kept_.empty()) consume_kept();
-  if (eof_ && in_ == In::head) end();
-  steer_reading();
-}
-
-// Nothing more is read or said; what was written still leaves.
-void Http1Server::end() {
-  in_ = In::closed;
-  out_ = Out::done;
-  kept_.clear();
-  kept_at_ = 0;
-  if (std::exchange(stopped_, false)) transport_.resume_reading();  // to see the peer's end
-  transport_.close_after_flush();
 }
 
 void Http1Server::on_eof() {
@@ -559,8 +323,6 @@ void Http1Server::drain() {
   draining_ = true;
   if (in_ == In::head && !head_begun_ && kept_.empty()) end();
 }
-
-}  // namespace
 
 std::unique_ptr<Session> make_http1_server(Transport& transport, RequestSink& sink, const ConnectionInfo& info,
                                            const Http1ServerOptions& options) {
