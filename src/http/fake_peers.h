@@ -5,9 +5,11 @@
 // Every recorder enforces the contract of stream.h: after its last event nothing may call it (GH_CHECK, so that a
 // fuzzer sees it too).
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
