@@ -1,0 +1,37 @@
+#include "app/commands/admin_target.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "app/config/load.h"
+
+namespace gatehouse::app {
+
+int with_target(const AdminOptions& options, const std::function<int(const AdminTarget&)>& command) {
+  AdminTarget target;
+  const char* from_environment = std::getenv("GATEHOUSE_ADMIN_TOKEN");
+  if (!options.token.empty()) {
+    target.token = SecretBytes(std::string_view(options.token));
+  } else if (from_environment != nullptr) {
+    target.token = SecretBytes(std::string_view(from_environment));
+  }
+  if (!options.address.empty()) {
+    target.address = options.address;
+    return command(target);
+  }
+  const LoadOutcome outcome = load_config(options.config_path);
+  if (!outcome.ok()) {
+    std::fputs(to_text(outcome.diagnostics, outcome.source, wants_colour(2)).c_str(), stderr);
+    return 2;
+  }
+  const gateway::AdminConfig& admin = outcome.config->admin;
+  if (admin.address.host.empty() && admin.address.unix_path.empty()) {
+    std::fprintf(stderr, "%s: there is no `admin` block, so there is nothing to talk to\n", options.config_path.c_str());
+    return 2;
+  }
+  target.address = admin.address.to_string();
+  if (target.token.empty()) target.token = admin.token;
+  return command(target);
+}
+
+}  // namespace gatehouse::app
