@@ -40,7 +40,7 @@ void examine_configuration(const LoadOutcome& outcome, std::vector<Examination>&
   if (outcome.ok()) {
     found.push_back(
         {"configuration", "valid", State::good,
-         fmt::format("{}: {} listeners, {} services, {} routes", outcome.file, outcome.config->listeners.size(),
+         fmt::format("{} (listeners: {}, services: {}, routes: {})", outcome.file, outcome.config->listeners.size(),
                      outcome.config->services.size(), outcome.config->routes.size()),
          ""});
     return;

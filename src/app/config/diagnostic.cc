@@ -107,6 +107,17 @@ Json to_value(const Diagnostic& d) {
 // Values may quote what the file holds; the loader has checked that it is UTF-8, and a file name need not be.
 std::string dump(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
+// A path as a URI reference (RFC 3986 §4.1): relative stays relative.
+std::string to_uri(std::string_view path) {
+  std::string uri = path.starts_with('/') ? "file://" : "";
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("/._~-").find(c) != std::string_view::npos;
+    uri += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return uri;
+}
+
 std::size_t distance(std::string_view a, std::string_view b) {
   // Optimal string alignment: a swap of neighbours counts one, as it is the commonest slip. Bounded: words are short.
   constexpr std::size_t kMax = 40;
@@ -181,6 +192,7 @@ std::string to_json(std::span<const Diagnostic> diagnostics, std::string_view fi
 }
 
 std::string to_sarif(std::span<const Diagnostic> diagnostics, std::string_view file) {
+  const std::string uri = to_uri(file);
   Json rules = Json::array(), results = Json::array();
   std::vector<std::string> ids;
   for (const Diagnostic& d : diagnostics) {
@@ -195,7 +207,7 @@ std::string to_sarif(std::span<const Diagnostic> diagnostics, std::string_view f
     }
     Json result = {{"ruleId", d.id}, {"ruleIndex", known - ids.begin()}, {"level", level}};
     result["message"]["text"] = d.hint.empty() ? d.message : d.message + ". " + d.hint;
-    Json place = {{"artifactLocation", {{"uri", d.file}}}};
+    Json place = {{"artifactLocation", {{"uri", uri}}}};
     if (d.position.line > 0) place["region"] = {{"startLine", d.position.line}, {"startColumn", d.position.column}};
     result["locations"] = Json::array({Json{{"physicalLocation", std::move(place)}}});
     results.push_back(std::move(result));
@@ -203,7 +215,7 @@ std::string to_sarif(std::span<const Diagnostic> diagnostics, std::string_view f
   Json driver = {{"name", "gatehouse check"}, {"version", GATEHOUSE_VERSION}, {"rules", std::move(rules)}};
   Json run = {{"tool", {{"driver", std::move(driver)}}},
               {"columnKind", "unicodeCodePoints"},
-              {"artifacts", Json::array({Json{{"location", {{"uri", file}}}}})},
+              {"artifacts", Json::array({Json{{"location", {{"uri", uri}}}}})},
               {"results", std::move(results)}};
   Json root = {{"$schema", "https://json.schemastore.org/sarif-2.1.0.json"}, {"version", "2.1.0"}};
   root["runs"] = Json::array({std::move(run)});

@@ -74,6 +74,22 @@ const Key* Object::find(std::string_view key) const {
   return nullptr;
 }
 
+// Reports the keys that aren't known, and returns those that were probably meant.
+std::vector<std::string_view> Object::report_unknown(Reader& reader, const YamlNode& node) const {
+  std::vector<std::string_view> meant;
+  for (const codec::YamlEntry& entry : node.entries()) {
+    if (find(entry.key) != nullptr) continue;
+    std::vector<std::string_view> known;
+    for (const Key& k : keys_) known.push_back(k.name);
+    const std::string_view guess = closest(entry.key, known);
+    reader.error(entry.position, "unknown_key", fmt::format("unknown key \"{}\"", entry.key),
+                 guess.empty() ? fmt::format("accepted here: {}", fmt::join(known, ", "))
+                               : fmt::format("did you mean \"{}\"?", guess));
+    if (!guess.empty() && node.find(guess) == nullptr) meant.push_back(guess);
+  }
+  return meant;
+}
+
 bool Object::read(Reader& reader, const YamlNode& node, void* into) const {
   if (!node.is(YamlNode::Kind::map)) {
     const Key* stand_in = shorthand_.empty() ? nullptr : find(shorthand_);
@@ -85,21 +101,14 @@ bool Object::read(Reader& reader, const YamlNode& node, void* into) const {
     return true;
   }
   const std::size_t errors_before = reader.errors();
-  for (const codec::YamlEntry& entry : node.entries()) {
-    if (find(entry.key) != nullptr) continue;
-    std::vector<std::string_view> known;
-    for (const Key& k : keys_) known.push_back(k.name);
-    const std::string_view guess = closest(entry.key, known);
-    reader.error(entry.position, "unknown_key", fmt::format("unknown key \"{}\"", entry.key),
-                 guess.empty() ? fmt::format("accepted here: {}", fmt::join(known, ", "))
-                               : fmt::format("did you mean \"{}\"?", guess));
-  }
-  std::vector<std::string_view> failed;
+  std::vector<std::string_view> failed = report_unknown(reader, node);
   // In the table's order, not the file's: what is referred to comes before what refers.
   for (const Key& k : keys_) {
     const codec::YamlEntry* entry = node.find(k.name);
     if (entry == nullptr) {
-      if (!k.notes.required) continue;
+      // a slip in its name was reported: it is not missing as well
+      const bool slipped = std::find(failed.begin(), failed.end(), k.name) != failed.end();
+      if (!k.notes.required || slipped) continue;
       reader.error(
           node.position(), "missing_key", fmt::format("missing key \"{}\"", k.name),
           k.notes.example.empty() ? std::string() : fmt::format("for example {}: {}", k.name, k.notes.example));

@@ -99,7 +99,7 @@ class Given {
   YamlPosition key(std::string_view key) const;  // where the key is; the block's own place when it isn't given
   YamlPosition at(std::string_view key) const;   // where its value is; else as above
   YamlPosition block() const { return node_.position(); }
-  // None of the keys was wrong: what the check would say isn't a consequence of another mistake.
+  // None of the keys was wrong or misspelt: what the check would say isn't a consequence of another mistake.
   bool good(std::initializer_list<std::string_view> keys) const;
 
  private:
@@ -194,6 +194,8 @@ class Object {
   void schema(Json& to, Json& definitions) const;
 
  private:
+  std::vector<std::string_view> report_unknown(Reader& reader, const YamlNode& node) const;
+
   std::string_view name_, doc_, shorthand_;
   std::vector<Key> keys_;
   std::function<void(Reader&, const Given&, void*)> check_;

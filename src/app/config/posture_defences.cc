@@ -204,7 +204,7 @@ void judge_defences(Findings& findings) {
   judge_penalties(findings);
   judge_operation(findings);
   const Config& config = findings.config();
-  if (config.routes.empty()) return;
+  if (config.routes.empty() || findings.reported("config.not_available")) return;
   findings.add(Severity::info, "waf.not_available", "waf",
                "requests are not inspected for attacks: the WAF isn't part of this version",
                "injection and the like reach your services", "keep another WAF in place until then");

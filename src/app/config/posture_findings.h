@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +20,11 @@ class Findings {
 
   const gateway::Config& config() const noexcept { return *outcome_.config; }
   const PostureOptions& options() const noexcept { return options_; }
+  // Whether the reading has said it already.
+  bool reported(std::string_view id) const {
+    return std::any_of(outcome_.diagnostics.begin(), outcome_.diagnostics.end(),
+                       [id](const Diagnostic& d) { return d.id == id; });
+  }
   // `path` as in `locate`.
   void add(Severity severity, std::string_view id, const std::string& path, std::string message, std::string_view why,
            std::string fix) {

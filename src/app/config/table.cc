@@ -224,10 +224,11 @@ const Object& admin_object() {
                               {
                                   key<&AdminConfig::address>("address", listen_address(),
                                                              "unix:/path (peer credentials) or host:port (a token).",
-                                                             {.example = "unix:admin.sock", .required = true}),
+                                                             {.example = "\"unix:admin.sock\"", .required = true}),
                                   key<&AdminConfig::token>("token", secret(), "For a port: what callers must show.",
                                                            {.example = "${env:GATEHOUSE_ADMIN_TOKEN}"}),
-                              });
+                              })
+          .with_shorthand("address");
   return object;
 }
 

@@ -55,7 +55,7 @@ void check_certificate(Reader& reader, const Given& given, TlsCertificateFiles& 
     return;
   }
   for (const char* needed : {"cert", "key"}) {
-    if (given.has(needed)) continue;
+    if (given.has(needed) || !given.good({needed})) continue;
     reader.error(given.block(), "missing_key", fmt::format("missing key \"{}\"", needed),
                  "give the PEM files as cert and key, or write auto: true");
   }

@@ -305,11 +305,11 @@ void check_services(Reader& reader, const Given& given, const RouteConfig& route
                  "keep one: service takes all, services splits by weight");
     return;
   }
+  if (!given.good({"service", "services"})) return;
   if (!given.has("service") && !given.has("services")) {
     reader.error(given.block(), "missing_key", "missing key \"service\"", "name the service that answers");
     return;
   }
-  if (!given.good({"service", "services"})) return;
   const bool any =
       std::any_of(route.services.begin(), route.services.end(), [](const auto& s) { return s.weight > 0; });
   if (!any)

@@ -151,6 +151,7 @@ class DaysKind final : public AnyKind {
 };
 
 void check_rate_limit(Reader& reader, const Given& given, RateLimitConfig&) {
+  if (!given.good({"rate", "concurrent"})) return;
   if (given.has("rate") == given.has("concurrent")) {
     reader.error(
         given.has("rate") ? given.key("concurrent") : given.block(), given.has("rate") ? "conflict" : "missing_key",

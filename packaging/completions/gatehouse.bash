@@ -1,0 +1,134 @@
+# bash completion for gatehouse. Made by: gatehouse completions bash
+_gatehouse() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} path=gatehouse words='' i
+  COMPREPLY=()
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case "$path:${COMP_WORDS[i]}" in
+      'gatehouse:run') path='gatehouse run' ;;
+      'gatehouse:check') path='gatehouse check' ;;
+      'gatehouse:config') path='gatehouse config' ;;
+      'gatehouse:reload') path='gatehouse reload' ;;
+      'gatehouse:rollback') path='gatehouse rollback' ;;
+      'gatehouse:explain') path='gatehouse explain' ;;
+      'gatehouse:status') path='gatehouse status' ;;
+      'gatehouse:bans') path='gatehouse bans' ;;
+      'gatehouse:apikey') path='gatehouse apikey' ;;
+      'gatehouse:dev') path='gatehouse dev' ;;
+      'gatehouse:doctor') path='gatehouse doctor' ;;
+      'gatehouse:completions') path='gatehouse completions' ;;
+      'gatehouse:version') path='gatehouse version' ;;
+      'gatehouse config:schema') path='gatehouse config schema' ;;
+      'gatehouse config:default') path='gatehouse config default' ;;
+      'gatehouse config:show') path='gatehouse config show' ;;
+      'gatehouse config:reference') path='gatehouse config reference' ;;
+      'gatehouse bans:list') path='gatehouse bans list' ;;
+      'gatehouse bans:add') path='gatehouse bans add' ;;
+      'gatehouse bans:remove') path='gatehouse bans remove' ;;
+      'gatehouse apikey:create') path='gatehouse apikey create' ;;
+      'gatehouse apikey:list') path='gatehouse apikey list' ;;
+      'gatehouse apikey:revoke') path='gatehouse apikey revoke' ;;
+      'gatehouse completions:bash') path='gatehouse completions bash' ;;
+      'gatehouse completions:zsh') path='gatehouse completions zsh' ;;
+      'gatehouse completions:fish') path='gatehouse completions fish' ;;
+    esac
+  done
+  case "$path:$previous" in
+    'gatehouse run:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse run:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse run:--ready-fd') COMPREPLY=(); return ;;
+    'gatehouse check:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse check:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse check:--format') COMPREPLY=($(compgen -W 'text json sarif' -- "$current")); return ;;
+    'gatehouse check:--fail-on') COMPREPLY=($(compgen -W 'error warning info' -- "$current")); return ;;
+    'gatehouse config schema:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse config schema:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse config default:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse config default:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse config show:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse config show:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse config reference:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse config reference:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse reload:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse reload:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse reload:--address') COMPREPLY=(); return ;;
+    'gatehouse reload:--token') COMPREPLY=(); return ;;
+    'gatehouse rollback:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse rollback:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse rollback:--address') COMPREPLY=(); return ;;
+    'gatehouse rollback:--token') COMPREPLY=(); return ;;
+    'gatehouse explain:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse explain:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse explain:--address') COMPREPLY=(); return ;;
+    'gatehouse explain:--token') COMPREPLY=(); return ;;
+    'gatehouse status:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse status:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse status:--address') COMPREPLY=(); return ;;
+    'gatehouse status:--token') COMPREPLY=(); return ;;
+    'gatehouse bans:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse bans:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse bans:--address') COMPREPLY=(); return ;;
+    'gatehouse bans:--token') COMPREPLY=(); return ;;
+    'gatehouse bans list:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse bans list:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse bans list:--address') COMPREPLY=(); return ;;
+    'gatehouse bans list:--token') COMPREPLY=(); return ;;
+    'gatehouse bans add:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse bans add:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse bans add:--address') COMPREPLY=(); return ;;
+    'gatehouse bans add:--token') COMPREPLY=(); return ;;
+    'gatehouse bans add:--for') COMPREPLY=(); return ;;
+    'gatehouse bans add:--reason') COMPREPLY=(); return ;;
+    'gatehouse bans remove:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse bans remove:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse bans remove:--address') COMPREPLY=(); return ;;
+    'gatehouse bans remove:--token') COMPREPLY=(); return ;;
+    'gatehouse apikey create:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse apikey create:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse apikey create:--file') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse apikey create:--user') COMPREPLY=(); return ;;
+    'gatehouse apikey create:--role') COMPREPLY=(); return ;;
+    'gatehouse apikey create:--scope') COMPREPLY=(); return ;;
+    'gatehouse apikey create:--expires') COMPREPLY=(); return ;;
+    'gatehouse apikey list:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse apikey list:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse apikey list:--file') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse apikey revoke:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse apikey revoke:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse apikey revoke:--file') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse dev:--port') COMPREPLY=(); return ;;
+    'gatehouse dev:--demo') COMPREPLY=($(compgen -d -- "$current")); return ;;
+    'gatehouse doctor:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse doctor:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+  esac
+  case "$path" in
+    'gatehouse') words='run check config reload rollback explain status bans apikey dev doctor completions version --version --help -h' ;;
+    'gatehouse run') words='--help -h --config -c --ready-fd' ;;
+    'gatehouse check') words='--help -h --config -c --format --fail-on --no-files' ;;
+    'gatehouse config') words='schema default show reference --help -h' ;;
+    'gatehouse config schema') words='--help -h --config -c' ;;
+    'gatehouse config default') words='--help -h --config -c' ;;
+    'gatehouse config show') words='--help -h --config -c --json' ;;
+    'gatehouse config reference') words='--help -h --config -c' ;;
+    'gatehouse reload') words='--help -h --config -c --address --token --json --dry-run' ;;
+    'gatehouse rollback') words='--help -h --config -c --address --token --json' ;;
+    'gatehouse explain') words='--help -h --config -c --address --token --json' ;;
+    'gatehouse status') words='--help -h --config -c --address --token --json' ;;
+    'gatehouse bans') words='list add remove --help -h --config -c --address --token --json' ;;
+    'gatehouse bans list') words='--help -h --config -c --address --token --json' ;;
+    'gatehouse bans add') words='--help -h --config -c --address --token --json --for --reason' ;;
+    'gatehouse bans remove') words='--help -h --config -c --address --token --json' ;;
+    'gatehouse apikey') words='create list revoke --help -h' ;;
+    'gatehouse apikey create') words='--help -h --config -c --file --json --user --role --scope --expires' ;;
+    'gatehouse apikey list') words='--help -h --config -c --file --json' ;;
+    'gatehouse apikey revoke') words='--help -h --config -c --file --json' ;;
+    'gatehouse dev') words='--help -h --port --demo' ;;
+    'gatehouse doctor') words='--help -h --config -c --json' ;;
+    'gatehouse completions') words='bash zsh fish --help -h' ;;
+    'gatehouse completions bash') words='--help -h' ;;
+    'gatehouse completions zsh') words='--help -h' ;;
+    'gatehouse completions fish') words='--help -h' ;;
+    'gatehouse version') words='--help -h' ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+complete -o filenames -F _gatehouse gatehouse
