@@ -121,6 +121,14 @@ std::string_view join_cookies(const Fields& fields, Arena& arena) {
   return {out, at};
 }
 
+void add_copy(const Field& field, Arena& arena, Fields& out) {
+  const std::size_t name = field.name.size(), value = field.value.size();
+  char* const to = arena.allocate(name + value);
+  std::memcpy(to, field.name.data(), name);
+  if (value != 0) std::memcpy(to + name, field.value.data(), value);
+  out.add({to, name}, {to + name, value});
+}
+
 Reason copy_fields(const RequestHead& head, const CanonicalOptions& options, Arena& arena, CanonicalRequest& out) {
   ConnectionOptions connection;
   std::size_t cookies = 0, upgrades = 0;
@@ -149,7 +157,7 @@ Reason copy_fields(const RequestHead& head, const CanonicalOptions& options, Are
         break;
       case Fate::keep: break;
     }
-    out.fields.add(arena.copy(field.name), arena.copy(field.value));
+    add_copy(field, arena, out.fields);
   }
   if (cookies > 1) out.fields.set("cookie", join_cookies(head.fields, arena));
   if (connection.count != 0) {

@@ -93,7 +93,7 @@ Reason canonicalize_authority(std::string_view raw, std::string_view scheme, Are
     out[0] = '[';
     std::memcpy(out + 1, address.data(), address.size());
     out[address.size() + 1] = ']';
-    std::memcpy(out + address.size() + 2, port_part.data(), port_part.size());
+    if (!port_part.empty()) std::memcpy(out + address.size() + 2, port_part.data(), port_part.size());
     authority = {out, address.size() + 2 + port_part.size()};
     host = authority.substr(1, address.size());
     return Reason::none;
