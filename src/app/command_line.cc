@@ -5,7 +5,8 @@
 #include <exception>
 #include <functional>
 
-#include "app/commands/admin_client.h"
+#include "app/commands/admin_commands.h"
+#include "app/commands/admin_target.h"
 #include "app/commands/apikey.h"
 #include "app/commands/check.h"
 #include "app/commands/config_documents.h"
@@ -29,10 +30,11 @@ struct CommandLine {
   std::string fail_on = "error";
   ConfigDocumentOptions document_options;
   DoctorOptions doctor_options;
-  AdminTarget admin;
+  AdminOptions admin;
   bool dry_run = false;
-  std::string request_id;
-  BansOptions bans;
+  std::string request_id, log_file;
+  enum class BansAction : std::uint8_t { list, add, remove } bans_action = BansAction::list;
+  std::string ban_network, ban_duration = "1h", ban_reason;
   ApiKeyOptions apikey;
   DevOptions dev;
 
@@ -101,9 +103,8 @@ void CommandLine::add_check() {
       ->type_name("SEVERITY")
       ->check(CLI::IsMember({"error", "warning", "info"}))
       ->capture_default_str();
-  command->add_flag_callback(
-      "--no-files", [this] { check_options.look_at_files = false; },
-      "Don't look at the files it names: judge it away from its machine");
+  command->add_flag("!--no-files", check_options.look_at_files,
+                    "Don't look at the files it names: judge it away from its machine");
   does(command, [this] {
     check_options.fail_on = *severity_of(fail_on);
     return run_check(check_options);
@@ -135,42 +136,63 @@ void CommandLine::add_admin() {
       app.add_subcommand("reload", "Validate the file aside, show the difference, then swap; nothing is dropped");
   admin_options(reload);
   reload->add_flag("--dry-run", dry_run, "Only show the difference");
-  does(reload, [this] { return run_reload(admin, dry_run); });
+  does(reload, [this] {
+    return with_target(admin, [this](const AdminTarget& target) { return run_reload(target, dry_run, admin.json); });
+  });
 
   CLI::App* rollback = app.add_subcommand("rollback", "Go back to the last good configuration");
   admin_options(rollback);
-  does(rollback, [this] { return run_rollback(admin); });
+  does(rollback, [this] {
+    return with_target(admin, [this](const AdminTarget& target) { return run_rollback(target, admin.json); });
+  });
 
   CLI::App* explain = app.add_subcommand("explain", "Why was this request answered as it was?");
   admin_options(explain);
   explain->add_option("REQUEST_ID", request_id, "From the answer's x-request-id")->required();
-  does(explain, [this] { return run_explain(admin, request_id); });
+  explain->add_option("--log", log_file, "Search this access log instead of asking the running gateway")
+      ->type_name("FILE");
+  does(explain, [this] {
+    if (!log_file.empty()) return run_explain({}, request_id, log_file, admin.json);
+    return with_target(admin, [this](const AdminTarget& target) {
+      return run_explain(target, request_id, std::nullopt, admin.json);
+    });
+  });
 
   CLI::App* status =
       app.add_subcommand("status", "Listeners, services and their health, the configuration's generation");
   admin_options(status);
-  does(status, [this] { return run_status(admin); });
+  does(status, [this] {
+    return with_target(admin, [this](const AdminTarget& target) { return run_status(target, admin.json); });
+  });
 }
 
 void CommandLine::add_bans() {
   CLI::App* command = app.add_subcommand("bans", "List, add and remove timed bans");
   admin_options(command);
-  does(command, [this] { return run_bans(admin, bans); });
-  const auto action = [&](const char* name, const char* description, BansOptions::Action which) {
+  does(command, [this] {
+    return with_target(admin, [this](const AdminTarget& target) {
+      switch (bans_action) {
+        case BansAction::add: return run_bans_add(target, ban_network, ban_duration, ban_reason, admin.json);
+        case BansAction::remove: return run_bans_remove(target, ban_network, admin.json);
+        case BansAction::list: break;
+      }
+      return run_bans_list(target, admin.json);
+    });
+  });
+  const auto action = [&](const char* name, const char* description, BansAction which) {
     CLI::App* sub = command->add_subcommand(name, description);
     admin_options(sub);
-    if (which != BansOptions::Action::list)
-      sub->add_option("NETWORK", bans.network, "An address or network")->required();
-    if (which == BansOptions::Action::add) {
-      sub->add_option("--for", bans.duration, "How long: 10m, 24h; absent: until removed")->type_name("DURATION");
-      sub->add_option("--reason", bans.reason, "For the record")->type_name("TEXT");
+    if (which != BansAction::list) sub->add_option("NETWORK", ban_network, "An address or network")->required();
+    if (which == BansAction::add) {
+      sub->add_option("--for", ban_duration, "How long: 10m, 24h, 7d")->type_name("DURATION")->capture_default_str();
+      sub->add_option("--reason", ban_reason, "For the record")->type_name("TEXT");
     }
     // A command's own callback runs after those of its subcommands: what is asked for is told by the action.
-    sub->callback([this, which] { bans.action = which; });
+    sub->callback([this, which] { bans_action = which; });
   };
-  action("list", "The bans that are in force", BansOptions::Action::list);
-  action("add", "Ban an address or a network", BansOptions::Action::add);
-  action("remove", "Lift a ban", BansOptions::Action::remove);
+  action("list", "The bans that are in force", BansAction::list);
+  action("add", "Ban an address or a network", BansAction::add);
+  action("remove", "Lift a ban", BansAction::remove);
 }
 
 void CommandLine::add_apikey() {

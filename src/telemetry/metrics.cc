@@ -114,7 +114,8 @@ std::int64_t Metrics::value(SeriesId id) const noexcept {
 
 std::int64_t Metrics::total(Metric metric, std::size_t label, std::string_view wanted) const {
   std::int64_t sum = 0;
-  for (const auto& series : families()[static_cast<std::size_t>(metric)].series) {
+  const std::vector<Family> all = families();
+  for (const auto& series : all[static_cast<std::size_t>(metric)].series) {
     if (wanted.empty() || series->labels[label] == wanted) sum += value(series->id);
   }
   return sum;

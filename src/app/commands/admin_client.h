@@ -1,30 +1,28 @@
 #pragma once
-// The commands that speak to a running gateway's admin API. Exit codes: 0 done, 1 it can't be reached or said no,
-// 2 a reload was refused because the configuration isn't valid.
+// The command line's side of the admin API: one blocking HTTP call at a time, over a Unix socket or TCP with a token.
 
-#include <cstdint>
 #include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/secret_bytes.h"
 
 namespace gatehouse::app {
 
 struct AdminTarget {
-  std::string config_path = "gatehouse.yaml";  // where `admin` is read from
-  std::string address;                         // instead: host:port or unix:/path
-  std::string token;                           // instead of admin.token; GATEHOUSE_ADMIN_TOKEN is looked at too
-  bool json = false;
+  std::string address;  // "127.0.0.1:9900", "[::1]:9900" or "unix:/path"
+  SecretBytes token;    // for TCP
 };
 
-struct BansOptions {
-  enum class Action : std::uint8_t { list, add, remove } action = Action::list;
-  std::string network;
-  std::string duration;  // "10m"; empty: until removed
-  std::string reason;
+struct AdminReply {
+  int status = 0;
+  std::string body;
 };
 
-int run_reload(const AdminTarget& target, bool dry_run);
-int run_rollback(const AdminTarget& target);
-int run_status(const AdminTarget& target);
-int run_explain(const AdminTarget& target, const std::string& request_id);
-int run_bans(const AdminTarget& target, const BansOptions& options);
+// `path` with its query, as it goes on the wire; a body is sent as JSON. An error means that no answer came: the
+// program is not running, or not at this address. Proxies of the environment are not used. Bounds: 2 s to connect, 60 s
+// in all (a reload validates a whole configuration), 64 MiB of answer.
+Result<AdminReply> admin_call(const AdminTarget& target, std::string_view method, std::string_view path,
+                              std::string_view body = {});
 
 }  // namespace gatehouse::app
