@@ -31,6 +31,22 @@ TEST_F(FileTest, ReplacesInOneStepAndLeavesNothingBehind) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
 }
 
+TEST_F(FileTest, ReplacingKeepsModeAndOwner) {
+  const std::string path = folder_ + "/keys";
+  ASSERT_TRUE(replace_file(path, "new", 0600));
+  struct stat info;
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600U);
+  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  const bool superuser = ::geteuid() == 0;
+  ASSERT_EQ(superuser ? ::chown(path.c_str(), 1234, 1235) : 0, 0);
+  ASSERT_TRUE(replace_file(path, "newer", 0600));
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0640U);
+  EXPECT_EQ(info.st_uid, superuser ? 1234U : ::geteuid());
+  EXPECT_EQ(*read_file(path), "newer");
+}
+
 TEST_F(FileTest, Failures) {
   EXPECT_EQ(read_file(folder_ + "/absent").error().code, ErrorCode::not_found);
   ASSERT_TRUE(write_file_atomically(folder_ + "/big", "0123456789"));
