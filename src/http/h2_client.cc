@@ -133,7 +133,7 @@ void H2ClientStream::send_head(const RequestHead& head, End end) {
   list.add(":authority", head.authority);
   list.add(":path", head.target);
   if (to_connect_) list.add(":protocol", head.protocol);
-  list.add_fields(head.fields);
+  list.add_fields(head.fields, true);
   if (head.content_length && !to_connect_) list.add_length(*head.content_length);
   if (to_connect_ && !client_.settings_seen_) {
     held_ = std::make_unique<OwnedFields>();

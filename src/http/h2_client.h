@@ -16,7 +16,9 @@ struct H2ClientOptions : H2Limits {
   H2ClientOptions() {
     header_bytes = 64 * 1024;
     headers = 200;
-    body_min_rate = 0;  // an upstream may think; the gateway's own timeouts bound it
+    allow_underscore_names = true;
+    body_min_rate = 0;           // an upstream may think; the gateway's own timeouts bound it
+    flood.resets = {1000, 200};  // a busy upstream refuses; it does not attack us with that
   }
   // A connection that is silent for this long, with streams open, is asked whether it lives; zero never asks.
   Duration ping_interval = std::chrono::seconds(30);

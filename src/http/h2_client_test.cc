@@ -80,6 +80,7 @@ TEST(H2Client, ExchangesWithNghttp2) {
   head.fields.add("connection", "close");
   head.fields.add("host", "other");
   head.content_length = 12;
+  head.fields.add("authorization", "Bearer abc");
   ClientExchange& exchange = client.send(head, End::no);
   exchange.stream->send_body("hello ", End::no);
   exchange.stream->send_body("client", End::yes);
@@ -93,6 +94,7 @@ TEST(H2Client, ExchangesWithNghttp2) {
   EXPECT_EQ(seen.fields["content-length"], "12");
   EXPECT_EQ(seen.fields.count("connection"), 0u);
   EXPECT_EQ(seen.fields.count("host"), 0u);
+  EXPECT_EQ(seen.fields["authorization"], "Bearer abc");
   EXPECT_EQ(seen.body, "hello client");
   EXPECT_EQ(exchange.informational, "103;");
   EXPECT_EQ(exchange.status, 200);

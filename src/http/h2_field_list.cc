@@ -1,6 +1,14 @@
 #include "http/h2_field_list.h"
 
 namespace gatehouse::http {
+namespace {
+
+bool is_credential(std::string_view name) noexcept {
+  return name == "authorization" || name == "cookie" || name == "proxy-authorization" || name == "x-api-key" ||
+         name.starts_with("x-gatehouse-");
+}
+
+}  // namespace
 
 void OwnedFields::add(std::string_view name, std::string_view value) {
   text_.append(name).append(value);
@@ -35,7 +43,7 @@ void NvList::add_length(std::uint64_t length) {
   add("content-length", {at, static_cast<std::size_t>(length_ + sizeof length_ - at)});
 }
 
-void NvList::add_fields(const Fields& fields) {
+void NvList::add_fields(const Fields& fields, bool shared) {
   for (const Field& field : fields) {
     switch (field.name.size()) {
       case 2:
@@ -61,7 +69,7 @@ void NvList::add_fields(const Fields& fields) {
         break;
       default: break;
     }
-    add(field.name, field.value);
+    add(field.name, field.value, shared && is_credential(field.name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
   }
 }
 

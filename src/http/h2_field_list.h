@@ -39,7 +39,9 @@ class NvList {
   void add_status(int status);
   void add_length(std::uint64_t length);
   // All but what speaks of the connection or of framing, which is the codec's business.
-  void add_fields(const Fields& fields);
+  // `shared`: a connection that many principals' requests travel on. What proves who they are stays out of the
+  // compression table then, where another's guess could be compared with it (RFC 7541 §7.1).
+  void add_fields(const Fields& fields, bool shared = false);
   const nghttp2_nv* data() const noexcept { return list_.data(); }
   std::size_t size() const noexcept { return list_.size(); }
 

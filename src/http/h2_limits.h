@@ -39,7 +39,7 @@ struct H2Limits {
   std::size_t header_bytes = 32 * 1024;
   std::size_t headers = 100;
   std::size_t uri_bytes = 8 * 1024;
-  bool allow_underscore_names = true;
+  bool allow_underscore_names = false;
 
   std::uint32_t streams_max = 100;  // open at once
   std::uint32_t stream_window_bytes = 256 * 1024;

@@ -158,7 +158,8 @@ void H2ServerStream::accept(const RequestHead& head, End end) {
   awaits_continue_ = head.expect_continue;
   wants_tunnel_ = !head.protocol.empty();
   const auto type = head.fields.get("content-type");
-  lasts_ = wants_tunnel_ || (type && type->starts_with("application/grpc"));
+  lasts_ =
+      wants_tunnel_ || (type && (type->starts_with("application/grpc") || type->starts_with("application/connect+")));
   server_.sink_.on_request(*this, head, end);
   if (gone_) return;
   if (events_ == nullptr) {

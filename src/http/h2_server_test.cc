@@ -50,6 +50,7 @@ const HeadCase kHeads[] = {
     {"asterisk", replaced(replaced(get("*"), ":method", "OPTIONS"), ":path", "*"), Reason::none},
     {"content-length zero", with(post(), {{"content-length", "0"}}), Reason::none},
     {"content-length ahead of data", with(post(), {{"content-length", "5"}}), Reason::none, 0, kEndHeaders},
+    {"underscore", with(get(), {{"x_a", "1"}}), Reason::underscore_in_name, 400},
     {"own method", replaced(get(), ":method", "PURGE"), Reason::none},
     {"scheme of a terminator in front", replaced(get(), ":scheme", "http"), Reason::none},
     {"ipv6 authority", replaced(get(), ":authority", "[::1]:8443"), Reason::none},

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace gatehouse::http {
 namespace {
 
@@ -167,7 +171,19 @@ bool is_token(std::string_view name) noexcept {
 }
 
 bool is_field_value(std::string_view value) noexcept {
-  return std::all_of(value.begin(), value.end(), [](char c) {
+  const char* at = value.data();
+  const char* const end = at + value.size();
+#if defined(__SSE2__)
+  const __m128i space = _mm_set1_epi8(0x20), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f);
+  for (; end - at >= 16; at += 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    // unsigned v >= 0x20 <=> max(v, 0x20) == v
+    const __m128i visible = _mm_cmpeq_epi8(_mm_max_epu8(v, space), v);
+    const __m128i good = _mm_andnot_si128(_mm_cmpeq_epi8(v, del), _mm_or_si128(visible, _mm_cmpeq_epi8(v, tab)));
+    if (_mm_movemask_epi8(good) != 0xffff) return false;
+  }
+#endif
+  return std::all_of(at, end, [](char c) {
     const auto byte = static_cast<unsigned char>(c);
     return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
   });
