@@ -151,7 +151,7 @@ def cpu_ticks(pid):
 
 
 def test_descriptors_and_memory_come_back(gatehouse, backend):
-    gate = gatehouse(backend(), telemetry={"metrics": {"address": "127.0.0.1:0"}})
+    gate = gatehouse(backend())
     gate.ask()
     opened = gate.metric("process_open_fds")
     for _ in range(3):

@@ -241,7 +241,7 @@ def test_an_upstream_that_dies(gatehouse, backend):
 
 
 def test_tunnels_are_counted(gatehouse, echo):
-    gate = gatehouse([echo], routes=[route()], telemetry={"metrics": {"address": "127.0.0.1:0"}})
+    gate = gatehouse([echo], routes=[route()])
     sockets = [open_raw(gate) for _ in range(5)]
     wire.eventually(lambda: gate.metric("gatehouse_connections", listener="public") >= 5)
     for socket in sockets:
