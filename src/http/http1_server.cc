@@ -13,6 +13,7 @@ namespace {
 // on top of it this bounds what a connection can make us hold.
 constexpr std::size_t kPipelinedMax = 8 * 1024;
 constexpr Duration kRateWindow = std::chrono::seconds(5);
+constexpr Duration kHalfClosedGrace = std::chrono::seconds(1);
 
 // The parsed head, and the memory behind it, is only needed while `on_request` runs: one per shard serves all
 // connections.
@@ -240,7 +241,11 @@ void Http1Server::on_eof() {
       }
       break;
     case In::tunnel: deliver_early(); break;
-    case In::done:  // a half-closed client still wants its answer
+    case In::done:
+      // Gone, or only done with sending? Its kernel says the same for both, so a half-closed client has this long to get the
+      // beginning of its answer. Later writes find out by themselves.
+      if (out_ == Out::waiting) transport_.set_deadline(kHalfClosedGrace);
+      break;
     case In::abandoned:
     case In::closed: break;
   }
@@ -274,6 +279,12 @@ void Http1Server::on_deadline() {
       break;
     case In::body: watch_body(); break;
     case In::done:
+      if (eof_ && out_ == Out::waiting) {
+        fail(Reason::peer_closed);
+      } else {
+        watch_output();
+      }
+      break;
     case In::abandoned:
     case In::tunnel: watch_output(); break;
     case In::closed: break;

@@ -2,10 +2,29 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "app/config/load.h"
 
 namespace gatehouse::app {
+
+namespace {
+
+// `admin.address` of a file that does not hold up as a whole; empty when even that cannot be read.
+std::string address_in(const LoadOutcome& outcome) {
+  const codec::YamlEntry* admin = outcome.root.find("admin");
+  const codec::YamlEntry* address = admin != nullptr ? admin->value.find("address") : nullptr;
+  if (address == nullptr) return {};
+  const std::string& text = address->value.text();
+  constexpr std::string_view kUnix = "unix:";
+  if (!text.starts_with(kUnix)) return text;
+  // Relative paths are relative to the file.
+  const std::filesystem::path path = text.substr(kUnix.size());
+  if (path.is_absolute()) return text;
+  return std::string(kUnix) + (std::filesystem::path(outcome.file).parent_path() / path).string();
+}
+
+}  // namespace
 
 int with_target(const AdminOptions& options, const std::function<int(const AdminTarget&)>& command) {
   AdminTarget target;
@@ -21,6 +40,9 @@ int with_target(const AdminOptions& options, const std::function<int(const Admin
   }
   const LoadOutcome outcome = load_config(options.config_path);
   if (!outcome.ok()) {
+    // A file with mistakes is just when `rollback` and `status` are wanted: the address alone is enough.
+    target.address = address_in(outcome);
+    if (!target.address.empty()) return command(target);
     std::fputs(to_text(outcome.diagnostics, outcome.source, wants_colour(2)).c_str(), stderr);
     return 2;
   }

@@ -113,6 +113,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   if (auto opened = (*control)->open_sockets(); !opened) return give_up(opened.error());
   auto privileges = drop_privileges(config->process.user, config->process.sandbox);
   if (!privileges) return give_up(privileges.error());
+  (*control)->settle(std::chrono::seconds(2));
   if (auto started = (*gateway)->start(); !started) return give_up(started.error());
 
   GH_LOG(info, "serving", {"version", GATEHOUSE_VERSION}, {"shards", shards}, {"user", privileges->user},

@@ -58,9 +58,11 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::create(ControlPlaneParts par
   plane->prober_ = std::make_unique<gateway::HealthProber>(
       *plane->loop_, static_cast<std::uint64_t>(parts.clock.wall().time_since_epoch().count()),
       [](const gateway::Cluster& cluster, const gateway::Endpoint& endpoint, gateway::HealthChange change) {
-        GH_LOG(warn,
-               change == gateway::HealthChange::became_unhealthy ? "endpoint is unhealthy" : "endpoint is healthy",
-               {"service", cluster.name()}, {"endpoint", endpoint.name});
+        if (change == gateway::HealthChange::became_unhealthy) {
+          GH_LOG(warn, "endpoint is unhealthy", {"service", cluster.name()}, {"endpoint", endpoint.name});
+        } else {
+          GH_LOG(info, "endpoint is healthy", {"service", cluster.name()}, {"endpoint", endpoint.name});
+        }
       });
   parts.metrics.add_collector([raw = plane.get()](telemetry::MetricSamples& samples) { raw->collect(samples); });
   return plane;
@@ -97,9 +99,14 @@ ReadyInfo ControlPlane::ready_info() const {
   return info;
 }
 
+void ControlPlane::settle(Duration at_most) {
+  watch_upstreams();
+  const MonotonicTime until = parts_.clock.now() + at_most;
+  while (!discovery_->settled() && parts_.clock.now() < until) loop_->run_once(std::chrono::milliseconds(10));
+}
+
 int ControlPlane::run() {
   serving_ = true;
-  watch_upstreams();
   loop_->arm(tick_, std::chrono::seconds(1));
   loop_->run();
   return exit_code_;

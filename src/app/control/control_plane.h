@@ -38,6 +38,8 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   // Opens the admin and metrics sockets; before privileges are dropped.
   Status open_sockets();
   ReadyInfo ready_info() const;
+  // Begins to resolve names and to check health; returns when every name has been answered, or after `at_most`.
+  void settle(Duration at_most);
   int run();  // until drained; the exit code
 
   // admin::AdminBackend

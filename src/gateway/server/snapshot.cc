@@ -156,7 +156,7 @@ void build_layers(Snapshot& snapshot, const SnapshotSources& sources, Credential
   snapshot.zone_layer = add(std::make_unique<ZoneLayer>(config, state, clock));
   add(std::make_unique<LimitsLayer>(config, state, clock));
   auto rate = std::make_unique<RateLayer>(config, state, clock, Phase::before_authentication);
-  if (!rate->empty()) add(std::move(rate));
+  add(std::move(rate));
   snapshot.penalties = add(std::make_unique<PenaltiesLayer>(config, state, clock, Phase::before_authentication));
   snapshot.layers_without_route = layers.size();
   add(std::make_unique<CorsLayer>(config, state, clock));
