@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <regex>
 
 #include "telemetry/reasons.h"
 #include "telemetry/record_sample.h"
@@ -125,6 +127,23 @@ TEST(Reasons, ExactFamilyUnknown) {
   EXPECT_NE(text_of_reason("nonsense").meaning, "");
   EXPECT_NE(text_of_reason("").meaning, "");
   EXPECT_FALSE(has_reason_text("rate.nonsense"));
+}
+
+// Every reason that the data path writes down has a text of its own.
+TEST(Reasons, NoCodeOfTheDataPathIsMissing) {
+  const std::regex literal(
+      R"re("((ban|zone|route|limits|rate|penalty|auth|access|cors|waf|schema|upstream|client|websocket|http)\.[a-z0-9_]+)")re");
+  std::size_t found = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(GATEHOUSE_SOURCE_DIR "/src/gateway")) {
+    const std::string name = entry.path().filename().string();
+    if (!name.ends_with(".cc") || name.ends_with("_test.cc") || name.ends_with("_bench.cc")) continue;
+    std::ifstream in(entry.path());
+    const std::string source((std::istreambuf_iterator<char>(in)), {});
+    for (std::sregex_iterator at(source.begin(), source.end(), literal), end; at != end; ++at, ++found) {
+      EXPECT_TRUE(has_reason_text((*at)[1].str())) << (*at)[1] << " in " << entry.path();
+    }
+  }
+  EXPECT_GT(found, 20u);
 }
 
 TEST(FindInLog, InTheFileTheRotatedOneAndNowhere) {

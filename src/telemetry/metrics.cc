@@ -250,6 +250,9 @@ void ShardMetrics::record(const DecisionRecord& record) noexcept {
                                 {record.listener, record.route, kClasses[status_class], name_of(record.verdict)});
   }
   add(requests);
+  if (record.layer == Layer::http && record.verdict == Verdict::deny && record.reason.starts_with("http.")) {
+    count(Metric::http_refused, {record.listener, record.reason});
+  }
   add(route.received, static_cast<std::int64_t>(record.bytes_in));
   add(route.sent, static_cast<std::int64_t>(record.bytes_out));
   observe(Metric::request_duration, route.duration, std::chrono::microseconds(record.duration_us));

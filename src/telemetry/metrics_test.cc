@@ -61,6 +61,21 @@ TEST(Metrics, ARecordIsCountedEverywhereItBelongs) {
   }
 }
 
+TEST(Metrics, RefusedMessagesAreCountedByReason) {
+  Metrics metrics(1);
+  DecisionRecord record;
+  record.listener = "public";
+  record.status = 400;
+  record.add({Layer::http, Verdict::deny, Mode::enforce, 0, "http.te_and_cl", {}});
+  metrics.shard(0).record(record);
+  DecisionRecord unrouted;
+  unrouted.add({Layer::http, Verdict::deny, Mode::enforce, 0, "route.not_found", {}});
+  metrics.shard(0).record(unrouted);
+  const std::string text = metrics.render(MetricsFormat::text);
+  EXPECT_TRUE(has_line(text, R"(gatehouse_http_refused_total{listener="public",reason="http.te_and_cl"} 1)"));
+  EXPECT_EQ(lines_with(text, "gatehouse_http_refused_total{").size(), 1u);
+}
+
 TEST(Metrics, HistogramBounds) {
   Metrics metrics(1);
   ShardMetrics& shard = metrics.shard(0);
