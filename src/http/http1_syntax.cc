@@ -76,25 +76,62 @@ std::string_view lower_case(std::string_view name, Arena& arena) {
   return {to, name.size()};
 }
 
-// One field line; `at` is at its first byte.
-ParseResult parse_field(const char*& at, const char* end, bool first, const FieldRules& rules, Arena& arena,
-                        Fields& out) {
-  if (*at == ' ' || *at == '\t') return refused(first ? Reason::leading_space : Reason::obs_fold);
-  Name name = scan_name(at, end);
+#if defined(__SSE2__)
+// The name of nearly every field: letters, digits and dashes, and a colon within sixteen bytes. Empty when it is
+// another kind of name; the caller then looks at it byte by byte.
+std::string_view short_name(const char* at, const char* end, Arena& arena) {
+  if (end - at < 16) return {};
+  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  const __m128i lower = _mm_or_si128(v, _mm_set1_epi8(0x20));
+  // Signed comparisons: a byte above ASCII is negative, and in no range.
+  const auto within = [](__m128i bytes, char first, char last) {
+    return _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8(static_cast<char>(first - 1))),
+                         _mm_cmplt_epi8(bytes, _mm_set1_epi8(static_cast<char>(last + 1))));
+  };
+  const __m128i letter = within(lower, 'a', 'z');
+  const __m128i good = _mm_or_si128(letter, _mm_or_si128(within(v, '0', '9'), _mm_cmpeq_epi8(v, _mm_set1_epi8('-'))));
+  const unsigned stop = static_cast<unsigned>(_mm_movemask_epi8(good)) ^ 0xffffu;
+  if (stop == 0) return {};
+  const auto length = static_cast<unsigned>(std::countr_zero(stop));
+  if (at[length] != ':') return {};
+  const __m128i upper = _mm_andnot_si128(_mm_cmpeq_epi8(v, lower), letter);
+  if ((static_cast<unsigned>(_mm_movemask_epi8(upper)) & ((1u << length) - 1)) == 0) return {at, length};
+  char* const to = arena.allocate(16);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_or_si128(v, _mm_and_si128(upper, _mm_set1_epi8(0x20))));
+  return {to, length};
+}
+#else
+std::string_view short_name(const char*, const char*, Arena&) { return {}; }
+#endif
+
+// The name up to its colon, in lower case.
+ParseResult parse_name(const char* at, const char* end, const FieldRules& rules, Arena& arena, std::string_view& out) {
+  const Name name = scan_name(at, end);
   const char* const colon = at + name.text.size();
   if (colon == end) return kIncomplete;
   if (*colon != ':') return bad_name_end(colon, end);
   if (name.text.empty()) return refused(Reason::bad_field_name);
-  if (name.upper) name.text = lower_case(name.text, arena);
-  if (name.underscore && (!rules.underscores || looks_like_framing(name.text))) {
-    return refused(Reason::underscore_in_name);
+  out = name.upper ? lower_case(name.text, arena) : name.text;
+  if (name.underscore && (!rules.underscores || looks_like_framing(out))) return refused(Reason::underscore_in_name);
+  return kGood;
+}
+
+// One field line; `at` is at its first byte.
+ParseResult parse_field(const char*& at, const char* end, bool first, const FieldRules& rules, Arena& arena,
+                        Fields& out) {
+  if (*at == ' ' || *at == '\t') return refused(first ? Reason::leading_space : Reason::obs_fold);
+  std::string_view name = short_name(at, end, arena);
+  if (name.empty()) {
+    const ParseResult result = parse_name(at, end, rules, arena, name);
+    if (result.status != ParseStatus::complete) return result;
   }
-  const char* value_end = find_control(colon + 1, end);
-  const std::string_view value = trim(colon + 1, value_end);
+  const char* const value = at + name.size() + 1;
+  const char* value_end = find_control(value, end);
+  const std::string_view trimmed = trim(value, value_end);
   const ParseResult ended = line_end(value_end, end);
   if (ended.status != ParseStatus::complete) return ended;
   if (out.size() >= rules.fields_max) return refused(Reason::too_many_headers);
-  out.add(name.text, value);
+  out.add(name, trimmed);
   at = value_end;
   return kGood;
 }

@@ -66,5 +66,34 @@ TEST(Http1Syntax, ScannersFindTheFirstOfMany) {
   }
 }
 
+// The vectorised path of names against the plain one: every byte at every place of names around a vector's length.
+TEST(Http1Syntax, NamesAreTokensInLowerCase) {
+  const FieldRules rules{10, false};
+  for (const std::size_t length : {1, 2, 7, 14, 15, 16, 17, 31, 33}) {
+    for (std::size_t place = 0; place < length; ++place) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string name(length, 'a');
+        name[place] = static_cast<char>(byte);
+        if (byte == ':') continue;  // then the name ends there
+        // With much behind it, and with as little as a name may have.
+        for (const std::size_t value_bytes : {0, 40}) {
+          const std::string line = name + ":" + std::string(value_bytes, 'v') + "\r\n\r\n";
+          Arena arena;
+          Fields fields;
+          const char* at = line.data();
+          const ParseResult result = parse_field_lines(at, line.data() + line.size(), rules, arena, fields);
+          const bool good = is_token(name) && byte != '_';
+          ASSERT_EQ(result.status == ParseStatus::complete, good) << "byte " << byte << " at " << place;
+          if (!good) continue;
+          if (byte >= 'A' && byte <= 'Z') name[place] = static_cast<char>(byte + 32);
+          ASSERT_EQ(fields.begin()->name, name);
+          ASSERT_EQ(fields.begin()->value.size(), value_bytes);
+          name[place] = static_cast<char>(byte);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace gatehouse::http
