@@ -60,6 +60,7 @@ _gatehouse() {
     'gatehouse explain:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse explain:--address') COMPREPLY=(); return ;;
     'gatehouse explain:--token') COMPREPLY=(); return ;;
+    'gatehouse explain:--log') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse status:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse status:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse status:--address') COMPREPLY=(); return ;;
@@ -111,7 +112,7 @@ _gatehouse() {
     'gatehouse config reference') words='--help -h --config -c' ;;
     'gatehouse reload') words='--help -h --config -c --address --token --json --dry-run' ;;
     'gatehouse rollback') words='--help -h --config -c --address --token --json' ;;
-    'gatehouse explain') words='--help -h --config -c --address --token --json' ;;
+    'gatehouse explain') words='--help -h --config -c --address --token --json --log' ;;
     'gatehouse status') words='--help -h --config -c --address --token --json' ;;
     'gatehouse bans') words='list add remove --help -h --config -c --address --token --json' ;;
     'gatehouse bans list') words='--help -h --config -c --address --token --json' ;;

@@ -153,9 +153,8 @@ void CommandLine::add_admin() {
       ->type_name("FILE");
   does(explain, [this] {
     if (!log_file.empty()) return run_explain({}, request_id, log_file, admin.json);
-    return with_target(admin, [this](const AdminTarget& target) {
-      return run_explain(target, request_id, std::nullopt, admin.json);
-    });
+    return with_target(
+        admin, [this](const AdminTarget& target) { return run_explain(target, request_id, std::nullopt, admin.json); });
   });
 
   CLI::App* status =

@@ -242,8 +242,8 @@ void Http1Server::on_eof() {
       break;
     case In::tunnel: deliver_early(); break;
     case In::done:
-      // Gone, or only done with sending? Its kernel says the same for both, so a half-closed client has this long to get the
-      // beginning of its answer. Later writes find out by themselves.
+      // Gone, or only done with sending? Its kernel says the same for both, so a half-closed client has this long to
+      // get the beginning of its answer. Later writes find out by themselves.
       if (out_ == Out::waiting) transport_.set_deadline(kHalfClosedGrace);
       break;
     case In::abandoned:

@@ -123,8 +123,13 @@ void add_layer(const Json& layer, Page& page) {
   const Tone tone = acted ? outcome_of(verdict).tone : would_have ? Tone::notable : Tone::good;
   page.literal(acted ? "  x " : would_have ? "  ! " : "  - ").column(string_of(layer, "layer"), 16);
   page.column(shown, 14, tone).column(mode == "enforce" ? "" : mode, 9, Tone::faint);
-  page.column(duration_text(number_of(layer, "ns")), 9, Tone::faint);
   const std::string_view reason = string_of(layer, "reason"), evidence = string_of(layer, "evidence");
+  const std::string took = duration_text(number_of(layer, "ns"));
+  if (reason.empty() && evidence.empty()) {
+    page.text(took, Tone::faint);
+  } else {
+    page.column(took, 9, Tone::faint);
+  }
   if (!reason.empty()) page.literal(" ").text(reason, Tone::strong);
   if (!evidence.empty()) page.literal(reason.empty() ? " " : ": ").text(evidence);
   page.literal("\n");

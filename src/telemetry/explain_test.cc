@@ -41,9 +41,9 @@ TEST(Explain, ADeniedRequest) {
   trace    4bf92f3577b34da6a3ce929d0e0e4736
 
 Layers, in the order they decided
-  - bans            pass                   41 ns    
+  - bans            pass                   41 ns
   ! zone            would deny    monitor  23 ns     zone.forbidden: zone external
-  - limits          pass                   18 ns    
+  - limits          pass                   18 ns
   x rate            deny                   136 ns    rate.exceeded: client_ip 203.0.113.9: 1001 of 1000 in the burst
     218 ns in all
 

@@ -48,7 +48,8 @@ int with_target(const AdminOptions& options, const std::function<int(const Admin
   }
   const gateway::AdminConfig& admin = outcome.config->admin;
   if (admin.address.host.empty() && admin.address.unix_path.empty()) {
-    std::fprintf(stderr, "%s: there is no `admin` block, so there is nothing to talk to\n", options.config_path.c_str());
+    std::fprintf(stderr, "%s: there is no `admin` block, so there is nothing to talk to\n",
+                 options.config_path.c_str());
     return 2;
   }
   target.address = admin.address.to_string();

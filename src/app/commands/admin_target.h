@@ -15,8 +15,8 @@ struct AdminOptions {
   bool json = false;
 };
 
-// Calls `command` with the target that the options name. Without an address the configuration is read; when it names none or
-// cannot be read, that is said on stderr and the answer is 2.
+// Calls `command` with the target that the options name. Without an address the configuration is read; when it names
+// none or cannot be read, that is said on stderr and the answer is 2.
 int with_target(const AdminOptions& options, const std::function<int(const AdminTarget&)>& command);
 
 }  // namespace gatehouse::app

@@ -71,7 +71,10 @@ int list(const ApiKeyOptions& options, const std::string& file) {
   for (const gateway::ApiKeyEntry& entry : *entries) {
     const std::string expires = entry.expires ? iso_date(*entry.expires) : "never";
     if (options.json) {
-      all.push_back({{"id", entry.id}, {"user", entry.user}, {"roles", entry.roles}, {"scopes", entry.scopes},
+      all.push_back({{"id", entry.id},
+                     {"user", entry.user},
+                     {"roles", entry.roles},
+                     {"scopes", entry.scopes},
                      {"expires", entry.expires ? nlohmann::json(expires) : nlohmann::json(nullptr)}});
       continue;
     }

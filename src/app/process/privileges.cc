@@ -21,19 +21,58 @@ namespace {
 // EPERM instead of killing, so that a library that probes for one goes on. execve stays: it replaces the binary on
 // SIGUSR2, with no_new_privs set.
 constexpr std::array kForbidden = {
-    SCMP_SYS(acct),         SCMP_SYS(add_key),         SCMP_SYS(bpf),           SCMP_SYS(chroot),
-    SCMP_SYS(clock_adjtime), SCMP_SYS(clock_settime),  SCMP_SYS(delete_module), SCMP_SYS(finit_module),
-    SCMP_SYS(init_module),  SCMP_SYS(io_uring_enter),  SCMP_SYS(io_uring_register), SCMP_SYS(io_uring_setup),
-    SCMP_SYS(ioperm),       SCMP_SYS(iopl),            SCMP_SYS(kcmp),          SCMP_SYS(kexec_file_load),
-    SCMP_SYS(kexec_load),   SCMP_SYS(keyctl),          SCMP_SYS(lookup_dcookie), SCMP_SYS(mbind),
-    SCMP_SYS(migrate_pages), SCMP_SYS(mount),          SCMP_SYS(move_mount),    SCMP_SYS(move_pages),
-    SCMP_SYS(name_to_handle_at), SCMP_SYS(nfsservctl), SCMP_SYS(open_by_handle_at), SCMP_SYS(open_tree),
-    SCMP_SYS(perf_event_open), SCMP_SYS(personality),  SCMP_SYS(pivot_root),    SCMP_SYS(process_vm_readv),
-    SCMP_SYS(process_vm_writev), SCMP_SYS(ptrace),     SCMP_SYS(quotactl),      SCMP_SYS(reboot),
-    SCMP_SYS(request_key),  SCMP_SYS(setdomainname),   SCMP_SYS(setfsgid),      SCMP_SYS(setfsuid),
-    SCMP_SYS(sethostname),  SCMP_SYS(setns),           SCMP_SYS(settimeofday),  SCMP_SYS(stime),
-    SCMP_SYS(swapoff),      SCMP_SYS(swapon),          SCMP_SYS(sysfs),         SCMP_SYS(syslog),
-    SCMP_SYS(umount2),      SCMP_SYS(unshare),         SCMP_SYS(uselib),        SCMP_SYS(userfaultfd),
+    SCMP_SYS(acct),
+    SCMP_SYS(add_key),
+    SCMP_SYS(bpf),
+    SCMP_SYS(chroot),
+    SCMP_SYS(clock_adjtime),
+    SCMP_SYS(clock_settime),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(init_module),
+    SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(ioperm),
+    SCMP_SYS(iopl),
+    SCMP_SYS(kcmp),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(lookup_dcookie),
+    SCMP_SYS(mbind),
+    SCMP_SYS(migrate_pages),
+    SCMP_SYS(mount),
+    SCMP_SYS(move_mount),
+    SCMP_SYS(move_pages),
+    SCMP_SYS(name_to_handle_at),
+    SCMP_SYS(nfsservctl),
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(open_tree),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(personality),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(quotactl),
+    SCMP_SYS(reboot),
+    SCMP_SYS(request_key),
+    SCMP_SYS(setdomainname),
+    SCMP_SYS(setfsgid),
+    SCMP_SYS(setfsuid),
+    SCMP_SYS(sethostname),
+    SCMP_SYS(setns),
+    SCMP_SYS(settimeofday),
+    SCMP_SYS(stime),
+    SCMP_SYS(swapoff),
+    SCMP_SYS(swapon),
+    SCMP_SYS(sysfs),
+    SCMP_SYS(syslog),
+    SCMP_SYS(umount2),
+    SCMP_SYS(unshare),
+    SCMP_SYS(uselib),
+    SCMP_SYS(userfaultfd),
     SCMP_SYS(vhangup),
 };
 
@@ -83,7 +122,8 @@ std::string unprivileged_user(const std::string& configured) {
 Status hand_over(const std::string& path, const std::string& user) {
   if (::geteuid() != 0 || user.empty()) return {};
   const passwd* entry = ::getpwnam(user.c_str());
-  if (entry == nullptr) return fail(ErrorCode::not_found, fmt::format("user {} does not exist", user), ErrorSource::configuration);
+  if (entry == nullptr)
+    return fail(ErrorCode::not_found, fmt::format("user {} does not exist", user), ErrorSource::configuration);
   const auto give = [&](const std::string& what) { return ::lchown(what.c_str(), entry->pw_uid, entry->pw_gid) == 0; };
   if (!give(path)) return fail_errno(fmt::format("chown {}", path));
   std::error_code error;
@@ -100,7 +140,8 @@ Result<PrivilegeReport> drop_privileges(const std::string& user, bool sandbox) {
   if (const std::string name = unprivileged_user(user); !name.empty()) {
     const passwd* entry = ::getpwnam(name.c_str());
     if (entry == nullptr) {
-      return fail(ErrorCode::not_found, fmt::format("process.user: user {} does not exist", name), ErrorSource::configuration);
+      return fail(ErrorCode::not_found, fmt::format("process.user: user {} does not exist", name),
+                  ErrorSource::configuration);
     }
     if (entry->pw_uid == 0) {
       return fail(ErrorCode::invalid, "process.user: the gateway does not serve as root", ErrorSource::configuration);

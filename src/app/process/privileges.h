@@ -1,6 +1,6 @@
 #pragma once
-// What the process may still do once its ports are open: an ordinary user, no capability, no way to gain any, and a system
-// call filter.
+// What the process may still do once its ports are open: an ordinary user, no capability, no way to gain any, and a
+// system call filter.
 
 #include <string>
 
@@ -9,8 +9,8 @@
 namespace gatehouse::app {
 
 struct PrivilegeReport {
-  std::string user;          // who we are now
-  bool dropped = false;      // false: we had not been root
+  std::string user;      // who we are now
+  bool dropped = false;  // false: we had not been root
   bool no_new_privs = false;
   bool seccomp = false;
 };
@@ -18,9 +18,9 @@ struct PrivilegeReport {
 // Makes `path` and what is in it belong to the user that the process will become; nothing to do when not root.
 Status hand_over(const std::string& path, const std::string& user);
 
-// Becomes `user` (empty: "gatehouse" where that exists, else "nobody") with its groups, when root; drops every capability;
-// sets no_new_privs; and installs the filter when `sandbox`. Call once, after the sockets are open. An error leaves the process
-// unfit to go on.
+// Becomes `user` (empty: "gatehouse" where that exists, else "nobody") with its groups, when root; drops every
+// capability; sets no_new_privs; and installs the filter when `sandbox`. Call once, after the sockets are open. An
+// error leaves the process unfit to go on.
 Result<PrivilegeReport> drop_privileges(const std::string& user, bool sandbox);
 
 // The user that `drop_privileges` would become; empty when the process is not root.

@@ -35,7 +35,8 @@ class Exchange final : private net::Timer::Handler {
   void begin(http::ServerStream& stream, const http::RequestHead& head, http::End end);
 
   // A short record for what never became a request. Returns its id; the view lives until the next call.
-  std::string_view refuse(const http::ConnectionInfo& connection, http::Reason reason, const http::RequestHead* partial);
+  std::string_view refuse(const http::ConnectionInfo& connection, http::Reason reason,
+                          const http::RequestHead* partial);
 
  private:
   struct Downstream final : http::ServerStreamEvents {
@@ -120,7 +121,7 @@ class Exchange final : private net::Timer::Handler {
   RouteMatch match_;
   std::size_t next_layer_ = 0;
   std::uint32_t binding_index_ = 0;  // the listener's index
-  std::uint32_t decided_ = 0;  // bit i: snapshot layer i decided
+  std::uint32_t decided_ = 0;        // bit i: snapshot layer i decided
   int status_sent_ = 0;
 
   // the request's way up

@@ -62,8 +62,8 @@ class Mirror final : public http::ClientStreamEvents, private net::Timer::Handle
 
 }  // namespace
 
-void send_mirror(Shard& shard, const std::shared_ptr<Cluster>& cluster, crypto::TlsClientContext* tls, Endpoint& endpoint,
-                 const http::RequestHead& head, std::string_view body) {
+void send_mirror(Shard& shard, const std::shared_ptr<Cluster>& cluster, crypto::TlsClientContext* tls,
+                 Endpoint& endpoint, const http::RequestHead& head, std::string_view body) {
   Admission admission = cluster->requests().admit();
   if (!admission) return;
   auto mirror = std::make_unique<Mirror>(shard, cluster, endpoint, std::move(admission));

@@ -33,11 +33,12 @@ UpstreamPool::~UpstreamPool() {
 
 Result<UpstreamPool::Pooled*> UpstreamPool::connect(Slot& slot, Endpoint& endpoint, crypto::TlsClientContext* tls) {
   Admission admission = slot.cluster->connections().admit();
-  if (!admission) return fail(ErrorCode::exhausted, "the service has all its connections in use", ErrorSource::upstream);
+  if (!admission)
+    return fail(ErrorCode::exhausted, "the service has all its connections in use", ErrorSource::upstream);
   const ServiceConfig& service = slot.cluster->config();
   http::ClientConnectionOptions options;
-  options.version = endpoint.config->protocol == UpstreamProtocol::h2 ? http::UpstreamVersion::http2
-                                                                      : http::UpstreamVersion::http1;
+  options.version =
+      endpoint.config->protocol == UpstreamProtocol::h2 ? http::UpstreamVersion::http2 : http::UpstreamVersion::http1;
   options.connect_timeout = service.timeouts.connect;
   options.idle_timeout = service.timeouts.idle;
   options.tls = tls;

@@ -1,8 +1,9 @@
 #pragma once
-// This shard's connections to upstream endpoints: idle HTTP/1.1 ones are taken last-in-first-out, HTTP/2 ones are shared.
+// This shard's connections to upstream endpoints: idle HTTP/1.1 ones are taken last-in-first-out, HTTP/2 ones are
+// shared.
 //
-// One shard. The pool owns the connections; they count themselves in `Endpoint::connections`. A connection belongs to its
-// cluster: when the cluster is retired, idle ones close and busy ones close after their last stream.
+// One shard. The pool owns the connections; they count themselves in `Endpoint::connections`. A connection belongs to
+// its cluster: when the cluster is retired, idle ones close and busy ones close after their last stream.
 
 #include <memory>
 #include <string>
@@ -21,9 +22,9 @@ class UpstreamPool {
   explicit UpstreamPool(net::Loop& loop);
   ~UpstreamPool();
 
-  // A stream to `endpoint`. Fails when the circuit's bound on connections is reached (exhausted) or no connection can be
-  // begun (unavailable). `tls` is null for plain endpoints. `reused` tells whether the connection served a request before:
-  // then its end before any response byte may only mean that it had been idle for too long.
+  // A stream to `endpoint`. Fails when the circuit's bound on connections is reached (exhausted) or no connection can
+  // be begun (unavailable). `tls` is null for plain endpoints. `reused` tells whether the connection served a request
+  // before: then its end before any response byte may only mean that it had been idle for too long.
   Result<http::ClientStream*> open(const std::shared_ptr<Cluster>& cluster, Endpoint& endpoint,
                                    crypto::TlsClientContext* tls, http::ClientStreamEvents& events, bool& reused);
 

@@ -14,7 +14,8 @@ Acceptor::Acceptor(net::Loop& loop, AcceptSink& sink, std::uint32_t listener_id,
 
 Acceptor::~Acceptor() { loop_.remove(token_, socket_.get()); }
 
-Result<std::unique_ptr<Acceptor>> Acceptor::create(net::Loop& loop, AcceptSink& sink, std::uint32_t listener_id, net::Fd socket) {
+Result<std::unique_ptr<Acceptor>> Acceptor::create(net::Loop& loop, AcceptSink& sink, std::uint32_t listener_id,
+                                                   net::Fd socket) {
   std::unique_ptr<Acceptor> acceptor(new Acceptor(loop, sink, listener_id, std::move(socket)));
   // EPOLLEXCLUSIVE: a Unix socket is one socket for all shards, and one of them is enough to wake.
   auto token = loop.add(acceptor->socket_.get(), EPOLLIN | EPOLLEXCLUSIVE, *acceptor);

@@ -1,6 +1,6 @@
 #pragma once
-// A listening socket on one loop. Accepts in batches, and sheds load when descriptors run out: one is held in reserve, so
-// that a waiting client is told (by a close) instead of being left in the backlog.
+// A listening socket on one loop. Accepts in batches, and sheds load when descriptors run out: one is held in reserve,
+// so that a waiting client is told (by a close) instead of being left in the backlog.
 
 #include "net/loop.h"
 #include "net/socket.h"
@@ -19,7 +19,8 @@ class AcceptSink {
 
 class Acceptor final : private net::IoHandler, private net::Timer::Handler {
  public:
-  static Result<std::unique_ptr<Acceptor>> create(net::Loop& loop, AcceptSink& sink, std::uint32_t listener_id, net::Fd socket);
+  static Result<std::unique_ptr<Acceptor>> create(net::Loop& loop, AcceptSink& sink, std::uint32_t listener_id,
+                                                  net::Fd socket);
   ~Acceptor();
   std::uint32_t listener_id() const noexcept { return listener_id_; }
 

@@ -10,8 +10,12 @@
 namespace gatehouse::gateway {
 
 Shard::Shard(std::uint32_t index, std::unique_ptr<net::Loop> loop, ShardServices services, telemetry::IdGenerator ids)
-    : index_(index), loop_(std::move(loop)), services_(services),
-      metrics_(services.metrics.shard(index)), ids_(std::move(ids)), pool_(*loop_) {
+    : index_(index),
+      loop_(std::move(loop)),
+      services_(services),
+      metrics_(services.metrics.shard(index)),
+      ids_(std::move(ids)),
+      pool_(*loop_) {
   random_state_ = static_cast<std::uint64_t>(services_.clock.now().time_since_epoch().count()) * 2 + index + 1;
 }
 
@@ -150,7 +154,8 @@ std::string_view Shard::listener_name(std::uint32_t listener_id) const noexcept 
 void Shard::on_established(http::ServerConnection& connection) {
   const http::ConnectionInfo& info = connection.info();
   if (info.tls) {
-    metrics_.count(telemetry::Metric::tls_handshakes, {listener_name(info.listener), info.tls_resumed ? "resumed" : "full"});
+    metrics_.count(telemetry::Metric::tls_handshakes,
+                   {listener_name(info.listener), info.tls_resumed ? "resumed" : "full"});
   }
   if (draining_) connection.drain();
 }

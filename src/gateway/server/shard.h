@@ -1,6 +1,6 @@
 #pragma once
-// One thread with its loop, its listening sockets, its connections, its upstream pool and its share of telemetry. Nothing
-// on the request path takes a lock or looks at another shard.
+// One thread with its loop, its listening sockets, its connections, its upstream pool and its share of telemetry.
+// Nothing on the request path takes a lock or looks at another shard.
 //
 // Thread safety: the public functions marked "any thread" post to the loop; everything else is the shard's own.
 
