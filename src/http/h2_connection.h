@@ -61,6 +61,8 @@ class H2Connection {
   virtual void on_settings() {}
   virtual void on_goaway() {}
   virtual void on_pong() {}
+  // A server's answer is out and the request is not at its end; what still comes of it is dropped.
+  virtual void on_answered_early(std::int32_t) {}
   // The peer broke the protocol or a bound; streams are told, and the transport is closed, after this.
   virtual void on_connection_failed(Reason reason) = 0;
   // The transport takes nothing any more.

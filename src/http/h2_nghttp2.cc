@@ -108,10 +108,13 @@ int H2Connection::data_received(std::int32_t id, std::string_view data) {
 void H2Connection::end_of_local(H2Stream* stream, std::int32_t id) {
   if (stream != nullptr) stream->local_end_sent_ = true;
   if (side_ == Side::client || (stream != nullptr && stream->keeps_half_open_)) return;
+  if (nghttp2_session_get_stream_remote_close(nghttp2_, id) != 0) return;
   // The answer is complete and the rest of the request is of no use to anyone (RFC 9113 §8.1).
-  if (nghttp2_session_get_stream_remote_close(nghttp2_, id) == 0) {
-    nghttp2_submit_rst_stream(nghttp2_, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+  if (stream != nullptr) {
+    detach(*stream);
+    closed_.push_back(stream);
   }
+  on_answered_early(id);
 }
 
 int H2Connection::frame_sent(const nghttp2_frame& frame) {

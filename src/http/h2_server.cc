@@ -13,6 +13,9 @@ namespace {
 
 // After the notice that we drain, requests that are already under way get this long to arrive (RFC 9113 §6.8).
 constexpr Duration kDrainNotice = std::chrono::seconds(1);
+// An answer that came before the end of its request is followed by RST_STREAM with NO_ERROR. Not at once: clients that
+// are still sending take the reset for a failure and never look at the answer (curl before 8 does).
+constexpr Duration kEarlyAnswer = std::chrono::seconds(1);
 
 class H2Server;
 
@@ -100,6 +103,10 @@ class H2Server final : public Session, public H2Connection {
 
  private:
   friend class H2ServerStream;
+  struct EarlyAnswer {
+    std::int32_t id;
+    MonotonicTime reset_at;
+  };
   struct Completion {
     std::unique_ptr<H2Stream> stream;
     std::uint64_t at;  // what must have been handed over
@@ -108,6 +115,7 @@ class H2Server final : public Session, public H2Connection {
   H2Stream* accept_stream(std::int32_t id) override;
   void on_connection_failed(Reason reason) override { sink_.on_refused(info_, reason, nullptr); }
   void on_output(OutputFate fate) override;
+  void on_answered_early(std::int32_t id) override;
   void on_pong() override {
     if (draining_) send_goaway();
   }
@@ -118,6 +126,7 @@ class H2Server final : public Session, public H2Connection {
   const ConnectionInfo& info_;
   const H2ServerOptions& options_;
   std::deque<Completion> completions_;
+  std::deque<EarlyAnswer> answered_early_;  // of the last `kEarlyAnswer`
   MonotonicTime drained_at_ = kNever;
   std::uint32_t requests_ = 0;
   bool draining_ = false;
@@ -382,12 +391,29 @@ void H2Server::drain() {
   wants_flush();
 }
 
+void H2Server::on_answered_early(std::int32_t id) {
+  while (!answered_early_.empty() &&
+         nghttp2_session_get_stream_remote_close(nghttp2_, answered_early_.front().id) != 0) {
+    answered_early_.pop_front();  // the client has ended it
+  }
+  answered_early_.push_back({id, now() + kEarlyAnswer});
+  arm(answered_early_.back().reset_at);
+}
+
 MonotonicTime H2Server::check_own_deadlines(MonotonicTime at) {
-  if (drained_at_ == kNever) return kNever;
-  if (at < drained_at_) return drained_at_;
-  drained_at_ = kNever;
-  send_goaway();
-  return kNever;
+  while (!answered_early_.empty() && at >= answered_early_.front().reset_at) {
+    const std::int32_t id = answered_early_.front().id;
+    answered_early_.pop_front();
+    if (nghttp2_session_get_stream_remote_close(nghttp2_, id) == 0) {
+      nghttp2_submit_rst_stream(nghttp2_, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+      wants_flush();
+    }
+  }
+  if (at >= drained_at_) {
+    drained_at_ = kNever;
+    send_goaway();
+  }
+  return answered_early_.empty() ? drained_at_ : std::min(drained_at_, answered_early_.front().reset_at);
 }
 
 }  // namespace
