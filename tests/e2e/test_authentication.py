@@ -229,7 +229,7 @@ def test_api_keys(gatehouse, backend):
     back = backend()
     gate = gatehouse.prepare(back, routes=[private(roles=["partner"])], authentication={"api_keys": {"header": "x-api-key", "file": "keys.yaml"}})
     gate.write()
-    made = gate.command("apikey", "create", "--name", "acme", "--role", "partner")
+    made = gate.command("apikey", "create", "--user", "acme", "--role", "partner")
     assert made.returncode == 0, made.stderr
     key = made.stdout.strip().splitlines()[-1].split()[-1]
     stored = (gate.dir / "keys.yaml").read_text()

@@ -16,17 +16,24 @@ import wire
 class Shop:
     def __init__(self, folder):
         self.tmp = folder
-        self.process = subprocess.Popen([gateway.BINARY, "dev"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True, env={**os.environ, "TMPDIR": str(folder), "NO_COLOR": "1"}, start_new_session=True)  # fmt: skip
-        self.text = ""
-        os.set_blocking(self.process.stdout.fileno(), False)
-        wire.eventually(self.said_all, within=30)
+        self.said = folder / f"said-{len(list(folder.iterdir()))}"
+        with open(self.said, "wb") as output:
+            self.process = subprocess.Popen([gateway.BINARY, "dev"], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                            env={**os.environ, "TMPDIR": str(folder), "NO_COLOR": "1"}, start_new_session=True)  # fmt: skip
+        try:
+            wire.eventually(self.said_all, within=30)
+        except BaseException:
+            self.process.terminate()
+            raise
         self.url = re.search(r"https://localhost:\d+", self.text)[0]
         self.folder = pathlib.Path(re.search(rf"{folder}/gatehouse-\w+", self.text)[0])
 
+    @property
+    def text(self):
+        return self.said.read_text()
+
     def said_all(self):
-        assert self.process.poll() is None, self.text + self.process.stderr.read()
-        self.text += self.process.stdout.read() or ""
+        assert self.process.poll() is None, self.text
         return "tail -f" in self.text
 
     def paste(self, what):

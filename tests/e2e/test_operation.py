@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -53,8 +54,8 @@ def test_ten_mistakes_are_ten_reports(tmp_path):
     run = gateway.run("check", "-c", file)
     text = run.stdout + run.stderr
     assert run.returncode == 2
-    lines = {int(line.partition("gatehouse.yaml:")[2].split(":")[0]) for line in text.splitlines() if "gatehouse.yaml:" in line}
-    assert {4, 8, 9, 10, 13, 14, 17, 18, 19, 23} <= lines | {20}, text
+    lines = {int(line.partition("gatehouse.yaml:")[2].split(":")[0]) for line in text.splitlines() if re.search(r"gatehouse\.yaml:\d+:", line)}
+    assert {4, 8, 9, 10, 13, 14, 17, 18, 19, 20, 24} <= lines, text
     assert "^" in text and "did you mean" in text.lower() and "external" in text
     assert gateway.run("run", "-c", file).returncode != 0
 
@@ -93,7 +94,7 @@ def test_config_commands(gatehouse, backend):
     gate.config["admin"]["token"] = "hunter2hunter2hunter2"
     gate.write()
     schema = json.loads(gateway.run("config", "schema").stdout)
-    assert "listeners" in schema["properties"]
+    assert "listeners" in schema["$defs"]["gatehouse"]["properties"]
     assert "listeners" in gateway.run("config", "default").stdout
     shown = gate.command("config", "show")
     assert shown.returncode == 0 and "header_timeout" in shown.stdout and "hunter2" not in shown.stdout
@@ -141,8 +142,9 @@ def test_a_bad_reload_changes_nothing(gatehouse, backend):
     assert run.returncode == 2 and "gatehouse.yaml:" in run.stdout + run.stderr
     gate.signal(signal.SIGHUP)
     time.sleep(0.3)
-    assert gate.ask().status == 200 and gate.generation() == generation
-    gate.write(good)
+    assert gate.ask().status == 200
+    gate.write(good)  # where the admin address is found
+    assert gate.generation() == generation
 
 
 def test_dry_run_shows_the_difference(gatehouse, backend):

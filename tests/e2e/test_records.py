@@ -152,11 +152,12 @@ def test_log_rotation(gatehouse, backend):
 
 
 def test_a_client_that_left_is_recorded(gatehouse, backend):
-    gate = gatehouse(backend(hang))
+    back = backend(hang)
+    gate = gatehouse(back)
     with gate.connect() as connection:
         connection.send(wire.request(target="/left"))
-        wire.eventually(lambda: True)
-        time.sleep(0.2)
+        wire.eventually(lambda: back.heads)
+        connection.reset()
     assert gate.record(path="/left")["status"] in (0, 499)
 
 

@@ -41,7 +41,7 @@ def test_refused(gatehouse, backend, name):
     gate = gatehouse(back, services={"main": {"retry": {"attempts": 1}, "timeouts": {"response": "2s"}}})
     answer = gate.ask()
     assert answer.status == 502
-    assert b"hello" not in answer.body and b"abc" not in answer.body
+    assert b"hello" not in answer.body and not answer.body.endswith(b"abc")
     record = gate.record_of(answer)
     assert record["layer"] == "upstream" and record["reason"] and record["status"] == 502
     gate.ask()
