@@ -177,7 +177,7 @@ void Connection::write(std::string_view data) {
     // An error shows again in the flush, where the connection may die.
     write_blocked_ = sent.status != net::IoStatus::error;
   }
-  if (out_.capacity() < 64) {
+  if (out_.empty() && out_.capacity() < 64) {
     if (auto& pool = buffer_pool(); !pool.empty()) {
       out_.swap(pool.back());
       pool.pop_back();

@@ -102,11 +102,8 @@ def test_modes(gatehouse, backend, mode, wanted):
 
 
 def banned(gate, source):
-    """A banned address is turned away: at accept where it stands for itself, with a 403 behind a proxy."""
-    try:
-        answer = gate.ask(source=source)
-    except (wire.Closed, OSError):
-        return True
+    """A banned address gets an answer, so that the refusal has its record."""
+    answer = gate.ask(source=source)
     return answer.status == 403 and gate.record_of(answer)["layer"] == "bans"
 
 
@@ -115,7 +112,6 @@ def test_denied_networks(gatehouse, backend):
     gate = gatehouse(back, bans={"deny": ["127.0.0.8/29"], "allow": ["127.0.0.9/32"]})
     assert gate.ask(source="127.0.0.1").status == 200
     assert banned(gate, "127.0.0.10")
-    wire.eventually(lambda: gate.metric("gatehouse_connections_refused_total", reason="banned") == 1)
     assert gate.ask(source="127.0.0.9").status == 200
     assert len(back.heads) == 2
 

@@ -121,7 +121,9 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   if (reason != http::Reason::none) {
     note(telemetry::Layer::http, Verdict::deny, http::reason_code(reason), {});
     snapshot_->penalties->record_attack(request.client_ip, http::reason_code(reason));
-    down_->close_after();
+    // HTTP/1.1 framing and the rest of the syntax are one thing to a sender who plays with them; an HTTP/2 stream
+    // stands alone.
+    if (head.version != http::Version::http2) down_->close_after();
     respond(http::reason_status(reason), http::reason_code(reason));
     return;
   }

@@ -31,6 +31,12 @@ Result<net::Fd> listen_at(const Address& address, std::uint16_t port) {
   return net::listen_tcp(net::SocketAddress::tcp(*ip, port));
 }
 
+// Is this the socket of that listener? A chosen port (0) is known by the listener's name.
+bool serves(const Address& address, const std::string& name, const ListenerConfig& listener) noexcept {
+  const bool chosen = address.unix_path.empty() && address.port == 0;
+  return address == listener.address && (!chosen || name == listener.name);
+}
+
 }  // namespace
 
 Gateway::Gateway(std::uint32_t shards, GatewayServices services)
@@ -93,16 +99,17 @@ Result<Gateway::Listening> Gateway::open(const ListenerConfig& listener) {
   return listening;
 }
 
-const Gateway::Listening* Gateway::find(const Address& address) const noexcept {
-  const auto at = std::find_if(listening_.begin(), listening_.end(),
-                               [&](const Listening& listening) { return listening.address == address; });
+const Gateway::Listening* Gateway::find(const ListenerConfig& listener) const noexcept {
+  const auto at = std::find_if(listening_.begin(), listening_.end(), [&](const Listening& listening) {
+    return serves(listening.address, listening.bound.name, listener);
+  });
   return at == listening_.end() ? nullptr : &*at;
 }
 
 Result<std::vector<Gateway::Listening>> Gateway::open_missing(const Config& config) {
   std::vector<Listening> opened;
   for (const ListenerConfig& listener : config.listeners) {
-    if (find(listener.address) != nullptr) continue;
+    if (find(listener) != nullptr) continue;
     auto made = open(listener);
     if (!made) return tl::unexpected(made.error());
     opened.push_back(std::move(*made));
@@ -113,10 +120,10 @@ Result<std::vector<Gateway::Listening>> Gateway::open_missing(const Config& conf
 std::vector<ListenerBinding> Gateway::bind(const Config& config, const std::vector<Listening>& opened) const {
   std::vector<ListenerBinding> bindings;
   for (std::uint32_t index = 0; index < config.listeners.size(); ++index) {
-    const Address& address = config.listeners[index].address;
-    const Listening* listening = find(address);
+    const ListenerConfig& listener = config.listeners[index];
+    const Listening* listening = find(listener);
     for (const Listening& candidate : opened) {
-      if (listening == nullptr && candidate.address == address) listening = &candidate;
+      if (listening == nullptr && serves(candidate.address, candidate.bound.name, listener)) listening = &candidate;
     }
     if (listening != nullptr) bindings.push_back({listening->bound.id, index, listening->bound.connections});
   }
@@ -182,8 +189,9 @@ Status Gateway::commit(std::shared_ptr<const Snapshot> snapshot, std::vector<Lis
   // The snapshot first: a socket whose listener is not in it would have its connections dropped.
   for (auto& shard : shards_) shard->apply(snapshot_);
   for (auto at = listening_.begin(); at != listening_.end();) {
-    const auto same = std::find_if(config.listeners.begin(), config.listeners.end(),
-                                   [&](const ListenerConfig& listener) { return listener.address == at->address; });
+    const auto same =
+        std::find_if(config.listeners.begin(), config.listeners.end(),
+                     [&](const ListenerConfig& listener) { return serves(at->address, at->bound.name, listener); });
     if (same == config.listeners.end()) {
       for (auto& shard : shards_) shard->unlisten(at->bound.id);
       if (!at->address.unix_path.empty()) ::unlink(at->address.unix_path.c_str());

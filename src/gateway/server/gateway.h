@@ -76,7 +76,7 @@ class Gateway {
                                                   const std::vector<Listening>& opened);
   Status commit(std::shared_ptr<const Snapshot> snapshot, std::vector<Listening> opened);
   void hand_out(Listening& listening);
-  const Listening* find(const Address& address) const noexcept;
+  const Listening* find(const ListenerConfig& listener) const noexcept;
 
   std::uint32_t shard_count_;
   GatewayServices services_;

@@ -112,10 +112,6 @@ void Shard::accepted(std::uint32_t listener_id, net::Fd socket, const net::Socke
   // The address of a proxy in front of us says nothing about the clients behind it.
   const bool stands_for_itself =
       !unix_socket && listener.proxy_protocol == ProxyProtocol::off && listener.trusted_proxies.empty();
-  if (stands_for_itself && snapshot_->bans->refuse_connection(ip)) {
-    metrics_.count(Metric::connections_refused, {listener.name, "banned"});
-    return;
-  }
   if (!binding->connections->acquire(listener.limits.connections)) {
     metrics_.count(Metric::connections_refused, {listener.name, "connections"});
     return;

@@ -144,24 +144,9 @@ TEST(BansLayer, DenyAllowAndTimed) {
     const bool passes = std::string_view(c.reason).empty();
     EXPECT_EQ(decision.verdict, passes ? Verdict::pass : Verdict::deny) << c.name;
     EXPECT_EQ(decision.reason, c.reason) << c.name;
-    EXPECT_EQ(layer.refuse_connection(ip(c.client)), !passes) << c.name;
     EXPECT_EQ(decision.status, passes ? 0 : 403) << c.name;
     EXPECT_EQ(decision.evidence, c.evidence) << c.name;
   }
-}
-
-TEST(BansLayer, InMonitorModeConnectionsAreNotRefused) {
-  const FakeClock clock;
-  Config config = sample_config();
-  config.bans.deny = {net("203.0.113.0/24")};
-  config.modes = {{telemetry::Layer::bans, Mode::monitor}};
-  const auto state = SharedState::create(config, clock).value();
-  EXPECT_FALSE(BansLayer(config, *state, clock).refuse_connection(ip("203.0.113.9")));
-  config.modes.clear();
-  config.routes[0].modes = {{telemetry::Layer::bans, Mode::off}};
-  EXPECT_FALSE(BansLayer(config, *state, clock).refuse_connection(ip("203.0.113.9")));
-  config.routes[0].modes = {{telemetry::Layer::rate, Mode::off}};
-  EXPECT_TRUE(BansLayer(config, *state, clock).refuse_connection(ip("203.0.113.9")));
 }
 
 }  // namespace
