@@ -145,8 +145,8 @@ TEST_F(ConnectionTest, SmallWritesLeaveTogetherAtTheEndOfTheBatch) {
   EXPECT_EQ(script().flushes, 1);
 }
 
-// A few bytes fit into a string without memory of its own; once a buffer lay in the shard's pool, the next write took it and
-// lost them: "HTTP/1.1 100 Continue" and the first frame headers of HTTP/2 were cut off.
+// A few bytes fit into a string without memory of its own; once a buffer lay in the shard's pool, the next write took
+// it and lost them: "HTTP/1.1 100 Continue" and the first frame headers of HTTP/2 were cut off.
 TEST_F(ConnectionTest, AShortWriteIsNotLostToAPooledBuffer) {
   connection->write(std::string(200, 'x'));
   run(1);
