@@ -20,7 +20,7 @@ using ExtensionPtr = std::unique_ptr<X509_EXTENSION, OpensslFree<X509_EXTENSION_
 
 // Certificates start an hour ago, for clocks that are late.
 constexpr Duration kBackdate = std::chrono::hours(1);
-constexpr std::size_t kNamesMax = 100;
+constexpr std::size_t kNamesMax = 1000;
 
 std::time_t seconds_of(WallTime time) {
   return static_cast<std::time_t>(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());

@@ -1,0 +1,156 @@
+// What the gateway pays for cryptography, beside OpenSSL's own figures: `openssl speed ecdsap256 ed25519 rsa2048`.
+#include <benchmark/benchmark.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "crypto/digest.h"
+#include "crypto/jwt.h"
+#include "crypto/keyed_hash.h"
+#include "crypto/openssl.h"
+#include "crypto/tls_session.h"
+#include "crypto/x509.h"
+
+namespace {
+
+using namespace gatehouse;
+
+constexpr char kClaims[] =
+    R"({"iss":"https://login.example","aud":["shop"],"sub":"ann","roles":["customer"],"scope":"orders:read orders:write",)"
+    R"("iat":1750000000,"exp":1750000600})";
+
+void keyed_hash_40(benchmark::State& state) {
+  const std::string text(40, 'x');
+  for (auto _ : state) benchmark::DoNotOptimize(crypto::keyed_hash(text));
+}
+BENCHMARK(keyed_hash_40);
+
+void sha256_600(benchmark::State& state) {
+  const std::string text(600, 'x');
+  for (auto _ : state) benchmark::DoNotOptimize(crypto::sha256(text));
+}
+BENCHMARK(sha256_600);
+
+void jwt_sign_es256(benchmark::State& state) {
+  const auto key = crypto::SigningKey::generate();
+  for (auto _ : state) benchmark::DoNotOptimize(key.sign(kClaims));
+}
+BENCHMARK(jwt_sign_es256);
+
+void jwt_verify_es256(benchmark::State& state) {
+  const auto key = crypto::SigningKey::generate();
+  const auto keys = crypto::KeySet::parse(key.public_jwks());
+  const std::string token = key.sign(kClaims);
+  const crypto::JwtExpectation expected{.issuer = "https://login.example",
+                                        .audiences = {},
+                                        .algorithms = crypto::AlgorithmSet::all(),
+                                        .leeway = std::chrono::seconds(30)};
+  for (auto _ : state) {
+    crypto::UnverifiedJwt parsed;
+    crypto::JwtValidity validity;
+    if (crypto::parse_jwt(token, parsed) != crypto::JwtStatus::ok ||
+        crypto::verify_jwt(parsed, *keys, expected, WallTime(std::chrono::seconds(1'750'000'100)), validity) !=
+            crypto::JwtStatus::ok) {
+      state.SkipWithError("refused");
+    }
+  }
+}
+BENCHMARK(jwt_verify_es256);
+
+void jwt_parse(benchmark::State& state) {
+  const std::string token = crypto::SigningKey::generate().sign(kClaims);
+  for (auto _ : state) {
+    crypto::UnverifiedJwt parsed;
+    benchmark::DoNotOptimize(crypto::parse_jwt(token, parsed));
+  }
+}
+BENCHMARK(jwt_parse);
+
+// Both ends of a connection in one thread over a socket pair.
+struct Pair {
+  Pair() {
+    folder = "/tmp/crypto_bench_XXXXXX";
+    if (!::mkdtemp(folder.data())) std::abort();
+    auto authority = crypto::LocalAuthority::open(folder, "bench");
+    const auto issued = authority->issue_server({"shop.example"});
+    server = *crypto::TlsServerContext::create({.certificates = {{issued->certificate_file, issued->key_file, {}}},
+                                                .client_ca_file = {},
+                                                .alpn = {"h2"},
+                                                .ticket_keys = {}});
+    client = *crypto::TlsClientContext::create(
+        {.ca_file = authority->certificate_file(), .certificate_file = {}, .key_file = {}, .alpn = {"h2"}});
+  }
+  ~Pair() { std::filesystem::remove_all(folder); }
+  void connect() {
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) != 0) std::abort();
+    ours = server->accept(fds[0]);
+    theirs = client->connect(fds[1], "shop.example");
+    theirs->handshake();
+    ours->handshake();
+    theirs->readable();
+    theirs->handshake();
+    ours->readable();
+    if (ours->handshake() != crypto::TlsStatus::ok) std::abort();
+  }
+  void close() {
+    ours.reset();
+    theirs.reset();
+    ::close(fds[0]);
+    ::close(fds[1]);
+  }
+  std::string folder;
+  std::shared_ptr<crypto::TlsServerContext> server;
+  std::shared_ptr<crypto::TlsClientContext> client;
+  std::unique_ptr<crypto::TlsSession> ours, theirs;
+  int fds[2];
+};
+
+// The server's share only: the client's steps are outside of the clock.
+void tls_handshake_server(benchmark::State& state) {
+  Pair pair;
+  for (auto _ : state) {
+    state.PauseTiming();
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair.fds) != 0) std::abort();
+    pair.theirs = pair.client->connect(pair.fds[1], "shop.example");
+    pair.theirs->handshake();
+    state.ResumeTiming();
+    pair.ours = pair.server->accept(pair.fds[0]);
+    pair.ours->handshake();
+    state.PauseTiming();
+    pair.theirs->readable();
+    pair.theirs->handshake();
+    pair.ours->readable();
+    state.ResumeTiming();
+    if (pair.ours->handshake() != crypto::TlsStatus::ok) state.SkipWithError("no handshake");
+    state.PauseTiming();
+    pair.close();
+    state.ResumeTiming();
+  }
+}
+BENCHMARK(tls_handshake_server);
+
+void tls_request_and_answer(benchmark::State& state) {
+  Pair pair;
+  pair.connect();
+  const std::string question(200, 'q'), answer(1000, 'a');
+  char buffer[64 * 1024];
+  for (auto _ : state) {
+    state.PauseTiming();
+    pair.theirs->write(question);
+    state.ResumeTiming();
+    pair.ours->readable();
+    benchmark::DoNotOptimize(pair.ours->read(buffer));
+    benchmark::DoNotOptimize(pair.ours->read(buffer));
+    pair.ours->write(answer);
+    state.PauseTiming();
+    pair.theirs->readable();
+    pair.theirs->read(buffer);
+    state.ResumeTiming();
+  }
+  pair.close();
+}
+BENCHMARK(tls_request_and_answer);
+
+}  // namespace
