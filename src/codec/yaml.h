@@ -43,8 +43,8 @@ class YamlNode {
   std::optional<std::int64_t> integer() const noexcept;
   std::optional<double> real() const noexcept;  // Kind::real and Kind::integer
 
-  std::span<const YamlNode> items() const noexcept { return items_; }       // of a list
-  std::span<const YamlEntry> entries() const noexcept { return entries_; }  // of a map, in the file's order
+  std::span<const YamlNode> items() const noexcept { return items_; }  // of a list
+  std::span<const YamlEntry> entries() const noexcept;                 // of a map, in the file's order
   const YamlEntry* find(std::string_view key) const noexcept;
 
  private:
@@ -62,6 +62,9 @@ struct YamlEntry {
   YamlPosition position;  // of the key
   YamlNode value;
 };
+
+// Here, because a span wants to know the size of what it spans.
+inline std::span<const YamlEntry> YamlNode::entries() const noexcept { return entries_; }
 
 std::string_view name_of(YamlNode::Kind kind) noexcept;  // "a list", for messages
 
