@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 
 #include "base/check.h"
@@ -28,6 +29,7 @@ void Timer::cancel() noexcept {
   // Circular: a timer alone in its list points to itself.
   if (next_ == this) {
     *list_ = nullptr;
+    loop_->mark_empty(list_);
   } else {
     if (*list_ == this) *list_ = next_;
     next_->previous_ = previous_;
@@ -37,11 +39,18 @@ void Timer::cancel() noexcept {
   --loop_->timers_;
 }
 
+void Loop::mark_empty(Timer** list) noexcept {
+  const auto slot = static_cast<std::size_t>(list - wheel_[0].data());
+  if (slot < kSlots) occupied_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
+}
+
 void Loop::place(Timer& timer) {
   const std::uint64_t distance = timer.due_tick_ > tick_ ? timer.due_tick_ - tick_ : 0;
   std::size_t level = 0;
   while (level + 1 < kLevels && distance >= (std::uint64_t{1} << (8 * (level + 1)))) ++level;
-  Timer** list = &wheel_[level][(timer.due_tick_ >> (8 * level)) & (kSlots - 1)];
+  const std::size_t slot = (timer.due_tick_ >> (8 * level)) & (kSlots - 1);
+  Timer** list = &wheel_[level][slot];
+  if (level == 0) occupied_[slot / 64] |= std::uint64_t{1} << (slot % 64);
   timer.list_ = list;
   if (*list == nullptr) {
     *list = timer.next_ = timer.previous_ = &timer;
@@ -107,12 +116,15 @@ int Loop::wait_ms(Duration wait) const {
   auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
   if (timers_ > 0) {
     // The next occupied slot of the lowest level, at most one round ahead; what is on higher levels is reached by then.
-    std::uint64_t ahead = 1;
-    while (ahead < kSlots && wheel_[0][(tick_ + ahead) & (kSlots - 1)] == nullptr &&
-           ((tick_ + ahead) & (kSlots - 1)) != 0) {
-      ++ahead;
+    const std::size_t first = (tick_ + 1) & (kSlots - 1);
+    std::size_t slot = first;
+    if (slot != 0) {
+      std::size_t word = slot / 64;
+      std::uint64_t bits = occupied_[word] & (~std::uint64_t{0} << (slot % 64));
+      while (bits == 0 && ++word < occupied_.size()) bits = occupied_[word];
+      slot = bits == 0 ? kSlots : word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
     }
-    const auto due = static_cast<std::int64_t>((tick_ + ahead) << kTickBits);
+    const auto due = static_cast<std::int64_t>((tick_ + 1 + (slot - first)) << kTickBits);
     const auto until = std::max<std::int64_t>(0, due - now_.time_since_epoch().count());
     ms = std::min<std::int64_t>(ms, (until + 999'999) / 1'000'000);
   }

@@ -131,6 +131,7 @@ class Loop {
 
   explicit Loop(const Clock& clock);
   void place(Timer& timer);
+  void mark_empty(Timer** list) noexcept;
   void advance_timers();
   int wait_ms(Duration wait) const;
   void run_posted();
@@ -146,6 +147,7 @@ class Loop {
   std::vector<std::uint32_t> free_slots_;
   // A hierarchical wheel of circular lists, linked through the timers themselves.
   std::array<std::array<Timer*, kSlots>, kLevels> wheel_{};
+  std::array<std::uint64_t, kSlots / 64> occupied_{};  // which slots of the lowest level are in use
   std::uint64_t tick_ = 0;
   std::size_t timers_ = 0;
   std::vector<Deferred*> deferred_;
