@@ -117,7 +117,7 @@ STAGES = {
     "tsan": lambda: run_unit("tsan", "tsan"),
     "e2e": run_e2e,
 }
-DEFAULT = ("style", "unit", "asan", "e2e")
+DEFAULT = ("style", "unit", "e2e")
 
 
 def main():

@@ -339,7 +339,9 @@ void Exchange::upstream_failed(const http::Failure& failure) {
     finish();
     return;
   }
-  attempt_over(AttemptOutcome::error);
+  // A kept connection that ends before it answers had most likely been closed for idleness: no word about the endpoint.
+  const bool stale = reused_ && failure.kind == http::FailureKind::reset && !failure.response_begun;
+  attempt_over(stale ? AttemptOutcome::unknown : AttemptOutcome::error);
   if (state_ == State::waiting && may_retry(&failure, 0)) {
     attempt();
     return;
