@@ -10,7 +10,8 @@
 namespace gatehouse::gateway {
 
 struct PenaltyNote {
-  bool parked = false;
+  bool parked = false;  // holds a parking place now
+  bool waited = false;  // was held back once; the other phase doesn't do it again
   bool refused = false;
   Duration retry_after{};
 };
@@ -37,13 +38,13 @@ bool is_honest_trouble(std::string_view reason) noexcept {
                      [&](http::Reason honest) { return http::reason_code(honest) == reason; });
 }
 
+// What the parser refuses is no layer's decision: whoever saw it calls `record_attack`. Nor is a missing route one.
 bool is_attack(const telemetry::DecisionRecord& record) noexcept {
   if (record.verdict != Verdict::deny) return false;
   switch (record.layer) {
-    case telemetry::Layer::http: return !is_honest_trouble(record.reason);
     case telemetry::Layer::waf:
     case telemetry::Layer::schema: return true;
-    case telemetry::Layer::authentication: return record.reason.find("signature") != std::string_view::npos;
+    case telemetry::Layer::authentication: return record.reason == "auth.signature";
     default: return false;
   }
 }
@@ -88,7 +89,7 @@ Decision PenaltiesLayer::decide(Request& request) const {
 Decision PenaltiesLayer::delay_for(std::uint32_t failures, std::string_view whose, Request& request) const {
   const FailedLoginsConfig& logins = *config_.failed_logins;
   PenaltyNote& note = note_of(request);
-  if (note.parked) return {};  // waited for the address already
+  if (note.waited) return {};
   const Duration delay = doubled(logins.delay, failures - logins.threshold, logins.max_delay);
   const std::string subject = whose == "user" ? std::string(request.principal.user.substr(0, 64))
                                               : counted_address(request.client_ip).to_string();
@@ -101,7 +102,7 @@ Decision PenaltiesLayer::delay_for(std::uint32_t failures, std::string_view whos
                                  whose, subject, failures, duration_text(logins.window), config_.parked_max);
     return decision;
   }
-  note.parked = true;
+  note.parked = note.waited = true;
   Decision decision{Verdict::delay, "penalty.delay"};
   decision.delay = delay;
   decision.evidence = evidence(request.arena, "{} {}: {} failures in {}, held back for {}", whose, subject, failures,

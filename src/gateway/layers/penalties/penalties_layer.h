@@ -6,10 +6,9 @@
 // requests are delayed: `delay`, doubled with each further failure up to `max_delay`. A user who gets in clears the
 // user's count; the address keeps its own, or one valid account would hide the guessing of others. A 401 to a request
 // that brought no credentials at all is no failure.
-// Attacks: requests refused by the parser, the schema, the WAF or for a forged credential. `threshold` of them within
-// `window` put the address on the ban list, each time for twice as long.
-// Two instances as in the rate layer: the address is known before authentication, the user after it. Outcomes are
-// recorded by the first.
+// Attacks: requests refused by the schema, the WAF or for a forged signature, and what `record_attack` is told of.
+// `threshold` of them within `window` put the address on the ban list, each time for twice as long. Two instances as in
+// the rate layer: the address is known before authentication, the user after it. Outcomes are recorded by the first.
 // The number of requests held back is bounded (`parked_max`); past it they are refused.
 
 #include "gateway/layers/layer.h"
@@ -31,8 +30,9 @@ class PenaltiesLayer final : public Layer {
   // The delay is over: the request gives its parking place back. Optional; `on_end` does it at the latest.
   void resumed(Request& request) const noexcept;
 
-  // For what never became a request: syntax refused by the codec, floods, failed handshakes. The address is banned when
-  // this was one too many; then true. Reasons that honest clients cause too (timeouts, closed connections) don't count.
+  // For what no layer sees: syntax refused by the codec or the canonical form, floods. The address is banned when this
+  // was one too many; then true. Never for the address of a trusted proxy: its clients are not told apart there.
+  // Reasons that honest clients cause too (timeouts, closed connections) don't count.
   bool record_attack(const IpAddress& client, std::string_view reason) const;
 
  private:

@@ -61,9 +61,7 @@ class PenaltiesTest : public testing::Test {
   void refuse(telemetry::Layer layer, std::string_view reason, int status) {
     SampleRequest sample(config_, clock_);
     if (layer == telemetry::Layer::authentication) sample.request.message.fields.add("authorization", "Bearer x");
-    sample.record.verdict = Verdict::deny;
-    sample.record.layer = layer;
-    sample.record.reason = reason;
+    sample.record.add({layer, Verdict::deny, Mode::enforce, 0, reason, ""});
     end(sample, status);
   }
 
@@ -120,8 +118,7 @@ TEST_F(PenaltiesTest, RefusalsThatSayNothingAboutCredentialsDoNotCount) {
     refuse(telemetry::Layer::zone, "zone.forbidden", 403);
     refuse(telemetry::Layer::bans, "ban.network", 403);
     SampleRequest anonymous(config_, clock_);  // no credentials at all
-    anonymous.record.verdict = Verdict::deny;
-    anonymous.record.layer = telemetry::Layer::authentication;
+    anonymous.record.add({telemetry::Layer::authentication, Verdict::deny, Mode::enforce, 0, "auth.missing", ""});
     end(anonymous, 401);
   }
   EXPECT_EQ(run(200).verdict, Verdict::pass);
@@ -153,12 +150,46 @@ TEST_F(PenaltiesTest, ParkedRequestsAreBounded) {
   EXPECT_EQ(state_->parked().count(), 0u);
 }
 
+TEST_F(PenaltiesTest, AttacksCountAfterADelayToo) {
+  config_.penalties.attacks->threshold = 1;
+  start();
+  for (int i = 0; i < 5; ++i) run(401);
+  SampleRequest sample(config_, clock_);
+  const Decision decision = before_->decide(sample.request);
+  ASSERT_EQ(decision.verdict, Verdict::delay);
+  sample.record.add({telemetry::Layer::penalties, Verdict::delay, Mode::enforce, 0, decision.reason, ""});
+  sample.record.add({telemetry::Layer::waf, Verdict::deny, Mode::enforce, 0, "waf.score", ""});
+  end(sample, 403);
+  EXPECT_EQ(state_->bans().size(), 1u);
+}
+
+TEST_F(PenaltiesTest, MonitoredRefusalsDoNotCount) {
+  config_.penalties.attacks->threshold = 1;
+  start();
+  SampleRequest sample(config_, clock_);
+  sample.record.add({telemetry::Layer::waf, Verdict::deny, Mode::monitor, 0, "waf.score", ""});
+  end(sample, 200);
+  EXPECT_EQ(state_->bans().size(), 0u);
+}
+
+TEST_F(PenaltiesTest, NobodyWaitsTwice) {
+  start();
+  for (int i = 0; i < 5; ++i) run(403, "203.0.113.9", "alice");
+  SampleRequest sample(config_, clock_);
+  EXPECT_EQ(before_->decide(sample.request).verdict, Verdict::delay);
+  before_->resumed(sample.request);
+  sample.request.principal.user = "alice";
+  EXPECT_EQ(after_->decide(sample.request).verdict, Verdict::pass);
+  end(sample, 200);
+  EXPECT_EQ(state_->parked().count(), 0u);
+}
+
 TEST_F(PenaltiesTest, AttacksEndInABan) {
   start();
   const IpAddress attacker = *IpAddress::parse("203.0.113.9");
   for (int i = 0; i < 9; ++i) refuse(telemetry::Layer::waf, "waf.score", 403);
   EXPECT_EQ(state_->bans().banned(attacker, clock_.now()), 0s);
-  refuse(telemetry::Layer::http, "http.te_and_cl", 400);
+  EXPECT_TRUE(before_->record_attack(attacker, "http.te_and_cl"));
   EXPECT_EQ(state_->bans().banned(attacker, clock_.now()), 10min);
   EXPECT_EQ(state_->bans().list().front().reason, "penalty.ban: http.te_and_cl");
   clock_.advance(10min);
@@ -174,6 +205,7 @@ TEST_F(PenaltiesTest, TroubleOfHonestClientsIsNoAttack) {
       EXPECT_FALSE(before_->record_attack(client, http::reason_code(reason)));
     }
     refuse(telemetry::Layer::rate, "rate.exceeded", 429);
+    refuse(telemetry::Layer::http, "route.not_found", 404);
   }
   EXPECT_EQ(state_->bans().size(), 0u);
   bool banned = false;
