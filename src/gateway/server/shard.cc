@@ -35,10 +35,7 @@ void Shard::start() {
     loop_->run();
     // What belongs to this thread's loop ends on this thread.
     acceptors_.clear();
-    for (auto& connection : connections_) {
-      if (connection) connection->close_now();
-    }
-    connections_.clear();
+    for (std::size_t i = connections_.size(); i-- > 0;) connections_[i]->close_now();
   });
 }
 
@@ -69,8 +66,9 @@ void Shard::listen(std::uint32_t listener_id, net::Fd socket) {
 void Shard::unlisten(std::uint32_t listener_id) {
   loop_->post([this, listener_id] {
     std::erase_if(acceptors_, [&](const auto& acceptor) { return acceptor->listener_id() == listener_id; });
-    for (auto& connection : connections_) {
-      if (connection && connection->info().listener == listener_id) connection->drain();
+    // Backwards: a connection that closes at once is replaced by the last, which has been visited.
+    for (std::size_t i = connections_.size(); i-- > 0;) {
+      if (connections_[i]->info().listener == listener_id) connections_[i]->drain();
     }
   });
 }
@@ -80,18 +78,14 @@ void Shard::drain(Duration deadline, std::function<void()> done) {
     draining_ = true;
     drained_ = std::move(done);
     acceptors_.clear();
-    for (std::size_t i = 0; i < connections_.size(); ++i) {
-      if (connections_[i]) connections_[i]->drain();
-    }
+    for (std::size_t i = connections_.size(); i-- > 0;) connections_[i]->drain();
     loop_->arm(drain_timer_.timer, deadline);
     check_drained();
   });
 }
 
 void Shard::drain_over() {
-  for (std::size_t i = 0; i < connections_.size(); ++i) {
-    if (connections_[i]) connections_[i]->close_now();
-  }
+  for (std::size_t i = connections_.size(); i-- > 0;) connections_[i]->close_now();
   check_drained();
 }
 
