@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 LOGS = ROOT / "build" / "test-logs"
 PYTHON = "/usr/bin/python3"  # Debian's: the one that sees the packages of scripts/setup
 TAIL_LINES = 60
+AGAIN_MAX = 5  # end-to-end tests that are tried a second time
 
 
 @dataclasses.dataclass
@@ -107,7 +108,16 @@ def run_e2e():
     junit.unlink(missing_ok=True)
     logged("e2e", [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", "--durations=15",
                    f"--junitxml={junit}", "tests/e2e"])  # fmt: skip
-    return count_junit(junit)[0]
+    count, failed = count_junit(junit)
+    if not 0 < len(failed) <= AGAIN_MAX:
+        return count
+    # A few may have failed for the machine's sake: each must pass alone, and is named.
+    again = LOGS / "e2e-again.xml"
+    nodes = [name.split("::", 1)[0].replace(".", "/") + ".py::" + name.split("::", 1)[1] for name in failed]
+    logged("e2e", [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", f"--junitxml={again}", *nodes])
+    second, still = count_junit(again)
+    print("passed only the second time: " + (", ".join(sorted(set(failed) - set(still))) or "none"))
+    return Count(count.passed + second.passed, second.failed, count.skipped + second.skipped)
 
 
 STAGES = {
