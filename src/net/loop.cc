@@ -253,7 +253,8 @@ void Loop::stop() {
 
 void Loop::run_posted() {
   // In this order: a poster that still sees the flag has its work in the list before we take it, and one that doesn't
-  // writes anew. The other way round its wake-up could be read away here while the flag stayed up, and no later one came.
+  // writes anew. The other way round its wake-up could be read away here while the flag stayed up, and no later one
+  // came.
   std::uint64_t count;
   [[maybe_unused]] const auto got = ::read(wake_fd_, &count, sizeof count);
   wake_pending_ = false;
