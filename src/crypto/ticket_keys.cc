@@ -86,7 +86,8 @@ int RotatingTicketKeys::on_ticket(SSL* ssl, unsigned char* name, unsigned char* 
   if (EVP_DecryptInit_ex2(cipher, aes, found->key.cipher.data(), iv, nullptr) != 1 || !set_mac(mac, found->key)) {
     return -1;
   }
-  return found->is_current ? 1 : 2;
+  // A TLS 1.3 client uses a ticket once (RFC 8446 appendix C.4): without a new one its next handshake is a full one.
+  return found->is_current && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 void RotatingTicketKeys::attach(SSL_CTX* context) {

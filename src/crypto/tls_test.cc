@@ -104,6 +104,22 @@ TEST_F(TlsTest, SessionsResumeOverAReload) {
   }
 }
 
+TEST_F(TlsTest, EachResumptionLeadsToTheNext) {
+  const auto server = context();
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    SessionPtr ticket;
+    for (int round = 0; round < 4; ++round) {
+      Peer peer{.max_version = version, .resume = ticket.get()};
+      const auto session = connect(*server, peer);
+      ASSERT_TRUE(session);
+      EXPECT_EQ(session->resumed(), round > 0) << round;
+      session->write("x");
+      peer.read();
+      if (peer.ticket) ticket = std::move(peer.ticket);  // TLS 1.2 goes on with the one it has
+    }
+  }
+}
+
 TEST_F(TlsTest, ContextsWithTheirOwnTicketKeysDoNotResume) {
   Peer first;
   auto session = connect(*context(), first);
