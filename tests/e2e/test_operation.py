@@ -212,7 +212,9 @@ def test_reload_under_load_with_websockets(gatehouse, backend):
 
     threading.Thread(target=lambda: asyncio.run(serve()), daemon=True).start()
     assert ws_ready.wait(5)
-    gate = gatehouse({"main": [backend(well(), backlog=1024)], "ws": [f"http://127.0.0.1:{found['port']}"]}, routes=[
+    endless = gateway.Gateway.listener(limits={"requests_per_connection": 1_000_000_000})  # h2load doesn't connect anew
+    services = {"main": [backend(well(), backlog=1024)], "ws": [f"http://127.0.0.1:{found['port']}"]}
+    gate = gatehouse(services, listeners=[endless], routes=[
         *routed("all"), {"name": "ws", "match": {"path": "/ws"}, "service": "ws", "public": True,
                          "websocket": {"enabled": True, "messages_per_second": 0}}])  # fmt: skip
     load = subprocess.Popen(["h2load", "-D", str(seconds), "-c", "8", "-m", "4", gate.url()], stdout=subprocess.PIPE, text=True)
@@ -267,7 +269,7 @@ def test_reload_under_load_with_websockets(gatehouse, backend):
 def test_drain(gatehouse, backend):
     """SIGTERM: open requests finish, kept connections are told to go, new ones are refused, exit code 0."""
     back = backend(well(delay=1))
-    gate = gatehouse(back)
+    gate = gatehouse(back, process={"drain_timeout": "30s"})
     idle = gate.connect()
     with gate.connect() as connection:
         connection.send(wire.request())

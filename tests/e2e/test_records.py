@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import time
 
@@ -144,7 +145,7 @@ def test_log_rotation(gatehouse, backend):
     gate.record_of(gate.ask())
     moved = gate.log_path.with_suffix(".1")
     gate.log_path.rename(moved)
-    gate.signal(gateway.signal.SIGUSR1)
+    gate.signal(signal.SIGUSR1)
     wire.eventually(gate.log_path.exists)
     gate.read_to = 0
     gate.record_of(gate.ask())
