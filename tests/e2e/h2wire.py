@@ -52,11 +52,14 @@ class Session:
         except (wire.Closed, OSError):
             self.closed = True
             return None
+        self.frames.append(frame)
         if isinstance(frame, (HeadersFrame, ContinuationFrame)):
             frame.fields = [(name, value) for name, value in self.decoder.decode(frame.data)]
         if isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
-            self.send(SettingsFrame(0, flags=["ACK"]))
-        self.frames.append(frame)
+            try:
+                self.send(SettingsFrame(0, flags=["ACK"]))
+            except OSError:  # the peer closed after that; what it said before is still to be read
+                pass
         return frame
 
     def until(self, wanted, limit=20_000):

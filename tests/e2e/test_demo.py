@@ -21,7 +21,7 @@ class Shop:
             self.process = subprocess.Popen([gateway.BINARY, "dev"], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                             env={**os.environ, "TMPDIR": str(folder), "NO_COLOR": "1"}, start_new_session=True)  # fmt: skip
         try:
-            wire.eventually(self.said_all, within=30)
+            wire.eventually(self.said_all, within=60)
         except BaseException:
             self.process.terminate()
             raise

@@ -38,9 +38,9 @@ def test_rate_per_client(gatehouse, backend):
 
 
 def test_rate_refills(gatehouse, backend):
-    gate = gatehouse(backend(), rate_limit=[{"key": "client_ip", "rate": "5/s", "burst": 1}])
+    gate = gatehouse(backend(), rate_limit=[{"key": "client_ip", "rate": "30/m", "burst": 1}])
     assert statuses(gate, 2) == [200, 429]
-    wire.eventually(lambda: gate.ask().status == 200, within=2, pause=0.1)
+    wire.eventually(lambda: gate.ask().status == 200, pause=0.2)
 
 
 def test_rate_is_exact_across_shards(gatehouse, backend):
@@ -165,17 +165,17 @@ def test_failed_logins_slow_down(gatehouse, backend):
 
     penalties = {"failed_logins": {"threshold": 5, "window": "1m", "delay": "300ms", "max_delay": "900ms"}, "attacks": {"threshold": 1000}}
     gate = gatehouse(backend(login), penalties=penalties)
-    took = []
+    took, delays = [], []
     for _ in range(9):
         began = time.monotonic()
-        assert gate.ask(target="/login?wrong").status == 401
+        answer = gate.ask(target="/login?wrong")
+        assert answer.status == 401
         took.append(time.monotonic() - began)
-    assert max(took[:4]) < 0.25 and took[6] >= 0.28 and took[8] >= took[6] * 0.9, took
-    assert max(took) < 1.5
-    began = time.monotonic()
-    assert gate.ask(target="/login?right", source="127.0.0.9").status == 200
-    assert time.monotonic() - began < 0.25
-    assert any(d["verdict"] == "delay" for r in gate.read_log() for d in r["layers"])
+        delays.append(any(d["verdict"] == "delay" for d in gate.record_of(answer)["layers"]))
+    assert delays == [False] * 5 + [True] * 4
+    assert min(took[5:]) >= 0.28 and took[8] >= 0.85, took
+    answer = gate.ask(target="/login?right", source="127.0.0.9")
+    assert answer.status == 200 and gate.record_of(answer)["verdict"] == "pass"
 
 
 def test_attacks_end_in_a_ban(gatehouse, backend):

@@ -21,7 +21,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kStartTimeout = 15s;
+constexpr auto kStartTimeout = 30s;
 constexpr auto kStopTimeout = 2s;
 constexpr std::size_t kLineBytesMax = 4096;
 
