@@ -205,7 +205,8 @@ class Peer:
         try:
             with socket.create_connection(("127.0.0.1", self.plain), timeout=1) as probe:
                 probe.sendall(b"GET / HTTP/1.1\r\nHost: bench.example\r\nConnection: close\r\n\r\n")
-                return probe.recv(64).startswith(b"HTTP/1.1 200")
+                # without a token the armed gateway's answer is a 401
+                return probe.recv(64).startswith(b"HTTP/1.1 401" if self.variant == "armed" else b"HTTP/1.1 200")
         except OSError:
             return False
 
