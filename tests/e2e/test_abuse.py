@@ -178,6 +178,15 @@ def test_clients_that_hang_up(gatehouse, backend):
     others_are_served(gate, within=3)
 
 
+def test_a_client_that_has_said_all(gatehouse, backend):
+    """Closing the sending half is no hanging up: the answer that comes soon is delivered."""
+    gate = gatehouse(backend())
+    with gate.connect() as connection:
+        connection.send(wire.request(fields={"Connection": "close"}))
+        connection.socket.shutdown(socket.SHUT_WR)
+        assert connection.answer().status == 200
+
+
 def test_many_refused_requests_cost_little(gatehouse, backend):
     """A stream of garbage at full speed beside an honest client."""
     back = backend()
