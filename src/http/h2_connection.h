@@ -61,8 +61,8 @@ class H2Connection {
   virtual void on_settings() {}
   virtual void on_goaway() {}
   virtual void on_pong() {}
-  // A server's answer is out and the request is not at its end; what still comes of it is dropped.
-  virtual void on_answered_early(std::int32_t) {}
+  // A server's answer is out and the request is not at its end; what still comes of it is read past.
+  virtual void on_answered_early(H2Stream&) {}
   // The peer broke the protocol or a bound; streams are told, and the transport is closed, after this.
   virtual void on_connection_failed(Reason reason) = 0;
   // The transport takes nothing any more.
@@ -119,7 +119,7 @@ class H2Connection {
   void tell_failure();
   void close_transport(Reason reason);
   void lose_streams(Reason reason);
-  void end_of_local(H2Stream* stream, std::int32_t id);
+  void end_of_local(H2Stream& stream);
   MonotonicTime watch_streams(MonotonicTime at);
   bool output_stalls(MonotonicTime at);
   int verdict() const noexcept { return failure_ == Reason::none ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE; }

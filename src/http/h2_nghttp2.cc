@@ -96,8 +96,8 @@ int H2Connection::reset_received(std::int32_t id) {
 
 int H2Connection::data_received(std::int32_t id, std::string_view data) {
   H2Stream* const stream = find(id);
-  if (stream == nullptr) {
-    nghttp2_session_consume_connection(nghttp2_, data.size());
+  if (stream == nullptr) {  // answered early, or given up: read past
+    nghttp2_session_consume(nghttp2_, id, data.size());
     return 0;
   }
   stream->in_watched_ += data.size();
@@ -105,16 +105,14 @@ int H2Connection::data_received(std::int32_t id, std::string_view data) {
   return verdict();
 }
 
-void H2Connection::end_of_local(H2Stream* stream, std::int32_t id) {
-  if (stream != nullptr) stream->local_end_sent_ = true;
-  if (side_ == Side::client || (stream != nullptr && stream->keeps_half_open_)) return;
-  if (nghttp2_session_get_stream_remote_close(nghttp2_, id) != 0) return;
+void H2Connection::end_of_local(H2Stream& stream) {
+  stream.local_end_sent_ = true;
+  if (side_ == Side::client || stream.keeps_half_open_) return;
+  if (nghttp2_session_get_stream_remote_close(nghttp2_, stream.id_) != 0) return;
   // The answer is complete and the rest of the request is of no use to anyone (RFC 9113 §8.1).
-  if (stream != nullptr) {
-    detach(*stream);
-    closed_.push_back(stream);
-  }
-  on_answered_early(id);
+  detach(stream);
+  closed_.push_back(&stream);
+  on_answered_early(stream);
 }
 
 int H2Connection::frame_sent(const nghttp2_frame& frame) {
@@ -126,11 +124,10 @@ int H2Connection::frame_sent(const nghttp2_frame& frame) {
       [[fallthrough]];
     case NGHTTP2_HEADERS: {
       H2Stream* const stream = find(frame.hd.stream_id);
-      if (stream != nullptr) {
-        stream->bytes_out_ += frame.hd.length + kFrameHead;
-        stream->headers_sent_ = true;
-      }
-      if (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) end_of_local(stream, frame.hd.stream_id);
+      if (stream == nullptr) break;
+      stream->bytes_out_ += frame.hd.length + kFrameHead;
+      stream->headers_sent_ = true;
+      if (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) end_of_local(*stream);
       break;
     }
     case NGHTTP2_RST_STREAM: {

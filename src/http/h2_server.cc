@@ -13,9 +13,10 @@ namespace {
 
 // After the notice that we drain, requests that are already under way get this long to arrive (RFC 9113 §6.8).
 constexpr Duration kDrainNotice = std::chrono::seconds(1);
-// An answer that came before the end of its request is followed by RST_STREAM with NO_ERROR. Not at once: clients that
-// are still sending take the reset for a failure and never look at the answer (curl before 8 does).
-constexpr Duration kEarlyAnswer = std::chrono::seconds(1);
+// An answer that came before the end of its request is followed by RST_STREAM with NO_ERROR. Behind an error not at
+// once: a client that is still sending may take the reset for a failure and never look at the answer (curl 7.88 does),
+// so it gets as long as a closing connection does to finish or to stop by itself.
+constexpr Duration kEarlyAnswer = std::chrono::seconds(2);
 
 class H2Server;
 
@@ -41,6 +42,8 @@ class H2ServerStream final : public ServerStream, public H2Stream {
 
   // Its bytes are with the kernel, or as good as.
   void complete(OutputFate fate);
+  std::int32_t id() const noexcept { return id_; }
+  bool answered_with_error() const noexcept { return status_ >= 400; }
 
  protected:
   // H2Stream
@@ -75,6 +78,7 @@ class H2ServerStream final : public ServerStream, public H2Stream {
   ServerStreamEvents* events_ = nullptr;
   std::optional<std::uint64_t> length_in_, length_out_;
   std::uint64_t body_in_ = 0, body_queued_ = 0, body_max_;
+  int status_ = 0;
   bool head_seen_ = false, head_sent_ = false, request_ended_ = false, to_head_ = false, wants_tunnel_ = false;
   bool tunnel_ = false;
   bool lasts_ = false;  // a call or a tunnel that may be silent for long: no minimal rate
@@ -115,7 +119,7 @@ class H2Server final : public Session, public H2Connection {
   H2Stream* accept_stream(std::int32_t id) override;
   void on_connection_failed(Reason reason) override { sink_.on_refused(info_, reason, nullptr); }
   void on_output(OutputFate fate) override;
-  void on_answered_early(std::int32_t id) override;
+  void on_answered_early(H2Stream& stream) override;
   void on_pong() override {
     if (draining_) send_goaway();
   }
@@ -317,6 +321,7 @@ void H2ServerStream::send_head(const ResponseHead& head, End end) {
   // Their END_STREAM comes with the head, whatever body somebody may still send (RFC 9110 §6.4.1).
   const bool bodyless = to_head_ || head.status == 204 || head.status == 304;
   NvList& list = NvList::scratch();
+  status_ = head.status;
   list.add_status(head.status);
   list.add_fields(head.fields);
   if (head.content_length && head.status != 204) {
@@ -391,12 +396,17 @@ void H2Server::drain() {
   wants_flush();
 }
 
-void H2Server::on_answered_early(std::int32_t id) {
+void H2Server::on_answered_early(H2Stream& stream) {
+  const auto& answered = static_cast<H2ServerStream&>(stream);
+  if (!answered.answered_with_error()) {
+    nghttp2_submit_rst_stream(nghttp2_, NGHTTP2_FLAG_NONE, answered.id(), NGHTTP2_NO_ERROR);
+    return;
+  }
   while (!answered_early_.empty() &&
          nghttp2_session_get_stream_remote_close(nghttp2_, answered_early_.front().id) != 0) {
     answered_early_.pop_front();  // the client has ended it
   }
-  answered_early_.push_back({id, now() + kEarlyAnswer});
+  answered_early_.push_back({answered.id(), now() + kEarlyAnswer});
   arm(answered_early_.back().reset_at);
 }
 

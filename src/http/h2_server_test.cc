@@ -374,7 +374,7 @@ TEST(H2Server, BodyBeyondItsBoundIs413) {
     const FieldList fields = declared ? with(post(), {{"content-length", "5000"}}) : post();
     const std::int32_t id = client.request(fields, std::string(5000, 'x'), true);
     talk(server.transport, client);
-    server.transport.advance(2s);
+    server.transport.advance(3s);
     talk(server.transport, client);
     EXPECT_TRUE(server.only().aborted);
     EXPECT_EQ(server.only().reason, Reason::body_too_large);
@@ -398,22 +398,47 @@ TEST(H2Server, ARouteMayWidenTheBodyBound) {
 }
 
 TEST(H2Server, AnEarlyAnswerEndsTheRequestWithoutAnError) {
-  TestServer server;
-  server.start();
-  server.feed(headers(1, post(), kEndHeaders) + data(1, "abc"));
-  server.only().stream->send_head(ok(), End::yes);
-  auto frames = parse_frames(server.transport.flush());
-  EXPECT_EQ(find_frame(frames, NGHTTP2_RST_STREAM), nullptr);  // curl would not look at the answer
+  for (const int status : {200, 401}) {
+    SCOPED_TRACE(status);
+    TestServer server;
+    server.start();
+    server.feed(headers(1, post(), kEndHeaders) + data(1, "abc"));
+    ResponseHead head = ok();
+    head.status = status;
+    server.only().stream->send_head(head, End::yes);
+    auto frames = parse_frames(server.transport.flush());
+    EXPECT_TRUE(server.only().completed);
+    if (status >= 400) {  // not at once: curl would not look at the answer
+      EXPECT_EQ(find_frame(frames, NGHTTP2_RST_STREAM), nullptr);
+      server.feed(data(1, "def"));  // read past
+      EXPECT_EQ(server.only().body, "abc");
+      server.transport.advance(3s);
+      frames = parse_frames(server.transport.flush());
+    }
+    const RawFrame* reset = find_frame(frames, NGHTTP2_RST_STREAM, 1);
+    ASSERT_NE(reset, nullptr);
+    EXPECT_EQ(reset->word(0), static_cast<std::uint32_t>(NGHTTP2_NO_ERROR));
+    server.feed(data(1, "ghi"));  // still on its way when the reset left
+    EXPECT_FALSE(server.transport.closing);
+  }
+}
+
+TEST(H2Server, AnUploadMayFinishBehindAnError) {
+  H2ServerOptions options;
+  options.body_bytes = 2'000'000;
+  TestServer server(options);
+  server.sink.request_hook = [](ServerExchange& exchange, const RequestHead&, End) {
+    ResponseHead head = ok();
+    head.status = 401;
+    exchange.stream->send_head(head, End::yes);
+  };
+  Nghttp2Peer client(false);
+  const std::int32_t id = client.request(post(), std::string(1'000'000, 'x'), true);
+  talk(server.transport, client);
   EXPECT_TRUE(server.only().completed);
-  server.feed(data(1, "def"));  // still on its way: dropped
-  EXPECT_EQ(server.only().body, "abc");
-  server.transport.advance(2s);
-  frames = parse_frames(server.transport.flush());
-  const RawFrame* reset = find_frame(frames, NGHTTP2_RST_STREAM, 1);
-  ASSERT_NE(reset, nullptr);
-  EXPECT_EQ(reset->word(0), static_cast<std::uint32_t>(NGHTTP2_NO_ERROR));
-  server.feed(data(1, "ghi"));
-  EXPECT_FALSE(server.transport.closing);
+  EXPECT_EQ(client.streams[id].out_at, 1'000'000u);
+  EXPECT_TRUE(client.streams[id].closed);
+  EXPECT_EQ(client.streams[id].code, static_cast<std::uint32_t>(NGHTTP2_NO_ERROR));
 }
 
 TEST(H2Server, ALengthThatDoesNotComeTrueIsNoCompleteAnswer) {
