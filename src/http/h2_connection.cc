@@ -10,7 +10,7 @@ namespace {
 
 // What the transport may hold before we stop producing. Above kLowWater, so that `on_writable` comes.
 constexpr std::size_t kOutputMax = 128 * 1024;
-constexpr std::size_t kKeptOutput = 16 * 1024;  // capacity that a stream's drained buffer keeps
+constexpr std::size_t kKeptOutput = 128 * 1024;  // capacity that a stream keeps between two flushes
 constexpr Duration kTimerSlack = std::chrono::milliseconds(1);
 constexpr int kRoundsMax = 8;
 
