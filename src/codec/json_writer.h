@@ -30,6 +30,7 @@ class JsonWriter {
       append_large(text);
       return;
     }
+    if (text.empty()) return;  // it may point nowhere, which memcpy forbids even for nothing
     std::memcpy(buffer_ + used_, text.data(), text.size());
     used_ += text.size();
   }

@@ -64,6 +64,7 @@ class LineRing {
 
  private:
   void copy_in(std::uint64_t position, std::string_view bytes) noexcept {
+    if (bytes.empty()) return;  // memcpy forbids null even for nothing
     const std::size_t at = position & (size_ - 1);
     const std::size_t first = bytes.size() < size_ - at ? bytes.size() : size_ - at;
     std::memcpy(data_.get() + at, bytes.data(), first);

@@ -64,7 +64,9 @@ bool RecordRing::add(const DecisionRecord& record, std::string_view json) noexce
   header[kMeta] = pack({static_cast<std::uint32_t>(json.size()), record.verdict, record.layer});
   header[kTime] = static_cast<std::uint64_t>(record.time.time_since_epoch().count());
   std::memcpy(&header[kIp0], record.client_ip.bytes.data(), 16);
-  std::memcpy(&header[kId0], record.request_id.data(), std::min<std::size_t>(record.request_id.size(), 32));
+  if (!record.request_id.empty()) {
+    std::memcpy(&header[kId0], record.request_id.data(), std::min<std::size_t>(record.request_id.size(), 32));
+  }
 
   const std::uint64_t position = reserved_.load(std::memory_order_relaxed);
   reserved_.store(position + words, std::memory_order_release);
