@@ -22,6 +22,7 @@ const std::string kBrowser =
     "Upgrade-Insecure-Requests: 1\r\n"
     "Sec-Fetch-Dest: document\r\n"
     "Sec-Fetch-Mode: navigate\r\n"
+    "Sec-Fetch-Site: same-origin\r\n"
     "\r\n";
 const std::string kWrk = "GET /orders HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
 const std::string kResponse =
