@@ -103,8 +103,9 @@ void CommandLine::add_check() {
       ->type_name("SEVERITY")
       ->check(CLI::IsMember({"error", "warning", "info"}))
       ->capture_default_str();
-  command->add_flag("!--no-files", check_options.look_at_files,
-                    "Don't look at the files it names: judge it away from its machine");
+  command->add_flag_callback(
+      "--no-files", [this] { check_options.look_at_files = false; },
+      "Don't look at the files it names: judge it away from its machine");
   does(command, [this] {
     check_options.fail_on = *severity_of(fail_on);
     return run_check(check_options);

@@ -1,5 +1,7 @@
 #include "app/config/load.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -61,6 +63,29 @@ LoadOutcome load_config(const std::string& file, LoadOptions options) {
                                  "",
                                  "name the file with -c FILE; gatehouse config default prints one to start from"});
   return outcome;
+}
+
+Result<gateway::AdminConfig> load_admin(const std::string& file) {
+  const Result<std::string> text = read_file(file, kFileBytesMax);
+  if (!text) return tl::unexpected(text.error());
+  const codec::YamlDocument document = codec::parse_yaml(*text);
+  const codec::YamlEntry* entry = document.root.find("admin");
+  gateway::Config config;
+  if (entry == nullptr) {
+    if (document.complete) return std::move(config.admin);
+    return fail(ErrorCode::invalid, fmt::format("{}: {}", file, document.errors.front().message),
+                ErrorSource::configuration);
+  }
+  std::error_code code;
+  LoadOptions options;
+  options.base_dir = std::filesystem::absolute(file, code).parent_path().string();
+  std::vector<Diagnostic> diagnostics;
+  Reader reader(config, options, file, diagnostics);
+  if (admin_object().read(reader, entry->value, &config.admin)) return std::move(config.admin);
+  const Diagnostic& first = diagnostics.front();
+  return fail(ErrorCode::invalid,
+              fmt::format("{}:{}:{}: {}", file, first.position.line, first.position.column, first.message),
+              ErrorSource::configuration);
 }
 
 codec::YamlPosition locate(const codec::YamlNode& root, std::string_view path) {

@@ -525,6 +525,25 @@ TEST_F(LoadFiles, TheContractsExample) {
   EXPECT_EQ(outcome.config->routes[0].rate_limit.size(), 2u);
 }
 
+TEST_F(LoadFiles, TheAdminBlockOfABrokenFile) {
+  struct Case {
+    const char *name, *text, *address, *error;
+  };
+  for (const Case& c : std::initializer_list<Case>{
+           {"good", "version: 1\nadmin: { address: 127.0.0.1:9900, token: abc }\n", "127.0.0.1:9900", ""},
+           {"the rest is wrong", "version: 7\nroutes: 5\nadmin: { address: 127.0.0.1:9900 }\n", "127.0.0.1:9900", ""},
+           {"duplicate keys elsewhere", "a: 1\na: 2\nadmin: 127.0.0.1:9900\n", "127.0.0.1:9900", ""},
+           {"no admin", "version: 1\n", ":0", ""},
+           {"not YAML", "a: [\nadmin: x\n", "", "not valid YAML"},
+           {"the block is wrong", "admin: { address: nowhere }\n", "", ":1:19: \"nowhere\" is not an address"},
+       }) {
+    const auto admin = load_admin(write("gatehouse.yaml", c.text));
+    EXPECT_EQ(admin ? admin->address.to_string() : "", c.address) << c.name;
+    EXPECT_THAT(admin ? "" : admin.error().message, HasSubstr(c.error)) << c.name;
+  }
+  EXPECT_FALSE(load_admin(folder_ + "/none.yaml").has_value());
+}
+
 TEST(Locate, NearestPlace) {
   const LoadOutcome outcome = load(route_with("    cors: { origins: [https://a] }\n"));
   struct Case {
