@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 
 #include "app/config/load.h"
 
@@ -22,7 +21,7 @@ int with_target(const AdminOptions& options, const std::function<int(const Admin
   }
   Result<gateway::AdminConfig> admin = load_admin(options.config_path);
   if (!admin) {
-    std::fprintf(stderr, "%s\n", admin.error().message.c_str());
+    std::fprintf(stderr, "%s; --address names the admin API instead\n", admin.error().message.c_str());
     return 2;
   }
   if (admin->address.host.empty() && admin->address.unix_path.empty()) {

@@ -32,7 +32,8 @@ LoadOutcome load_config(const std::string& file, LoadOptions options = {});
 LoadOutcome load_config_text(std::string_view text, std::string file_name, LoadOptions options = {});
 
 // The `admin` block alone, whatever is wrong with the rest of the file and with the files it names: a command that is
-// to roll back a broken configuration has to find the running gateway. Fails when the block itself can't be read.
+// to roll back a broken configuration has to find the running gateway. Fails when there is no address to be read; a
+// token that can't be had is left empty.
 Result<gateway::AdminConfig> load_admin(const std::string& file);
 
 // Where the value at `path` is: keys and list indices joined by '/', as in "listeners/0/tls/min_version". When the file

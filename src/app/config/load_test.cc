@@ -533,6 +533,8 @@ TEST_F(LoadFiles, TheAdminBlockOfABrokenFile) {
            {"good", "version: 1\nadmin: { address: 127.0.0.1:9900, token: abc }\n", "127.0.0.1:9900", ""},
            {"the rest is wrong", "version: 7\nroutes: 5\nadmin: { address: 127.0.0.1:9900 }\n", "127.0.0.1:9900", ""},
            {"duplicate keys elsewhere", "a: 1\na: 2\nadmin: 127.0.0.1:9900\n", "127.0.0.1:9900", ""},
+           {"a token that isn't there", "admin: { address: 127.0.0.1:9900, token: \"${env:GATEHOUSE_NOT_SET}\" }\n",
+            "127.0.0.1:9900", ""},
            {"no admin", "version: 1\n", ":0", ""},
            {"not YAML", "a: [\nadmin: x\n", "", "not valid YAML"},
            {"the block is wrong", "admin: { address: nowhere }\n", "", ":1:19: \"nowhere\" is not an address"},
