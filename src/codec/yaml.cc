@@ -11,30 +11,12 @@
 #include <streambuf>
 #include <unordered_map>
 
+#include "codec/json_writer.h"
+
 namespace gatehouse::codec {
 namespace {
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
-// Length of the well-formed UTF-8 sequence at the start of `text` (RFC 3629 §4); 0 when it is not one.
-std::size_t utf8_length(std::string_view text) {
-  const auto at = [&](std::size_t i) -> unsigned { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto tail = [&](std::size_t i) { return (at(i) & 0xC0U) == 0x80U; };
-  const unsigned first = at(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return tail(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    if (first == 0xE0 && at(1) < 0xA0) return 0;
-    if (first == 0xED && at(1) > 0x9F) return 0;
-    return tail(1) && tail(2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    if (first == 0xF0 && at(1) < 0x90) return 0;
-    if (first == 0xF4 && at(1) > 0x8F) return 0;
-    return tail(1) && tail(2) && tail(3) ? 4 : 0;
-  }
-  return 0;
-}
 
 // Turns the byte columns of the parser into columns of code points. Positions come mostly in order, so the last one is
 // kept: a document of one long line stays linear.
@@ -282,7 +264,8 @@ bool check_characters(std::string_view text, YamlDocument& document) {
       ++i, ++column;
       continue;
     }
-    const std::size_t length = utf8_length(text.substr(i));
+    std::size_t bad_bytes = 0;
+    const std::size_t length = utf8_sequence(text.data() + i, text.data() + text.size(), &bad_bytes);
     if (length == 0) {
       document.errors.push_back({{line, column}, "the file is not UTF-8 from here on", "save it as UTF-8"});
       return false;
@@ -308,7 +291,7 @@ YamlError syntax_error(YamlBuilder& builder, const YAML::Exception& e) {
   if (indent != std::string_view::npos && line[indent] == '\t') {
     error.hint = "indent with spaces: YAML doesn't allow tabs there";
   } else if (e.msg == YAML::ErrorMsg::END_OF_MAP_FLOW || e.msg == YAML::ErrorMsg::END_OF_SEQ_FLOW) {
-    error.hint = "a bracket that was opened before this line is not closed";
+    error.hint = "close what was opened before, and put values that contain {, }, [, ] or a comma in quotes";
   } else if (e.msg.find("map value") != std::string::npos || e.msg.find("end of map") != std::string::npos) {
     error.hint = "look at the indentation, and put values that contain \": \" in quotes";
   }

@@ -7,7 +7,9 @@
 #include <array>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <set>
+
+#include "codec/json_writer.h"
+#include "telemetry/explain.h"
 
 namespace gatehouse::app {
 namespace {
@@ -27,6 +29,35 @@ std::string_view line_of(std::string_view source, std::uint32_t line) {
 }
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+// What a terminal would act on, or can't show, becomes '?', one for one: the caret has to stay under its place.
+std::string shown_line(std::string_view line) {
+  std::string out;
+  for (std::size_t i = 0; i < line.size();) {
+    std::size_t bad_bytes = 0;
+    const std::size_t length = codec::utf8_sequence(line.data() + i, line.data() + line.size(), &bad_bytes);
+    const std::string_view character = line.substr(i, length);
+    const bool control = length == 1 && (static_cast<unsigned char>(character[0]) < 0x20 || character[0] == 0x7F);
+    const bool c1 = length == 2 && character[0] == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0;
+    const bool bidirectional = character >= "\xE2\x80\xAA" && character <= "\xE2\x80\xAE";
+    const bool isolate = character >= "\xE2\x81\xA6" && character <= "\xE2\x81\xA9";
+    if (character == "\t") {
+      out += ' ';
+    } else if (length == 0 || control || c1 || (length == 3 && (bidirectional || isolate))) {
+      out += '?';
+    } else {
+      out += character;
+    }
+    i += length == 0 ? 1 : length;
+  }
+  return out;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  telemetry::append_printable(text, out);
+  return out;
+}
 
 // Byte offset of a column that counts code points.
 std::size_t offset_of(std::string_view line, std::uint32_t column) {
@@ -70,7 +101,8 @@ std::string_view colour_of(Severity severity) {
 void append_quote(std::string& out, const Diagnostic& d, std::string_view source, Paint paint) {
   // A long line (JSON without line breaks) is shown around the place only.
   constexpr std::size_t kBefore = 60, kWidth = 120;
-  std::string_view line = line_of(source, d.position.line);
+  const std::string whole = shown_line(line_of(source, d.position.line));
+  std::string_view line = whole;
   std::size_t offset = std::min(offset_of(line, d.position.column), line.size());
   std::size_t cut = offset > kWidth - 20 ? offset - kBefore : 0;
   while (cut > 0 && is_continuation(line[cut])) --cut;
@@ -80,16 +112,15 @@ void append_quote(std::string& out, const Diagnostic& d, std::string_view source
     while (end > offset && is_continuation(line[end])) --end;
     line = line.substr(0, end);
   }
-  std::string shown(line), pad;
-  std::replace(shown.begin(), shown.end(), '\t', ' ');
+  std::string pad;
   for (std::size_t i = 0; i < offset; ++i) {
-    if (!is_continuation(shown[i])) pad += ' ';
+    if (!is_continuation(line[i])) pad += ' ';
   }
   std::size_t width = 0;
-  for (std::size_t i = offset, end = word_end(shown, offset); i < end; ++i) {
-    width += i < shown.size() && is_continuation(shown[i]) ? 0 : 1;
+  for (std::size_t i = offset, end = word_end(line, offset); i < end; ++i) {
+    width += i < line.size() && is_continuation(line[i]) ? 0 : 1;
   }
-  out += fmt::format("{}{:>5} |{} {}\n", paint("\x1b[34m"), d.position.line, paint("\x1b[0m"), shown);
+  out += fmt::format("{}{:>5} |{} {}\n", paint("\x1b[34m"), d.position.line, paint("\x1b[0m"), line);
   out += fmt::format("{}      |{} {}{}^{}{}\n", paint("\x1b[34m"), paint("\x1b[0m"), pad, paint(colour_of(d.severity)),
                      std::string(width > 0 ? width - 1 : 0, '~'), paint("\x1b[0m"));
 }
@@ -170,13 +201,15 @@ std::string to_text(std::span<const Diagnostic> diagnostics, std::string_view so
   std::string out;
   for (const Diagnostic& d : diagnostics) {
     out += paint("\x1b[1m");
-    out += d.position.line > 0 ? fmt::format("{}:{}:{}: ", d.file, d.position.line, d.position.column) : d.file + ": ";
-    out += fmt::format("{}{}:{} {}", paint(colour_of(d.severity)), name_of(d.severity), paint("\x1b[0m"), d.message);
+    out += d.position.line > 0 ? fmt::format("{}:{}:{}: ", printable(d.file), d.position.line, d.position.column)
+                               : printable(d.file) + ": ";
+    out += fmt::format("{}{}:{} {}", paint(colour_of(d.severity)), name_of(d.severity), paint("\x1b[0m"),
+                       printable(d.message));
     if (!d.id.empty()) out += fmt::format(" {}[{}]{}", paint("\x1b[2m"), d.id, paint("\x1b[0m"));
     out += '\n';
     if (d.position.line > 0) append_quote(out, d, source, paint);
-    if (!d.why.empty()) out += fmt::format("      = why: {}\n", d.why);
-    if (!d.hint.empty()) out += fmt::format("      = {}{}\n", d.why.empty() ? "" : "fix: ", d.hint);
+    if (!d.why.empty()) out += fmt::format("      = why: {}\n", printable(d.why));
+    if (!d.hint.empty()) out += fmt::format("      = {}{}\n", d.why.empty() ? "" : "fix: ", printable(d.hint));
   }
   return out;
 }

@@ -44,6 +44,12 @@ TEST(Diagnostic, TheCaretsPlace) {
            {"the end of the line", "abc:", 5, "    1 | abc:\n      |     ^\n"},
            {"past the end of the line", "abc", 9, "    1 | abc\n      |    ^\n"},
            {"tab", "a:\tb", 4, "    1 | a: b\n      |    ^\n"},
+           {"escape sequences", "a: \x1b[31mb", 4, "    1 | a: ?[31mb\n      |    ^~~~~~\n"},
+           {"text that turns around",
+            "a: \xE2\x80\xAE"
+            "b",
+            4, "    1 | a: ?b\n      |    ^~\n"},
+           {"not UTF-8", "a: \xA5\xA5 b", 4, "    1 | a: ?? b\n      |    ^~\n"},
            {"bracket", "a: [b]", 4, "    1 | a: [b]\n      |    ^\n"},
        }) {
     const std::vector<Diagnostic> one{{Severity::info, "", "f", {1, c.column}, "m", "", ""}};
@@ -58,6 +64,17 @@ TEST(Diagnostic, LongLinesAreShownAroundThePlace) {
   const std::string text = to_text(one, line, false);
   EXPECT_LT(text.size(), 400u);
   EXPECT_NE(text.find("HERE"), std::string::npos);
+}
+
+// Found by fuzzing: bytes that only continue a character, without the character.
+TEST(Diagnostic, LongLinesThatAreNotUtf8) {
+  const std::vector<Diagnostic> one{{Severity::error, "", "f", {1, 300}, "m", "", ""}};
+  EXPECT_LT(to_text(one, std::string(1000, '\xA5'), false).size(), 400u);
+}
+
+TEST(Diagnostic, WhatIsQuotedInMessagesIsPrintable) {
+  const std::vector<Diagnostic> one{{Severity::error, "", "f", {0, 0}, "unknown key \"\x1b[2J\"", "", ""}};
+  EXPECT_EQ(to_text(one, "", false), "f: error: unknown key \"\\x1b[2J\"\n");
 }
 
 TEST(Diagnostic, Json) {
