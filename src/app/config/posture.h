@@ -1,6 +1,6 @@
 #pragma once
 // What a valid configuration says about security: each thing that is unwise with its place, why it matters, and what to
-// write instead. `gatehouse check` prints it; docs/posture.md lists the rules.
+// write instead. `gatehouse check` prints it; docs/posture.md lists them.
 //
 // Severities: error, an attacker gains something by it as it stands; warning, a defence is missing; info, worth
 // knowing.

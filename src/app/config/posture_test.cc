@@ -8,6 +8,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <regex>
 
 #include "crypto/x509.h"
 
@@ -208,6 +210,26 @@ TEST(Posture, UnusedAndMirrored) {
                     "routes: [{ name: r, service: a, access: { roles: [x], mfa: true }, mirror: b }]\n"
                     "authentication: { client_certificates: {} }\n"),
               ElementsAre("6 info service.unused", "7 warning route.mirror_sensitivity"));
+}
+
+// Every id that the code can report is explained on the page.
+TEST(Posture, ThePageListsEveryFinding) {
+  const auto read = [](const std::string& file) {
+    std::ifstream in(GATEHOUSE_SOURCE_DIR "/" + file);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const std::string page = read("docs/posture.md");
+  const std::regex id(
+      "\"((?:admin|auth|compression|cors|data_dir|file|headers|layer|limits|listener|log|metrics|penalties|"
+      "process|route|service|state|tls|upstream|waf)\\.[a-z_]+)\"");
+  std::size_t found = 0;
+  for (const char* file : {"src/app/config/posture.cc", "src/app/config/posture_defences.cc"}) {
+    const std::string code = read(file);
+    for (std::sregex_iterator at(code.begin(), code.end(), id), end; at != end; ++at, ++found) {
+      EXPECT_NE(page.find("`" + (*at)[1].str() + "`"), std::string::npos) << (*at)[1].str();
+    }
+  }
+  EXPECT_GT(found, 40u);
 }
 
 class PostureFiles : public testing::Test {

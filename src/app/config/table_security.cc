@@ -373,7 +373,7 @@ const Object& penalties_object() {
 
 const Object& bans_object() {
   static const Object object = Object::of<BansConfig>(
-      "bans", "Networks, before anything else is looked at. The longest prefix decides.",
+      "bans", "Networks, before anything else is looked at.",
       {
           key<&BansConfig::deny>("deny", list_of(network()), "Refused.", {.example = "[203.0.113.0/24]"}),
           key<&BansConfig::allow>("allow", list_of(network()), "Never banned, and excepted from deny.",

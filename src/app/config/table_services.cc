@@ -137,7 +137,7 @@ Kind<std::string> health_path() {
 const Object& health_object() {
   static const Object object =
       Object::of<HealthConfig>(
-          "health", "Active checks: GET of a path, healthy when the answer is 2xx or 3xx.",
+          "health", "Active checks: GET of a path, healthy when a 2xx comes in time.",
           {
               key<&HealthConfig::path>("path", health_path(), "What is asked for."),
               key<&HealthConfig::interval>("interval", duration(100ms, 1h), "Between checks of one endpoint."),
@@ -160,7 +160,7 @@ const Object& outliers_object() {
               "consecutive_errors", integer<std::uint32_t>(0, 10'000),
               "Failures in a row (5xx, resets, timeouts) that eject an endpoint. 0: never."),
           key<&OutlierConfig::ejection>("ejection", duration(100ms, 24h),
-                                        "How long it is left out; doubled each time."),
+                                        "How long it is left out; each time as much longer."),
           key<&OutlierConfig::max_ejected_percent>("max_ejected_percent", integer<std::uint32_t>(0, 100),
                                                    "The most of a service's endpoints that may be out at once."),
       });
