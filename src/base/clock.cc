@@ -1,28 +1,16 @@
 #include "base/clock.h"
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
 namespace gatehouse {
-
-std::uint64_t CycleClock::ticks() noexcept {
-#if defined(__x86_64__)
-  return __rdtsc();
-#else
-  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-#endif
-}
 
 #if defined(__x86_64__)
 namespace {
 double measure_ns_per_tick() noexcept {
   // 2 ms are enough for three digits, and are paid once, before the first request.
   const auto from = std::chrono::steady_clock::now();
-  const std::uint64_t ticks_from = __rdtsc();
+  const std::uint64_t ticks_from = CycleClock::ticks();
   while (std::chrono::steady_clock::now() - from < std::chrono::milliseconds(2)) {
   }
-  const std::uint64_t ticks = __rdtsc() - ticks_from;
+  const std::uint64_t ticks = CycleClock::ticks() - ticks_from;
   const auto ns = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - from).count();
   return ticks == 0 ? 1.0 : ns / static_cast<double>(ticks);
 }

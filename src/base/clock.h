@@ -45,7 +45,13 @@ class FakeClock final : public Clock {
 // once at start. Falls back to the monotonic clock where there is no invariant counter.
 class CycleClock {
  public:
-  static std::uint64_t ticks() noexcept;
+  static std::uint64_t ticks() noexcept {
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+#endif
+  }
   static std::uint64_t to_ns(std::uint64_t ticks) noexcept;
 };
 

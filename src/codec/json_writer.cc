@@ -84,12 +84,36 @@ void JsonWriter::escaped(std::string_view text) {
       used_ += good;
       if (special != 0) break;
     }
+    if (at == end) return;
+    if (end - at < 8 && copy_tail(at, static_cast<std::size_t>(end - at))) return;
     while (at != end && used_ != kBufferBytes && !is_special(*at)) {
       buffer_[used_++] = *at++;
       if (end - at >= 8) break;
     }
     if (at != end && is_special(*at)) at = escape_special(at, end);
   }
+}
+
+// The last 1 to 7 bytes at once, if none of them is special: loads that overlap cover any such length.
+bool JsonWriter::copy_tail(const char* at, std::size_t size) noexcept {
+  if (kBufferBytes - used_ < 8) return false;
+  char* const to = buffer_ + used_;
+  if (size >= 4) {
+    std::uint32_t first, last;
+    std::memcpy(&first, at, 4);
+    std::memcpy(&last, at + size - 4, 4);
+    if (special_bytes(std::uint64_t{last} << 32 | first) != 0) return false;
+    std::memcpy(to, &first, 4);
+    std::memcpy(to + size - 4, &last, 4);
+  } else {
+    const char first = at[0], middle = at[size / 2], last = at[size - 1];
+    if (is_special(first) || is_special(middle) || is_special(last)) return false;
+    to[0] = first;
+    to[size / 2] = middle;
+    to[size - 1] = last;
+  }
+  used_ += size;
+  return true;
 }
 
 const char* JsonWriter::escape_special(const char* at, const char* end) {

@@ -63,6 +63,7 @@ class JsonWriter {
     if (bytes > kBufferBytes - used_) flush();
   }
   void append_large(std::string_view text);
+  bool copy_tail(const char* at, std::size_t size) noexcept;
   const char* escape_special(const char* at, const char* end);
 
   std::string& out_;

@@ -47,7 +47,8 @@ struct LayerDecision {
   std::string_view evidence;  // for people: "client_ip 203.0.113.9: 201 of 200 in the burst"; already masked
 };
 
-struct DecisionRecord {
+// All of a record but the layers' decisions.
+struct RecordSummary {
   WallTime time;
   std::string_view request_id;  // 26 characters, sorts by time
   std::array<char, 32> trace_id{};
@@ -67,7 +68,9 @@ struct DecisionRecord {
   Verdict verdict = Verdict::pass;
   Layer layer = Layer::upstream;
   std::string_view reason;
+};
 
+struct DecisionRecord : RecordSummary {
   static constexpr std::size_t kLayersMax = 24;
   std::array<LayerDecision, kLayersMax> layers;
   std::uint8_t layer_count = 0;
@@ -75,6 +78,12 @@ struct DecisionRecord {
   // Adds a layer's decision; the request's own verdict follows it when it is the first to act in enforce mode. Past
   // kLayersMax it is dropped (there are fewer layers than that; retries are counted in evidence).
   void add(const LayerDecision& decision) noexcept;
+
+  // As new. Leaves the places of decisions alone, which are the most of a record and count for nothing.
+  void clear() noexcept {
+    static_cast<RecordSummary&>(*this) = {};
+    layer_count = 0;
+  }
 };
 
 }  // namespace gatehouse::telemetry

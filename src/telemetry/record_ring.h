@@ -1,5 +1,6 @@
 #pragma once
-// The most recent decision records of each shard, as JSON lines, for `gatehouse explain` and the admin API.
+// The most recent decision records of each shard, for `gatehouse explain` and the admin API. They are kept packed
+// (record_pack.h) and become JSON when somebody reads them.
 //
 // Each shard has two rings of equal size: one for what passed, one for what was denied or delayed, so that neither a
 // flood of one evicts the other. When a ring is full the oldest records make room.
@@ -37,21 +38,27 @@ struct StoredRecord {
   std::string json;
 };
 
-// One ring: a single writer, any number of readers.
+// One ring: a single writer, any number of readers. What is kept of a record besides what filters ask for is the
+// caller's: any bytes.
 class RecordRing {
  public:
   // `bytes` is rounded up to a power of two, at least 64 KiB. The memory is touched only as it is used.
   explicit RecordRing(std::size_t bytes);
 
-  // A line longer than a quarter of the ring is not kept. Returns whether it was.
-  bool add(const DecisionRecord& record, std::string_view json) noexcept;
+  struct Entry {
+    WallTime time;
+    std::string bytes;
+  };
+
+  // What is longer than a quarter of the ring is not kept. Returns whether it was.
+  bool add(const DecisionRecord& record, std::string_view bytes) noexcept;
 
   std::optional<std::string> find(std::string_view request_id) const;
   // Up to `limit` that match, newest first.
-  std::vector<StoredRecord> recent(std::size_t limit, const RecordFilter& filter) const;
+  std::vector<Entry> recent(std::size_t limit, const RecordFilter& filter) const;
 
  private:
-  // The words before a record's text.
+  // The words before a record's bytes.
   enum : std::size_t { kMeta, kTime, kIp0, kIp1, kId0, kId1, kId2, kId3, kHeaderWords };
   using Header = std::array<std::uint64_t, kHeaderWords>;
   struct Free {
@@ -63,7 +70,7 @@ class RecordRing {
   bool intact(std::uint64_t position) const noexcept;
   // The header of entry number `entry`, if it is still there.
   bool read_header(std::uint64_t entry, std::uint64_t& position, Header& header) const noexcept;
-  bool read_text(std::uint64_t position, const Header& header, std::string& out) const;
+  bool read_bytes(std::uint64_t position, const Header& header, std::string& out) const;
 
   std::size_t words_;    // a power of two
   std::size_t entries_;  // slots of `index_`, a power of two
@@ -81,15 +88,16 @@ class RecordStore {
   explicit RecordStore(std::size_t shards, std::size_t bytes_per_shard = kDefaultBytesPerShard);
 
   // By the shard's own thread.
-  void add(std::size_t shard, const DecisionRecord& record, std::string_view json) noexcept;
+  void add(std::size_t shard, const DecisionRecord& record) noexcept;
 
-  std::optional<std::string> find(std::string_view request_id) const;
+  std::optional<std::string> find(std::string_view request_id) const;                     // as JSON
   std::vector<StoredRecord> recent(std::size_t limit, const RecordFilter& filter) const;  // newest first
 
  private:
   struct Shard {
-    explicit Shard(std::size_t bytes) : passed(bytes / 2), denied(bytes / 2) {}
+    explicit Shard(std::size_t bytes);
     RecordRing passed, denied;
+    std::unique_ptr<char[]> packed;  // room for the record that is being added
   };
   std::vector<std::unique_ptr<Shard>> shards_;
 };

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 
 #include "codec/json.h"
 #include "telemetry/explain.h"
 #include "telemetry/mask.h"
+#include "telemetry/record_pack.h"
 #include "telemetry/record_sample.h"
 #include "telemetry/render.h"
 #include "telemetry/trace.h"
@@ -36,6 +38,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto words = explain(line, {});
   require(words.has_value());
   for (const char c : *words) require(c == '\n' || static_cast<unsigned char>(c) >= 0x20);
+
+  const auto room = std::make_unique<char[]>(kPackedBytesMax);
+  DecisionRecord again_record;
+  require(unpack({room.get(), pack(record, room.get())}, again_record));
+  std::string again_line;
+  append_json(again_record, again_line);
+  require(again_line == line);
 
   std::string common;
   append_common(record, common);

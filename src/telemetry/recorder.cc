@@ -7,14 +7,10 @@ namespace gatehouse::telemetry {
 
 void Recorder::record(const DecisionRecord& record) {
   metrics_.record(record);
-  line_.clear();
-  append_json(record, line_);
-  records_.add(shard_, record, line_);
+  records_.add(shard_, record);
   if (!log_->enabled()) return;
-  if (log_->format() == AccessLogFormat::common) {
-    line_.clear();
-    append_common(record, line_);
-  }
+  line_.clear();
+  log_->format() == AccessLogFormat::common ? append_common(record, line_) : append_json(record, line_);
   log_->write(shard_, line_);
 }
 

@@ -1,6 +1,5 @@
 #pragma once
-// What a shard does with a finished request's decision record: counts it, keeps it, logs it. The record is rendered
-// once for both the ring and the log.
+// What a shard does with a finished request's decision record: counts it, keeps it, logs it.
 //
 // Thread safety: belongs to its shard. What it refers to must outlive it.
 

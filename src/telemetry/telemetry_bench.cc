@@ -52,10 +52,8 @@ BENCHMARK(BM_MetricsCountByLabels);
 
 void BM_RecordRingAdd(benchmark::State& state) {
   const DecisionRecord record = sample_record();
-  std::string line;
-  append_json(record, line);
   RecordStore store(1);
-  for (auto _ : state) store.add(0, record, line);
+  for (auto _ : state) store.add(0, record);
 }
 BENCHMARK(BM_RecordRingAdd);
 

@@ -26,8 +26,25 @@ bool is_lower_hex(std::string_view text) noexcept {
 
 bool is_zero(std::string_view text) noexcept { return text.find_first_not_of('0') == std::string_view::npos; }
 
+// Eight hexadecimal digits of a word at once: its nibbles spread over bytes, and each byte turned into its digit.
+std::uint64_t hex_digits(std::uint32_t value) noexcept {
+  std::uint64_t nibbles = value;
+  nibbles = (nibbles | nibbles << 16) & 0x0000ffff0000ffff;
+  nibbles = (nibbles | nibbles << 8) & 0x00ff00ff00ff00ff;
+  nibbles = (nibbles | nibbles << 4) & 0x0f0f0f0f0f0f0f0f;
+  const std::uint64_t letters = (nibbles + 0x0606060606060606) >> 4 & 0x0101010101010101;  // 10 and above
+  return nibbles + 0x3030303030303030 + letters * ('a' - '0' - 10);
+}
+
 void put_hex(char* to, std::uint64_t value) noexcept {
-  for (int i = 15; i >= 0; --i, value >>= 4) to[i] = kHex[value & 15];
+  std::uint64_t high = hex_digits(static_cast<std::uint32_t>(value >> 32));
+  std::uint64_t low = hex_digits(static_cast<std::uint32_t>(value));
+  if constexpr (std::endian::native == std::endian::little) {
+    high = __builtin_bswap64(high);  // the first digit is the highest
+    low = __builtin_bswap64(low);
+  }
+  std::memcpy(to, &high, 8);
+  std::memcpy(to + 8, &low, 8);
 }
 
 bool is_key_char(char c) noexcept {

@@ -41,7 +41,7 @@ Exchange::Exchange(Shard& shard) : shard_(shard) {}
 void Exchange::open_record(const http::ConnectionInfo& connection, const http::RequestHead& head) {
   snapshot_ = shard_.snapshot();
   arena_.reset();
-  record_ = {};
+  record_.clear();
   http::Fields kept;  // its capacity outlives the request
   if (request_) kept = std::move(request_->message.fields);
   kept.clear();
@@ -171,10 +171,11 @@ void Exchange::run_layers() {
   const auto& layers = snapshot_->layers;
   // Without a route only the layers that need none are asked: they protect the 404 too.
   const std::size_t count = request_->route != nullptr ? layers.size() : snapshot_->layers_without_route;
+  std::uint64_t ticks = CycleClock::ticks();
   while (next_layer_ < count) {
     const std::size_t index = next_layer_++;
     decided_ |= std::uint32_t{1} << index;
-    if (!apply(*layers[index])) return;
+    if (!apply(*layers[index], ticks)) return;
   }
   if (request_->route == nullptr) {
     route_missing();
@@ -183,17 +184,17 @@ void Exchange::run_layers() {
   }
 }
 
-// True: on to the next layer.
-bool Exchange::apply(const Layer& layer) {
+// True: on to the next layer. `ticks` is when the last one was through, so that the counter is read once a layer.
+bool Exchange::apply(const Layer& layer, std::uint64_t& ticks) {
   const Mode mode = snapshot_->config->mode(layer.id(), request_->route);
   if (mode == Mode::off) return true;
-  const std::uint64_t from = CycleClock::ticks();
   const Decision decision = layer.decide(*request_);
+  const std::uint64_t from = std::exchange(ticks, CycleClock::ticks());
   telemetry::LayerDecision entry;
   entry.layer = layer.id();
   entry.verdict = decision.verdict;
   entry.mode = mode;
-  entry.ns = static_cast<std::uint32_t>(CycleClock::to_ns(CycleClock::ticks() - from));
+  entry.ns = static_cast<std::uint32_t>(CycleClock::to_ns(ticks - from));
   entry.reason = decision.reason;
   entry.evidence = decision.evidence;
   record_.add(entry);

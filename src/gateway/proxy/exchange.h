@@ -64,7 +64,7 @@ class Exchange final : private net::Timer::Handler {
   void open_record(const http::ConnectionInfo& connection, const http::RequestHead& head);
   bool identify_client();
   void run_layers();
-  bool apply(const Layer& layer);
+  bool apply(const Layer& layer, std::uint64_t& ticks);
   void route_missing();
   void respond(int status, std::string_view reason, std::string_view challenge = {}, std::string_view allow = {});
   void note(telemetry::Layer layer, Verdict verdict, std::string_view reason, std::string_view evidence);

@@ -2,7 +2,6 @@
 
 #include "gateway/proxy/exchange.h"
 #include "gateway/server/shard.h"
-#include "telemetry/render.h"
 
 namespace gatehouse::gateway {
 
@@ -62,19 +61,7 @@ void Exchange::write_record() {
     record_.user = request_->principal.user;
     record_.auth = name_of(request_->principal.method);
   }
-  ShardServices& services = shard_.services();
-  std::string& line = shard_.line_buffer();
-  line.clear();
-  telemetry::append_json(record_, line);
-  services.records.add(shard_.index(), record_, line);
-  if (services.access_log.enabled()) {
-    if (services.access_log.format() == telemetry::AccessLogFormat::common) {
-      line.clear();
-      telemetry::append_common(record_, line);
-    }
-    services.access_log.write(shard_.index(), line);
-  }
-  shard_.metrics().record(record_);
+  shard_.recorder().record(record_);
 }
 
 }  // namespace gatehouse::gateway

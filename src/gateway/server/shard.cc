@@ -13,7 +13,7 @@ Shard::Shard(std::uint32_t index, std::unique_ptr<net::Loop> loop, ShardServices
     : index_(index),
       loop_(std::move(loop)),
       services_(services),
-      metrics_(services.metrics.shard(index)),
+      recorder_(index, services.metrics, services.records, services.access_log),
       ids_(std::move(ids)),
       pool_(*loop_) {
   random_state_ = static_cast<std::uint64_t>(services_.clock.now().time_since_epoch().count()) * 2 + index + 1;
@@ -107,12 +107,12 @@ void Shard::accepted(std::uint32_t listener_id, net::Fd socket, const net::Socke
   const bool stands_for_itself =
       !unix_socket && listener.proxy_protocol == ProxyProtocol::off && listener.trusted_proxies.empty();
   if (!binding->connections->acquire(listener.limits.connections)) {
-    metrics_.count(Metric::connections_refused, {listener.name, "connections"});
+    metrics().count(Metric::connections_refused, {listener.name, "connections"});
     return;
   }
   if (stands_for_itself && !services_.state.connections().acquire(ip, listener.limits.connections_per_ip)) {
     binding->connections->release();
-    metrics_.count(Metric::connections_refused, {listener.name, "connections_per_ip"});
+    metrics().count(Metric::connections_refused, {listener.name, "connections_per_ip"});
     return;
   }
   const std::uint64_t id = (static_cast<std::uint64_t>(index_) << 48) | ++next_connection_;
@@ -122,17 +122,17 @@ void Shard::accepted(std::uint32_t listener_id, net::Fd socket, const net::Socke
   connection->slot = connections_.size();
   connection->counted_ip = stands_for_itself;
   connection->counted_in = binding->connections.get();
-  metrics_.count(Metric::connections_opened, {listener.name});
+  metrics().count(Metric::connections_opened, {listener.name});
   http::ServerConnection& begun = *connection;
   connections_.push_back(std::move(connection));
   if (auto started = begun.begin(); !started) {
-    metrics_.count(Metric::connections_refused, {listener.name, "untrusted_proxy"});
+    metrics().count(Metric::connections_refused, {listener.name, "untrusted_proxy"});
     begun.close_now();
   }
 }
 
 void Shard::connection_shed(std::uint32_t listener_id) {
-  metrics_.count(telemetry::Metric::connections_refused, {listener_name(listener_id), "descriptors"});
+  metrics().count(telemetry::Metric::connections_refused, {listener_name(listener_id), "descriptors"});
   GH_LOG(warn, "file descriptors ran out: a connection was closed unserved");
 }
 
@@ -144,14 +144,14 @@ std::string_view Shard::listener_name(std::uint32_t listener_id) const noexcept 
 void Shard::on_established(http::ServerConnection& connection) {
   const http::ConnectionInfo& info = connection.info();
   if (info.tls) {
-    metrics_.count(telemetry::Metric::tls_handshakes,
-                   {listener_name(info.listener), info.tls_resumed ? "resumed" : "full"});
+    metrics().count(telemetry::Metric::tls_handshakes,
+                    {listener_name(info.listener), info.tls_resumed ? "resumed" : "full"});
   }
   if (draining_) connection.drain();
 }
 
 void Shard::on_tls_failed(http::ServerConnection& connection, std::string_view why) {
-  metrics_.count(telemetry::Metric::tls_handshakes, {listener_name(connection.info().listener), "failed"});
+  metrics().count(telemetry::Metric::tls_handshakes, {listener_name(connection.info().listener), "failed"});
   GH_LOG(debug, "TLS handshake failed", {"client", connection.info().client.to_string()}, {"why", why});
 }
 

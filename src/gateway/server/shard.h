@@ -19,6 +19,7 @@
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
 #include "telemetry/record_ring.h"
+#include "telemetry/recorder.h"
 #include "telemetry/trace.h"
 
 namespace gatehouse::gateway {
@@ -54,13 +55,13 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   UpstreamPool& pool() noexcept { return pool_; }
   telemetry::IdGenerator& ids() noexcept { return ids_; }
   ShardServices& services() noexcept { return services_; }
-  telemetry::ShardMetrics& metrics() noexcept { return metrics_; }
+  telemetry::ShardMetrics& metrics() noexcept { return recorder_.metrics(); }
   http::ResponseHead& response_scratch() noexcept { return response_; }
   WallTime wall() const noexcept { return services_.clock.wall(); }
   std::string_view http_date();  // RFC 9110 §5.6.7, made once a second; lives until the next call
   std::uint64_t random() noexcept;
   void recycle(Exchange& exchange);  // after the current batch
-  std::string& line_buffer() noexcept { return line_; }
+  telemetry::Recorder& recorder() noexcept { return recorder_; }
 
   // http::RequestSink
   void on_request(http::ServerStream& stream, const http::RequestHead& head, http::End end) override;
@@ -96,7 +97,7 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   std::uint32_t index_;
   std::unique_ptr<net::Loop> loop_;
   ShardServices services_;
-  telemetry::ShardMetrics& metrics_;
+  telemetry::Recorder recorder_;
   telemetry::IdGenerator ids_;
   std::shared_ptr<const Snapshot> snapshot_;
   UpstreamPool pool_;
@@ -111,7 +112,6 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   bool draining_ = false;
   std::uint64_t next_connection_ = 0;
   std::uint64_t random_state_ = 0;
-  std::string line_;
   http::ResponseHead response_;
   std::string date_;
   std::int64_t date_second_ = -1;
