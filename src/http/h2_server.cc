@@ -6,13 +6,12 @@
 #include <deque>
 #include <utility>
 
+#include "http/drain.h"
 #include "http/h2_connection.h"
 
 namespace gatehouse::http {
 namespace {
 
-// After the notice that we drain, requests that are already under way get this long to arrive (RFC 9113 §6.8).
-constexpr Duration kDrainNotice = std::chrono::seconds(1);
 // An answer that came before the end of its request is followed by RST_STREAM with NO_ERROR. Behind an error not at
 // once: a client that is still sending may take the reset for a failure and never look at the answer (curl 7.88 does),
 // so it gets as long as a closing connection does to finish or to stop by itself.

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "http/drain.h"
 #include "http/http1_server_session.h"
 
 namespace gatehouse::http {
@@ -332,7 +333,12 @@ void Http1Server::restart_window() {
 
 void Http1Server::drain() {
   draining_ = true;
-  if (in_ == In::head && !head_begun_ && kept_.empty()) end();
+  if (in_ != In::head || head_begun_ || !kept_.empty()) return;
+  if (requests_ == 0) {
+    transport_.set_deadline(kDrainNotice);  // it was opened for a request
+  } else {
+    end();
+  }
 }
 
 std::unique_ptr<Session> make_http1_server(Transport& transport, RequestSink& sink, const ConnectionInfo& info,

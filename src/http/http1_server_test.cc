@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "http/drain.h"
 #include "http/fake_peers.h"
 
 namespace gatehouse::http {
@@ -388,6 +389,9 @@ TEST_F(Http1ServerTest, Continue) {
 }
 
 TEST_F(Http1ServerTest, Drain) {
+  transport->peer_sends(kGet);
+  answer(last(), 200, "");
+  transport->turn();
   session->drain();  // idle: at once
   EXPECT_TRUE(transport->closing());
 
@@ -398,7 +402,7 @@ TEST_F(Http1ServerTest, Drain) {
   answer(last(), 200, "");
   transport->turn();
   EXPECT_EQ(transport->take(), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-  EXPECT_EQ(sink.requests.size(), 1u) << "the second request is for the next connection";
+  EXPECT_EQ(sink.requests.size(), 2u) << "the request behind it is for the next connection";
   EXPECT_TRUE(transport->closing());
 
   begin();  // in the middle of a head: that one is still answered
@@ -406,6 +410,19 @@ TEST_F(Http1ServerTest, Drain) {
   session->drain();
   answer_all();
   EXPECT_EQ(exchange("Host: a\r\n\r\n"), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+}
+
+TEST_F(Http1ServerTest, ADrainLeavesANewConnectionTimeForItsFirstRequest) {
+  session->drain();
+  EXPECT_FALSE(transport->closing());
+  answer_all();
+  EXPECT_EQ(exchange(kGet), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+  EXPECT_TRUE(transport->closing());
+
+  begin();  // but not for ever
+  session->drain();
+  transport->pass(kDrainNotice);
+  EXPECT_TRUE(transport->closing());
 }
 
 TEST_F(Http1ServerTest, CloseAfterAndTheLastRequestOfAConnection) {

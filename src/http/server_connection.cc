@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "http/drain.h"
+
 namespace gatehouse::http {
 namespace {
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -113,7 +115,7 @@ void ServerConnection::drain() {
   if (session() != nullptr) {
     session()->drain();
   } else {
-    close_now();
+    set_early_deadline(kDrainNotice);
   }
 }
 

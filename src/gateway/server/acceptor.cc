@@ -28,7 +28,14 @@ Result<std::unique_ptr<Acceptor>> Acceptor::create(net::Loop& loop, AcceptSink& 
 void Acceptor::on_io(std::uint32_t) { accept_some(); }
 void Acceptor::on_timer(net::Timer&) { accept_some(); }
 
-void Acceptor::accept_some() {
+void Acceptor::finish() {
+  loop_.remove(token_, socket_.get());
+  for (int turn = 0; turn < kLastTurns && !accept_some(); ++turn) {
+  }
+  again_.cancel();
+}
+
+bool Acceptor::accept_some() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     net::SocketAddress peer;
     peer.length = sizeof peer.storage;
@@ -39,16 +46,17 @@ void Acceptor::accept_some() {
       continue;
     }
     switch (errno) {
-      case EAGAIN: return;
+      case EAGAIN: return true;
       case EMFILE:
-      case ENFILE: shed(); return;
+      case ENFILE: shed(); return false;
       case ENOBUFS:
-      case ENOMEM: loop_.arm(again_, std::chrono::milliseconds(100)); return;
+      case ENOMEM: loop_.arm(again_, std::chrono::milliseconds(100)); return false;
       default: break;  // ECONNABORTED, EINTR, and network errors of the one that came: the next may be good
     }
   }
   // Edge-triggered: nobody tells us again about those that still wait.
   loop_.arm(again_, Duration::zero());
+  return false;
 }
 
 void Acceptor::shed() {

@@ -23,15 +23,19 @@ class Acceptor final : private net::IoHandler, private net::Timer::Handler {
                                                   net::Fd socket);
   ~Acceptor();
   std::uint32_t listener_id() const noexcept { return listener_id_; }
+  // Stops watching, and takes what came until then: the kernel may have woken us for it alone, and not the program that
+  // listens on the same socket from now on.
+  void finish();
 
  private:
   Acceptor(net::Loop& loop, AcceptSink& sink, std::uint32_t listener_id, net::Fd socket);
   void on_io(std::uint32_t events) override;
   void on_timer(net::Timer& timer) override;
-  void accept_some();
+  bool accept_some();  // false: more may wait
   void shed();
 
   static constexpr int kAcceptsPerTurn = 64;
+  static constexpr int kLastTurns = 64;  // of `finish`: as much as the longest backlog holds
 
   net::Loop& loop_;
   AcceptSink& sink_;

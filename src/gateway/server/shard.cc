@@ -77,6 +77,7 @@ void Shard::drain(Duration deadline, std::function<void()> done) {
   loop_->post([this, deadline, done = std::move(done)]() mutable {
     draining_ = true;
     drained_ = std::move(done);
+    for (auto& acceptor : acceptors_) acceptor->finish();
     acceptors_.clear();
     for (std::size_t i = connections_.size(); i-- > 0;) connections_[i]->drain();
     loop_->arm(drain_timer_.timer, deadline);
