@@ -1,5 +1,6 @@
 """Starts the program under test with a configuration, and gives its addresses, its log and its memory to the tests."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -14,6 +15,7 @@ import wire
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("GATEHOUSE_BIN", str(ROOT / "build" / "release" / "gatehouse"))
 START_SECONDS = 20
+SANITIZER = next((name for name in ("asan", "tsan") if f"__{name}_init".encode() in pathlib.Path(BINARY).read_bytes()), None)
 
 
 def merge(base, extra):
@@ -58,7 +60,8 @@ class Gateway:
             "version": 1,
             "trust_domain": "shop.example",
             "data_dir": str(self.dir / "data"),
-            "process": {"drain_timeout": "1s"},
+            # the leak sanitizer traces its process, which the sandbox forbids
+            "process": {"drain_timeout": "1s", "sandbox": SANITIZER != "asan"},
             "listeners": [self.listener()],
             "services": services,
             "routes": [{"name": "all", "match": {"path": "/**"}, "service": next(iter(services)), "public": True}],
@@ -85,9 +88,12 @@ class Gateway:
         path.chmod(0o644)
         return str(path)
 
-    def start(self, *arguments, limit_files=None, environment=None):
+    def start(self, *arguments, limit_files=None, environment=None, ready_fd=0):
+        """`ready_fd`: the lowest number that the descriptor for the ready line may have."""
         self.write()
-        reading, writing = os.pipe()
+        reading, low = os.pipe()
+        writing = fcntl.fcntl(low, fcntl.F_DUPFD, ready_fd)
+        os.close(low)
         command = [BINARY, "run", "-c", str(self.config_path), "--ready-fd", str(writing), *arguments]
         if limit_files:
             command = ["prlimit", f"--nofile={limit_files}", *command]
@@ -185,6 +191,8 @@ class Gateway:
         return total
 
     def rss_bytes(self):
+        if SANITIZER:
+            return 0  # its own memory hides the program's: there's nothing to bound
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
@@ -217,9 +225,11 @@ class Gateway:
         return self.process.returncode
 
     def discard(self):
-        """Ends it and removes its files. Crashing while the test ran, or not ending when told to, is a failure,
-        whatever the test saw."""
+        """Ends it and removes its files. Crashing while the test ran, not ending when told to, or a sanitizer's report,
+        also of a successor, is a failure, whatever the test saw."""
         code = self.stop()
         output = self.output()
         shutil.rmtree(self.dir, ignore_errors=True)
+        report = min((at for at in map(output.find, ("Sanitizer", "runtime error:")) if at >= 0), default=None)
+        assert report is None, f"the gateway ended with {code}:\n{output[max(0, report - 200):report + 12_000]}"
         assert code == 0, f"the gateway ended with {code}:\n{output[-4000:]}"

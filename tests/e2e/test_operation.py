@@ -310,21 +310,39 @@ def test_binary_replacement(gatehouse, backend):
 
     asking = threading.Thread(target=ask)
     asking.start()
-    old = gate.process.pid
     gate.signal(signal.SIGUSR2)
     try:
         wire.eventually(lambda: gate.process.poll() is not None, within=15)
         time.sleep(0.5)
+        assert gate.ask().status == 200
+        successor = successors_of(gate)
     finally:
         done.set()
         asking.join()
+        for pid in successors_of(gate):
+            os.kill(pid, signal.SIGTERM)
     assert not failures, failures[:3]
-    assert gate.ask().status == 200
-    successor = [int(path.name) for path in pathlib.Path("/proc").iterdir() if path.name.isdigit() and int(path.name) != old
-                 and str(gate.config_path) in command_line(path)]  # fmt: skip
     assert successor
-    for pid in successor:
-        os.kill(pid, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [8, 14, 20, 26])
+def test_a_successor_closes_nothing_of_its_own(gatehouse, backend, number):
+    """The first program's --ready-fd is a number: in the second one it's a listening socket, an epoll set, anything."""
+    gate = gatehouse.prepare(backend()).start(ready_fd=number)
+    gate.signal(signal.SIGUSR2)
+    wire.eventually(lambda: gate.process.poll() is not None, within=15)
+    try:
+        for _ in range(16):
+            assert gate.ask(timeout=3).status == 200
+        assert gate.command("status").returncode == 0
+    finally:
+        for pid in successors_of(gate):
+            os.kill(pid, signal.SIGTERM)
+
+
+def successors_of(gate):
+    return [int(path.name) for path in pathlib.Path("/proc").iterdir() if path.name.isdigit() and int(path.name) != gate.process.pid
+            and str(gate.config_path) in command_line(path)]  # fmt: skip
 
 
 def command_line(path):
@@ -362,7 +380,7 @@ def test_admin_wants_a_token_on_a_port(gatehouse, backend):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give up")
 def test_root_is_given_up(gatehouse, backend):
-    gate = gatehouse(backend())
+    gate = gatehouse.prepare(backend(), process={"sandbox": True}).start(environment={"ASAN_OPTIONS": "detect_leaks=0"})
     status = pathlib.Path(f"/proc/{gate.process.pid}/status").read_text()
     facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert set(facts["Uid"].split()) == {facts["Uid"].split()[0]} and facts["Uid"].split()[0] != "0"

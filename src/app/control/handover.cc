@@ -4,6 +4,7 @@
 #include <spawn.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -56,6 +57,21 @@ sigset_t handled_signals() {
   return set;
 }
 
+std::vector<std::string> arguments_of_successor(std::vector<std::string> ours) {
+  constexpr std::string_view kOption = "--ready-fd";
+  for (auto at = ours.begin(); at != ours.end();) {
+    const std::string_view text = *at;
+    if (text == kOption) {
+      at = ours.erase(at, std::min(at + 2, ours.end()));
+    } else if (text.starts_with(kOption) && text[kOption.size()] == '=') {
+      at = ours.erase(at);
+    } else {
+      ++at;
+    }
+  }
+  return ours;
+}
+
 Result<Handover> begin_handover(const std::vector<gateway::InheritedSocket>& sockets) {
   int pipe_fds[2];
   if (::pipe2(pipe_fds, O_CLOEXEC) != 0) return fail_errno("pipe");
@@ -79,7 +95,7 @@ Result<Handover> begin_handover(const std::vector<gateway::InheritedSocket>& soc
   for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
   environment.push_back(std::string(kSockets) + "=" + list);
   environment.push_back(std::string(kReady) + "=" + std::to_string(pipe_fds[1]));
-  std::vector<std::string> arguments = own_arguments();
+  std::vector<std::string> arguments = arguments_of_successor(own_arguments());
   const auto pointers = [](std::vector<std::string>& texts) {
     std::vector<char*> all;
     for (std::string& text : texts) all.push_back(text.data());

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -19,6 +20,9 @@ struct Handover {
   pid_t pid;
   int ready_fd;  // readable when the successor serves, or is gone
 };
+
+// The successor's: ours without --ready-fd, whose number is something else's in another process.
+std::vector<std::string> arguments_of_successor(std::vector<std::string> ours);
 
 // Starts this program's file anew, with this process's arguments.
 Result<Handover> begin_handover(const std::vector<gateway::InheritedSocket>& sockets);
