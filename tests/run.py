@@ -101,30 +101,38 @@ def run_unit(stage, preset):
     return count
 
 
-def run_e2e():
-    if not logged("e2e", ["scripts/build", "release", "gatehouse"]):
+def run_e2e(stage="e2e", preset="release", tests=("tests/e2e",), **environment):
+    """The end-to-end tests against a preset's binary. A sanitizer's report is a failure: see gateway.py."""
+    if not logged(stage, ["scripts/build", preset, "gatehouse"]):
         return Count(failed=1)
-    junit = LOGS / "e2e.xml"
+    environment["GATEHOUSE_BIN"] = str(ROOT / "build" / preset / "gatehouse")
+    junit, again = LOGS / f"{stage}-e2e.xml", LOGS / f"{stage}-e2e-again.xml"
     junit.unlink(missing_ok=True)
-    logged("e2e", [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", "--durations=15",
-                   f"--junitxml={junit}", "tests/e2e"])  # fmt: skip
+    pytest = [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE"]
+    logged(stage, [*pytest, "--durations=15", f"--junitxml={junit}", *tests], **environment)
     count, failed = count_junit(junit)
-    if not 0 < len(failed) <= AGAIN_MAX:
+    if not 0 < len(failed) <= AGAIN_MAX or preset != "release":
         return count
     # A few may have failed for the machine's sake: each must pass alone, and is named.
-    again = LOGS / "e2e-again.xml"
     nodes = [name.split("::", 1)[0].replace(".", "/") + ".py::" + name.split("::", 1)[1] for name in failed]
-    logged("e2e", [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", f"--junitxml={again}", *nodes])
+    logged(stage, [*pytest, f"--junitxml={again}", *nodes], **environment)
     second, still = count_junit(again)
     print("passed only the second time: " + (", ".join(sorted(set(failed) - set(still))) or "none"))
     return Count(count.passed + second.passed, second.failed, count.skipped + second.skipped)
 
 
+def run_sanitized(preset, tests, **environment):
+    """A sanitizer over the unit tests, then over the whole program."""
+    count = run_unit(preset, preset)
+    count += run_e2e(preset, preset, tests, **environment)
+    return count
+
+
 STAGES = {
     "style": run_style,
     "unit": lambda: run_unit("unit", "release"),
-    "asan": lambda: run_unit("asan", "asan"),
-    "tsan": lambda: run_unit("tsan", "tsan"),
+    "asan": lambda: run_sanitized("asan", ["tests/e2e"]),
+    "tsan": lambda: run_sanitized("tsan", ["tests/e2e/test_races.py", "tests/e2e/test_operation.py"], GATEHOUSE_LONG="1"),
     "e2e": run_e2e,
 }
 DEFAULT = ("style", "unit", "e2e")
