@@ -67,7 +67,7 @@ class FakeBackend final : public AdminBackend {
   std::string metrics(telemetry::MetricsFormat) override { return "# metrics\n"; }
 
   bool is_ready = true;
-  ReloadReport report{true, 8, {"routes.a.rate_limit: 100/s → 200/s"}, {}};
+  ReloadReport report{true, 8, {"routes.a.rate_limit: 100/s → 200/s"}, {"process.user"}, {}};
   std::vector<bool> dry_runs;
   std::vector<std::string> added, removed;
   std::size_t last_limit = 0;
@@ -228,8 +228,9 @@ TEST_F(AdminApiTest, Status) {
 TEST_F(AdminApiTest, ReloadAndRollback) {
   EXPECT_EQ(post("/v1/reload", "{}").parsed()["applied"], true);
   EXPECT_EQ(post("/v1/reload", R"({"dry_run":true})").parsed()["changes"].size(), 1u);
-  EXPECT_EQ(backend_.dry_runs, (std::vector<bool>{false, true}));
-  backend_.report = {false, 7, {}, {"gatehouse.yaml:3:1: unknown key"}};
+  EXPECT_EQ(post("/v1/reload", "{}").parsed()["needs_restart"][0], "process.user");
+  EXPECT_EQ(backend_.dry_runs, (std::vector<bool>{false, true, false}));
+  backend_.report = {false, 7, {}, {}, {"gatehouse.yaml:3:1: unknown key"}};
   const Reply refused = post("/v1/reload", "{}");
   EXPECT_EQ(refused.status, 422);
   EXPECT_EQ(refused.parsed()["errors"].size(), 1u);
@@ -239,7 +240,7 @@ TEST_F(AdminApiTest, ReloadAndRollback) {
   }
   EXPECT_EQ(ask({"POST", "/v1/reload"}).status, 415) << "a form of another page cannot send JSON";
   EXPECT_EQ(ask({"GET", "/v1/reload"}).status, 405);
-  EXPECT_EQ(backend_.dry_runs.size(), 3u) << "nothing refused got through";
+  EXPECT_EQ(backend_.dry_runs.size(), 4u) << "nothing refused got through";
 }
 
 TEST_F(AdminApiTest, Bans) {

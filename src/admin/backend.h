@@ -36,6 +36,7 @@ struct StatusView {
   std::string config_file;
   std::uint64_t generation = 0;
   std::optional<ReloadView> last_reload;
+  std::vector<std::string> needs_restart;  // as in ReloadReport, since the last reload that was applied
   std::uint32_t shards = 0;
   bool draining = false;
   std::vector<ListenerView> listeners;
@@ -49,8 +50,9 @@ struct StatusView {
 struct ReloadReport {
   bool applied = false;  // false with no errors: nothing has changed, or it was a dry run
   std::uint64_t generation = 0;
-  std::vector<std::string> changes;  // for people: "routes.orders-read.rate_limit: 100/s → 200/s"
-  std::vector<std::string> errors;   // "file:line:column: what is wrong"; not empty: refused
+  std::vector<std::string> changes;        // for people: "routes.orders-read.rate_limit: 100/s → 200/s"
+  std::vector<std::string> needs_restart;  // keys of which the process keeps the value that it was started with
+  std::vector<std::string> errors;         // "file:line:column: what is wrong"; not empty: refused
 };
 
 struct BanView {

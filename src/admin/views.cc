@@ -76,6 +76,7 @@ std::string to_json(const StatusView& status) {
       reload.boolean("applied", status.last_reload->applied);
       reload.text("message", status.last_reload->message);
     }
+    members.texts("needs_restart", status.needs_restart);
     members.number("shards", status.shards);
     members.number("services", status.services);
     members.number("routes", status.routes);
@@ -108,6 +109,7 @@ std::string to_json(const ReloadReport& report) {
     members.boolean("applied", report.applied);
     members.number("generation", report.generation);
     members.texts("changes", report.changes);
+    members.texts("needs_restart", report.needs_restart);
     members.texts("errors", report.errors);
   }
   json.flush();

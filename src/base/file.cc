@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 namespace gatehouse {
 namespace {
@@ -98,6 +99,14 @@ Status replace_file(const std::string& path, std::string_view bytes, unsigned mo
   const Ownership ownership{info.st_uid, info.st_gid};
   const bool differs = info.st_uid != ::geteuid() || info.st_gid != ::getegid();
   return write_beside_and_rename(path, bytes, mode, differs && ::geteuid() == 0 ? &ownership : nullptr);
+}
+
+Status make_private_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return fail(ErrorCode::io, fmt::format("{}: {}", path, error.message()), ErrorSource::system);
+  if (::chmod(path.c_str(), 0700) != 0 && ::geteuid() == 0) return fail_errno("chmod " + path);
+  return {};
 }
 
 }  // namespace gatehouse

@@ -20,4 +20,8 @@ Status write_file_atomically(const std::string& path, std::string_view bytes, un
 // stay those of the file that is replaced, or become those of its folder; `mode` is for a new file only.
 Status replace_file(const std::string& path, std::string_view bytes, unsigned mode);
 
+// Makes the folder, with those above it, for us alone (0700). Root must be able to set the mode; for anybody else a
+// folder that is there already is good as it is.
+Status make_private_folder(const std::string& path);
+
 }  // namespace gatehouse

@@ -31,6 +31,17 @@ TEST_F(FileTest, ReplacesInOneStepAndLeavesNothingBehind) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
 }
 
+TEST_F(FileTest, APrivateFolderWithThoseAboveIt) {
+  const std::string path = folder_ + "/a/b";
+  ASSERT_TRUE(make_private_folder(path));
+  ASSERT_TRUE(make_private_folder(path));
+  struct stat info;
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0700U);
+  ASSERT_TRUE(write_file_atomically(folder_ + "/file", ""));
+  EXPECT_FALSE(make_private_folder(folder_ + "/file/below"));
+}
+
 TEST_F(FileTest, ReplacingKeepsModeAndOwner) {
   const std::string path = folder_ + "/keys";
   ASSERT_TRUE(replace_file(path, "new", 0600));

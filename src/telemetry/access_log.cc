@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "telemetry/log.h"
 
@@ -51,7 +52,8 @@ AccessLog::AccessLog(AccessLogOptions options, std::unique_ptr<LogDestination> d
       to_(std::move(options.to)),
       clock_(clock),
       destination_(std::move(destination)),
-      wake_fd_(wake_fd) {
+      wake_fd_(wake_fd),
+      held_(options.held) {
   if (!destination_) return;
   for (std::size_t i = 0; i < options.shards; ++i) rings_.push_back(std::make_unique<LineRing>(options.buffer_bytes));
   sigset_t all, before;
@@ -64,7 +66,7 @@ AccessLog::AccessLog(AccessLogOptions options, std::unique_ptr<LogDestination> d
 AccessLog::~AccessLog() {
   if (!destination_) return;
   stop_.store(true);
-  wake();
+  begin();
   thread_.join();
   close(wake_fd_);
 }
@@ -78,6 +80,12 @@ void AccessLog::write(std::size_t shard, std::string_view line) noexcept {
   } else if (ring.half_full() && !urgent_.load(std::memory_order_relaxed) && !urgent_.exchange(true)) {
     wake();
   }
+}
+
+void AccessLog::begin() noexcept {
+  if (!destination_) return;
+  held_.store(false);
+  wake();
 }
 
 void AccessLog::reopen() noexcept {
@@ -98,6 +106,18 @@ AccessLogCounters AccessLog::counters() const noexcept {
   return {bytes_written_.load(std::memory_order_relaxed), dropped(), write_failures_.load(std::memory_order_relaxed)};
 }
 
+Status can_open_access_log(const AccessLogOptions& options) {
+  const Result<LogTarget> target = parse_log_target(options.to);
+  if (!target) return tl::unexpected(target.error());
+  if (target->kind != LogTarget::Kind::file) return {};
+  if (access(target->path.c_str(), W_OK) == 0) return {};
+  if (errno != ENOENT) return fail_errno("opening " + target->path);
+  const std::size_t slash = target->path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : target->path.substr(0, std::max<std::size_t>(slash, 1));
+  if (access(folder.c_str(), W_OK | X_OK) != 0) return fail_errno("opening " + target->path);
+  return {};
+}
+
 void AccessLog::wake() noexcept {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
@@ -115,6 +135,7 @@ bool AccessLog::all_empty() const noexcept {
 
 void AccessLog::run() {
   pthread_setname_np(pthread_self(), "access-log");
+  while (held_.load()) wait_until_begun();
   for (;;) {
     const bool stopping = stop_.load();
     const std::uint64_t wanted = flushes_wanted_.load();
@@ -162,6 +183,14 @@ bool AccessLog::drain() {
     next_ring_ = (next_ring_ + 1) % rings_.size();
   }
   return true;
+}
+
+void AccessLog::wait_until_begun() {
+  pollfd ready{wake_fd_, POLLIN, 0};
+  if (poll(&ready, 1, -1) == 1) {
+    std::uint64_t count;
+    [[maybe_unused]] const ssize_t got = read(wake_fd_, &count, sizeof count);
+  }
 }
 
 // Sleeps until the first line, then lets a batch gather.

@@ -37,6 +37,7 @@ struct AccessLogOptions {
   AccessLogFormat format = AccessLogFormat::json;
   std::size_t shards = 1;
   std::size_t buffer_bytes = 2 * 1024 * 1024;  // per shard
+  bool held = false;                           // gather lines, and write none before `begin`
 };
 
 struct AccessLogCounters {
@@ -58,7 +59,10 @@ class AccessLog {
   AccessLog(const AccessLog&) = delete;
   AccessLog& operator=(const AccessLog&) = delete;
 
+  // Ends holding back: for a log whose predecessor had to finish with the same file or pipe first.
+  void begin() noexcept;
   bool enabled() const noexcept { return destination_ != nullptr; }
+  const std::string& to() const noexcept { return to_; }
   AccessLogFormat format() const noexcept { return format_; }
 
   void write(std::size_t shard, std::string_view line) noexcept;
@@ -72,6 +76,7 @@ class AccessLog {
 
   void run();
   bool drain();  // false: the destination failed
+  void wait_until_begun();
   void wait_for_work();
   void wait(Duration at_most, bool urgent_counts);
   void wake() noexcept;
@@ -90,6 +95,7 @@ class AccessLog {
   std::atomic<bool> urgent_{false};  // a ring is half full
   std::atomic<bool> reopen_{false};
   std::atomic<bool> stop_{false};
+  std::atomic<bool> held_;
   std::atomic<std::uint64_t> flushes_wanted_{0};
   std::atomic<std::uint64_t> bytes_written_{0};
   std::atomic<std::uint64_t> write_failures_{0};
@@ -104,6 +110,21 @@ class AccessLog {
   std::condition_variable flushed_;
   std::uint64_t flushes_done_ = 0;
   std::thread thread_;
+};
+
+// Whether a log could be opened with these options, without making a file.
+Status can_open_access_log(const AccessLogOptions& options);
+
+// A shard's door to the log in force, which a reload may replace. Belongs to its shard; the log outlives its use.
+class AccessLogPort {
+ public:
+  AccessLogPort(AccessLog& log) noexcept : log_(&log) {}  // NOLINT(google-explicit-constructor): it stands for the log
+  bool enabled() const noexcept { return log_->enabled(); }
+  AccessLogFormat format() const noexcept { return log_->format(); }
+  void write(std::size_t shard, std::string_view line) noexcept { log_->write(shard, line); }
+
+ private:
+  AccessLog* log_;
 };
 
 }  // namespace gatehouse::telemetry

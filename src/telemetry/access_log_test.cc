@@ -156,6 +156,44 @@ TEST(AccessLog, AShortWriteIsContinuedWhereItStopped) {
   EXPECT_EQ(lines, (std::map<std::string, int>{{a, 20}, {b, 20}}));
 }
 
+TEST(AccessLog, AHeldLogGathersUntilItBegins) {
+  Folder folder;
+  const std::string path = folder / "access.log";
+  auto before = open_log(path);
+  auto opened = AccessLog::open({.to = path, .format = AccessLogFormat::common, .held = true});
+  ASSERT_TRUE(opened);
+  AccessLogPort port(*before);
+  port.write(0, "old");
+  port = **opened;
+  EXPECT_EQ(port.format(), AccessLogFormat::common);
+  port.write(0, "new");
+  before->write(0, "old, from another shard");
+  before.reset();
+  (*opened)->begin();
+  (*opened)->flush();
+  EXPECT_EQ(content_of(path), "old\nold, from another shard\nnew\n");
+}
+
+TEST(AccessLog, AHeldLogThatEndsWritesWhatItHas) {
+  Folder folder;
+  const std::string path = folder / "access.log";
+  auto held = AccessLog::open({.to = path, .held = true});
+  ASSERT_TRUE(held);
+  (*held)->write(0, "line");
+  held->reset();
+  EXPECT_EQ(content_of(path), "line\n");
+}
+
+TEST(AccessLog, WhetherItCouldBeOpened) {
+  Folder folder;
+  const std::string path = folder / "access.log";
+  EXPECT_TRUE(can_open_access_log({.to = path}));
+  EXPECT_FALSE(fs::exists(path)) << "asking makes no file";
+  EXPECT_TRUE(can_open_access_log({.to = "stdout"}));
+  EXPECT_FALSE(can_open_access_log({.to = folder / "missing/access.log"}));
+  EXPECT_FALSE(can_open_access_log({.to = "ftp://x"}));
+}
+
 TEST(AccessLog, Off) {
   auto log = open_log("off");
   EXPECT_FALSE(log->enabled());

@@ -122,6 +122,16 @@ int print_raw(const AdminReply& reply) {
   return kDone;
 }
 
+// What was reloaded and still acts only from the next start on.
+void add_needs_restart(const Json& object, std::string_view heading, Text& text) {
+  const auto keys = list_of(object, "needs_restart");
+  if (keys.empty()) return;
+  text.literal(heading);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    text.literal(i == 0 ? "" : ", ").bad(keys[i].string().value_or(""));
+  }
+}
+
 void add_status(const Json& status, Text& text) {
   text.strong("gatehouse ").add(text_of(status, "version")).literal("  ");
   const std::string_view state = text_of(status, "state");
@@ -139,6 +149,7 @@ void add_status(const Json& status, Text& text) {
       text.bad("refused").literal(": ").add(text_of(*reload, "message"));
     }
   }
+  add_needs_restart(status, "\n  needs a restart  ", text);
   text.literal("\n  requests       ").add(number_of(status, "requests")).literal(", ");
   text.add(number_of(status, "requests_active")).literal(" in progress, ");
   text.add(number_of(status, "denied")).literal(" denied");
@@ -199,6 +210,10 @@ int finish_reload(const Result<AdminReply>& reply, bool dry_run, bool json) {
       text.good("applied").literal(": generation ").add(number_of(*report, "generation")).literal("\n");
     } else {
       text.literal("nothing has changed\n");
+    }
+    if (code == kDone && !list_of(*report, "needs_restart").empty()) {
+      add_needs_restart(*report, "not before a restart: ", text);
+      text.literal("\n");
     }
     text.print_out();
     return code;

@@ -2,15 +2,14 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "app/config/load.h"
+#include "app/control/access_log_switch.h"
 #include "app/control/control_plane.h"
 #include "app/control/handover.h"
 #include "app/jwks_fetcher.h"
@@ -32,11 +31,8 @@ int give_up(const Error& error) {
 // The folder for what is kept; what has been in there from before belongs to the user we become.
 Status prepare_data_dir(const gateway::Config& config, const std::string& user) {
   if (config.data_dir.empty()) return {};
-  std::error_code error;
-  std::filesystem::create_directories(config.data_dir, error);
-  if (error)
-    return fail(ErrorCode::io, fmt::format("data_dir {}: {}", config.data_dir, error.message()), ErrorSource::system);
-  if (::chmod(config.data_dir.c_str(), 0700) != 0 && ::geteuid() == 0) return fail_errno("chmod " + config.data_dir);
+  if (auto made = make_private_folder(config.data_dir); !made)
+    return tl::unexpected(std::move(made.error()).while_("data_dir"));
   return hand_over(config.data_dir, user);
 }
 
@@ -92,17 +88,15 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   telemetry::RecordStore records(shards);
   telemetry::Metrics metrics(shards);
   telemetry::add_process_collector(metrics, GATEHOUSE_VERSION);
-  auto format = telemetry::parse_access_log_format(config->telemetry.access_log.format);
-  if (!format) return give_up(format.error());
-  auto access_log = telemetry::AccessLog::open({config->telemetry.access_log.to, *format, shards}, clock);
-  if (!access_log) return give_up(std::move(access_log.error()).while_("telemetry.access_log"));
+  auto access_log = AccessLogSwitch::open(config->telemetry.access_log, shards, clock);
+  if (!access_log) return give_up(access_log.error());
   if (config->telemetry.access_log.to.starts_with('/')) {
     if (auto given = hand_over(config->telemetry.access_log.to, user); !given) return give_up(given.error());
   }
   JwksFetcher fetcher(clock);
   auto gateway =
       gateway::Gateway::create(config, shards,
-                               {**state, records, **access_log, metrics, clock,
+                               {**state, records, (*access_log)->current(), metrics, clock,
                                 [&fetcher](const gateway::Config& wanted) { return credentials_for(wanted, fetcher); }},
                                inherited_sockets());
   if (!gateway) return give_up(gateway.error());

@@ -102,6 +102,20 @@ std::string effective_json(const gateway::Config& config, bool mask_secrets) {
   return effective(config, mask_secrets).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::vector<std::string> restart_keys() {
+  std::vector<std::string> keys;
+  const auto walk = [&](const auto& self, const Object& object, const std::string& path) -> void {
+    for (const Key& key : object.keys()) {
+      const std::string here = path.empty() ? std::string(key.name) : fmt::format("{}.{}", path, key.name);
+      if (key.notes.restart) keys.push_back(here);
+      const Object* nested = key.kind->nested();
+      if (nested != nullptr && key.kind->nesting().empty()) self(self, *nested, here);
+    }
+  };
+  walk(walk, root_object(), "");
+  return keys;
+}
+
 std::string json_schema() {
   Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
                  {"$id", "https://gatehouse.example/schema/gatehouse-1.json"},

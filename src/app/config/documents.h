@@ -3,6 +3,7 @@
 // configuration as a file.
 
 #include <string>
+#include <vector>
 
 #include "app/config/kind.h"
 #include "gateway/config.h"
@@ -16,6 +17,9 @@ std::string reference_page();      // docs/configuration.md
 // Every key with the value that holds, defaults included. Secrets are masked unless asked for.
 std::string effective_yaml(const gateway::Config& config, bool mask_secrets = true);
 std::string effective_json(const gateway::Config& config, bool mask_secrets = true);
+
+// "process.shards": what a reload cannot change.
+std::vector<std::string> restart_keys();
 
 // YAML block style that `parse_yaml` reads back as the same values.
 std::string to_yaml(const Json& value);

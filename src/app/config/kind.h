@@ -111,8 +111,9 @@ struct KeyNotes {
   std::string_view example{};       // as YAML; what the annotated defaults show for a key without a default
   std::string_view default_note{};  // in words, where the default depends on something else
   bool required = false;
-  bool shown = false;  // by the annotated defaults, with its example, although it isn't required
-  bool later = false;  // read and checked, but nothing acts on it in this version
+  bool shown = false;    // by the annotated defaults, with its example, although it isn't required
+  bool later = false;    // read and checked, but nothing acts on it in this version
+  bool restart = false;  // a reload takes the new value note of, and the next start acts on it
 };
 
 struct Key {

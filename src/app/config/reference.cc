@@ -77,6 +77,7 @@ class Page {
     std::string meaning = cell(key.doc);
     if (!key.notes.example.empty() && nested == nullptr)
       meaning += fmt::format(" Example: `{}`", cell(key.notes.example));
+    if (key.notes.restart) meaning += " *Needs a restart.*";
     if (key.name == "layers") {
       for (const LayerName& layer : layer_names()) {
         meaning +=
@@ -103,6 +104,7 @@ also judges what is valid but unwise.
 - **Paths** that are relative start at the configuration file's folder.
 - **Secrets** may be `${env:NAME}` or `${file:path}`, also inside a longer text such as `Bearer ${env:TOKEN}`. A secret
   written out in the file is a warning.
+- **Reloads** act on every change, except of the keys that say *Needs a restart*.
 - **Names** of zones, services, listeners and routes are 1 to 64 letters, digits, `-`, `_` and `.`.
 
 `gatehouse config default` prints a file with every key, `gatehouse config show` what a file means with all its defaults,

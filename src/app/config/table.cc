@@ -94,13 +94,14 @@ Kind<std::string> counters() {
 }
 
 const Object& state_object() {
-  static const Object object = Object::of<Config>(
-      "state", "What is remembered between requests.",
-      {
-          key<&Config::counters>("counters", counters(), "Where limits are counted."),
-          key<&Config::rate_entries_max>("rate_entries", integer<std::uint32_t>(1024, 1 << 28),
-                                         "Clients and keys that are counted at once; 16 bytes each."),
-      });
+  static const Object object =
+      Object::of<Config>("state", "What is remembered between requests.",
+                         {
+                             key<&Config::counters>("counters", counters(), "Where limits are counted."),
+                             key<&Config::rate_entries_max>("rate_entries", integer<std::uint32_t>(1024, 1 << 28),
+                                                            "Clients and keys that are counted at once; 16 bytes each.",
+                                                            {.restart = true}),
+                         });
   return object;
 }
 
@@ -220,14 +221,15 @@ const Object& telemetry_object() {
 
 const Object& admin_object() {
   static const Object object =
-      Object::of<AdminConfig>("admin", "The admin API: what gatehouse status, reload, bans and explain talk to.",
-                              {
-                                  key<&AdminConfig::address>("address", listen_address(),
-                                                             "unix:/path (peer credentials) or host:port (a token).",
-                                                             {.example = "\"unix:admin.sock\"", .required = true}),
-                                  key<&AdminConfig::token>("token", secret(), "For a port: what callers must show.",
-                                                           {.example = "${env:GATEHOUSE_ADMIN_TOKEN}"}),
-                              })
+      Object::of<AdminConfig>(
+          "admin", "The admin API: what gatehouse status, reload, bans and explain talk to.",
+          {
+              key<&AdminConfig::address>("address", listen_address(),
+                                         "unix:/path (peer credentials) or host:port (a token).",
+                                         {.example = "\"unix:admin.sock\"", .required = true, .restart = true}),
+              key<&AdminConfig::token>("token", secret(), "For a port: what callers must show.",
+                                       {.example = "${env:GATEHOUSE_ADMIN_TOKEN}"}),
+          })
           .with_shorthand("address");
   return object;
 }

@@ -232,14 +232,15 @@ const Object& process_object() {
       "process", "The process itself.",
       {
           key<&ProcessConfig::shards>("shards", integer<std::uint32_t>(0, 1024),
-                                      "Event loops, each on a thread. 0: one per core."),
-          key<&ProcessConfig::user>("user", text(32),
-                                    "The user to become after opening the ports, when started as root.",
-                                    {.example = "gatehouse", .default_note = "gatehouse if it exists, else nobody"}),
+                                      "Event loops, each on a thread. 0: one per core.", {.restart = true}),
+          key<&ProcessConfig::user>(
+              "user", text(32), "The user to become after opening the ports, when started as root.",
+              {.example = "gatehouse", .default_note = "gatehouse if it exists, else nobody", .restart = true}),
           key<&ProcessConfig::drain_timeout>("drain_timeout", duration(0s, 24h),
                                              "How long requests may take to finish after SIGTERM."),
           key<&ProcessConfig::sandbox>("sandbox", boolean(),
-                                       "Give up privileges for good: seccomp filter, no_new_privs, no capabilities."),
+                                       "Give up privileges for good: seccomp filter, no_new_privs, no capabilities.",
+                                       {.restart = true}),
       });
   return object;
 }

@@ -19,6 +19,7 @@ admin::StatusView ControlPlane::status() {
   view.config_file = config_file_;
   view.generation = snapshot->generation;
   view.last_reload = last_reload_;
+  view.needs_restart = needs_restart_;
   view.shards = parts_.gateway.shards();
   view.draining = draining_;
   for (const gateway::BoundListener& listener : parts_.gateway.listeners()) {

@@ -1,5 +1,6 @@
 #include "app/control/config_difference.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "app/config/documents.h"
@@ -34,34 +35,86 @@ json by_name(const json& value) {
   return result;
 }
 
-void compare(const std::string& path, const json& before, const json& after, std::vector<std::string>& out) {
-  if (before == after) return;
-  if (before.is_object() && after.is_object()) {
-    const auto child = [&](const std::string& key) { return path.empty() ? key : path + "." + key; };
-    for (const auto& [key, value] : before.items()) {
-      if (after.contains(key)) {
-        compare(child(key), value, after[key], out);
-      } else {
-        out.push_back("- " + child(key) + ": " + value.dump());
+// A value as it is, to compare, and as it may be shown: with its secrets masked.
+struct Value {
+  const json& real;
+  const json& shown;
+  bool has(const std::string& key) const { return real.contains(key); }
+  Value at(const std::string& key) const { return {real[key], shown.contains(key) ? shown[key] : kNothing}; }
+  std::string text() const { return shown.is_string() ? shown.get<std::string>() : shown.dump(); }
+
+ private:
+  static inline const json kNothing;
+};
+
+class Difference {
+ public:
+  std::vector<std::string> lines;
+
+  explicit Difference(std::vector<std::string> restart) : restart_(std::move(restart)) {}
+
+  void compare(const std::string& path, const Value& before, const Value& after) {
+    if (before.real == after.real) return;
+    if (before.real.is_object() && after.real.is_object()) {
+      const auto child = [&](const std::string& key) { return path.empty() ? key : path + "." + key; };
+      for (const auto& [key, value] : before.real.items()) {
+        if (after.has(key)) {
+          compare(child(key), before.at(key), after.at(key));
+        } else {
+          add(child(key), "- " + child(key) + ": " + before.at(key).shown.dump());
+        }
       }
+      for (const auto& [key, value] : after.real.items()) {
+        if (!before.has(key)) add(child(key), "+ " + child(key) + ": " + after.at(key).shown.dump());
+      }
+      return;
     }
-    for (const auto& [key, value] : after.items()) {
-      if (!before.contains(key)) out.push_back("+ " + child(key) + ": " + value.dump());
-    }
-    return;
+    const std::string old_text = before.text(), new_text = after.text();
+    add(path, path + ": " + (old_text == new_text ? "changed (a secret)" : old_text + " → " + new_text));
   }
-  const auto shown = [](const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
-  out.push_back(path + ": " + shown(before) + " → " + shown(after));
+
+ private:
+  void add(const std::string& path, std::string line) {
+    const bool restart = std::any_of(restart_.begin(), restart_.end(), [&](const std::string& key) {
+      return key == path || key.starts_with(path + ".") || path.starts_with(key + ".");
+    });
+    lines.push_back(std::move(line) + (restart ? " (needs a restart)" : ""));
+  }
+
+  std::vector<std::string> restart_;
+};
+
+json values_of(const gateway::Config& config, bool mask_secrets) {
+  return json::parse(effective_json(config, mask_secrets), nullptr, false);
+}
+
+// The value at "process.shards", or null.
+json at_path(json value, std::string_view path) {
+  while (!path.empty()) {
+    const std::size_t dot = std::min(path.find('.'), path.size());
+    const std::string step(path.substr(0, dot));
+    path.remove_prefix(std::min(dot + 1, path.size()));
+    if (!value.is_object() || !value.contains(step)) return nullptr;
+    value = json(value[step]);
+  }
+  return value;
 }
 
 }  // namespace
 
 std::vector<std::string> config_difference(const gateway::Config& before, const gateway::Config& after) {
-  std::vector<std::string> changes;
-  const json old_values = json::parse(effective_json(before), nullptr, false);
-  const json new_values = json::parse(effective_json(after), nullptr, false);
-  compare("", by_name(old_values), by_name(new_values), changes);
-  return changes;
+  Difference difference(restart_keys());
+  const json old_real = by_name(values_of(before, false)), old_shown = by_name(values_of(before, true));
+  const json new_real = by_name(values_of(after, false)), new_shown = by_name(values_of(after, true));
+  difference.compare("", {old_real, old_shown}, {new_real, new_shown});
+  return std::move(difference.lines);
+}
+
+std::vector<std::string> keys_needing_restart(const gateway::Config& started, const gateway::Config& wanted) {
+  const json old_values = values_of(started, true), new_values = values_of(wanted, true);
+  std::vector<std::string> keys = restart_keys();
+  std::erase_if(keys, [&](const std::string& key) { return at_path(old_values, key) == at_path(new_values, key); });
+  return keys;
 }
 
 }  // namespace gatehouse::app

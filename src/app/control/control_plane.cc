@@ -1,18 +1,9 @@
 #include "app/control/control_plane.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <cstring>
-#include <nlohmann/json.hpp>
-
-#include "app/config/documents.h"
-#include "app/config/load.h"
-#include "app/control/config_difference.h"
 #include "app/control/handover.h"
 #include "app/process/notify.h"
 #include "telemetry/log.h"
@@ -20,7 +11,12 @@
 namespace gatehouse::app {
 
 ControlPlane::ControlPlane(ControlPlaneParts parts, std::string config_file)
-    : parts_(parts), config_file_(std::move(config_file)), started_(parts.clock.wall()) {}
+    : parts_(parts),
+      config_file_(std::move(config_file)),
+      started_with_(parts.gateway.snapshot()->config),
+      metrics_page_(std::make_unique<admin::MetricsService>(parts.metrics)),
+      metrics_sink_(std::make_unique<admin::ServiceSink>(*metrics_page_)),
+      started_(parts.clock.wall()) {}
 
 ControlPlane::~ControlPlane() {
   if (loop_) {
@@ -80,14 +76,17 @@ Status ControlPlane::open_sockets() {
     if (!opened) return tl::unexpected(std::move(opened.error()).while_("admin"));
     admin_listener_ = std::move(*opened);
   }
-  if (config.telemetry.metrics) {
-    metrics_page_ = std::make_unique<admin::MetricsService>(parts_.metrics);
-    metrics_sink_ = std::make_unique<admin::ServiceSink>(*metrics_page_);
-    auto opened = ControlListener::open(*loop_, *config.telemetry.metrics, *metrics_sink_);
-    if (!opened) return tl::unexpected(std::move(opened.error()).while_("telemetry.metrics"));
-    metrics_listener_ = std::move(*opened);
-  }
+  auto metrics = open_metrics(config);
+  if (!metrics) return tl::unexpected(metrics.error());
+  metrics_listener_ = std::move(*metrics);
   return {};
+}
+
+Result<std::unique_ptr<ControlListener>> ControlPlane::open_metrics(const gateway::Config& config) {
+  if (!config.telemetry.metrics) return std::unique_ptr<ControlListener>();
+  auto opened = ControlListener::open(*loop_, *config.telemetry.metrics, *metrics_sink_);
+  if (!opened) return tl::unexpected(std::move(opened.error()).while_("telemetry.metrics"));
+  return opened;
 }
 
 ReadyInfo ControlPlane::ready_info() const {
@@ -143,7 +142,7 @@ void ControlPlane::on_io(std::uint32_t) {
 void ControlPlane::on_signal(int signal) {
   switch (signal) {
     case SIGHUP: reload(false); break;
-    case SIGUSR1: parts_.access_log.reopen(); break;
+    case SIGUSR1: parts_.access_log.current().reopen(); break;
     case SIGUSR2: replace_program(); break;
     case SIGTERM:
     case SIGINT:
@@ -175,64 +174,6 @@ void ControlPlane::replace_program() {
   notify_supervisor(fmt::format("MAINPID={}", begun->pid));
   successor_fd_ = begun->ready_fd;
   if (auto token = loop_->add(successor_fd_, EPOLLIN | EPOLLRDHUP, *this)) successor_token_ = *token;
-}
-
-admin::ReloadReport ControlPlane::reload(bool dry_run) {
-  admin::ReloadReport report;
-  report.generation = parts_.gateway.snapshot()->generation;
-  LoadOutcome outcome = load_config(config_file_);
-  for (const Diagnostic& diagnostic : outcome.diagnostics) {
-    if (diagnostic.severity != Severity::error) continue;
-    report.errors.push_back(fmt::format("{}:{}:{}: {}", diagnostic.file, diagnostic.position.line,
-                                        diagnostic.position.column, diagnostic.message));
-  }
-  if (!outcome.ok()) {
-    if (report.errors.empty()) report.errors.push_back(config_file_ + ": invalid");
-    last_reload_ = {parts_.clock.wall(), false, report.errors.front()};
-    parts_.metrics.count(telemetry::Metric::config_reloads, {"refused"});
-    GH_LOG(error, "reload refused", {"errors", report.errors.size()}, {"first", report.errors.front()});
-    return report;
-  }
-  if (dry_run) {
-    report.changes = config_difference(*parts_.gateway.snapshot()->config, *outcome.config);
-    if (auto tried = parts_.gateway.try_out(outcome.config); !tried) report.errors.push_back(tried.error().message);
-    return report;
-  }
-  return apply(outcome.config);
-}
-
-admin::ReloadReport ControlPlane::rollback() {
-  if (before_ == nullptr) {
-    admin::ReloadReport report;
-    report.generation = parts_.gateway.snapshot()->generation;
-    report.errors.push_back("there is no earlier configuration to go back to");
-    return report;
-  }
-  return apply(before_);
-}
-
-admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> config) {
-  notify_supervisor("RELOADING=1");
-  admin::ReloadReport report;
-  const auto current = parts_.gateway.snapshot();
-  report.changes = config_difference(*current->config, *config);
-  auto reloaded = parts_.gateway.reload(std::move(config));
-  if (reloaded) {
-    before_ = current->config;
-    report.applied = true;
-    watch_upstreams();
-    parts_.metrics.count(telemetry::Metric::config_reloads, {"applied"});
-    GH_LOG(info, "configuration reloaded", {"generation", parts_.gateway.snapshot()->generation},
-           {"changes", report.changes.size()});
-  } else {
-    report.errors.push_back(reloaded.error().message);
-    parts_.metrics.count(telemetry::Metric::config_reloads, {"refused"});
-    GH_LOG(error, "reload refused", {"why", reloaded.error().message});
-  }
-  report.generation = parts_.gateway.snapshot()->generation;
-  last_reload_ = {parts_.clock.wall(), report.applied, report.errors.empty() ? std::string() : report.errors.front()};
-  notify_supervisor("READY=1");
-  return report;
 }
 
 void ControlPlane::on_timer(net::Timer&) { loop_->arm(tick_, std::chrono::seconds(1)); }

@@ -12,6 +12,7 @@
 #include "admin/backend.h"
 #include "admin/service_sink.h"
 #include "app/commands/run.h"
+#include "app/control/access_log_switch.h"
 #include "app/control/control_listener.h"
 #include "gateway/server/gateway.h"
 #include "gateway/upstream/discovery.h"
@@ -25,7 +26,7 @@ struct ControlPlaneParts {  // all of it outlives the control plane
   gateway::Gateway& gateway;
   gateway::SharedState& state;
   telemetry::RecordStore& records;
-  telemetry::AccessLog& access_log;
+  AccessLogSwitch& access_log;
   telemetry::Metrics& metrics;
   const Clock& clock;
 };
@@ -64,12 +65,22 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   void on_signal(int signal);
   void begin_drain();
   void replace_program();
+  // What a new configuration needs besides a snapshot, opened aside.
+  struct Prepared {
+    std::unique_ptr<telemetry::AccessLog> access_log;  // null: the one in force stays
+    bool metrics_change = false;
+    std::unique_ptr<ControlListener> metrics;
+  };
+  Result<Prepared> prepare(const gateway::Config& config);
+  Status try_out(std::shared_ptr<const gateway::Config> config);
   admin::ReloadReport apply(std::shared_ptr<const gateway::Config> config);
+  Result<std::unique_ptr<ControlListener>> open_metrics(const gateway::Config& config);
   void watch_upstreams();
   void collect(telemetry::MetricSamples& samples);
 
   ControlPlaneParts parts_;
   const std::string config_file_;
+  const std::shared_ptr<const gateway::Config> started_with_;
   std::unique_ptr<net::Loop> loop_;
   net::Fd signals_;
   net::IoToken signal_token_;
@@ -83,6 +94,7 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   std::unique_ptr<ControlListener> admin_listener_, metrics_listener_;
   std::shared_ptr<const gateway::Config> before_;  // what `rollback` goes back to
   std::optional<admin::ReloadView> last_reload_;
+  std::vector<std::string> needs_restart_;
   WallTime started_;
   int successor_fd_ = -1;  // the new program says here that it serves
   net::IoToken successor_token_;

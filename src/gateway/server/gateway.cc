@@ -210,6 +210,17 @@ Status Gateway::commit(std::shared_ptr<const Snapshot> snapshot, std::vector<Lis
   return {};
 }
 
+void Gateway::use(telemetry::AccessLogPort log, std::function<void()> done) {
+  services_.access_log = log;
+  if (shards_.empty()) return done();
+  auto left = std::make_shared<std::atomic<std::size_t>>(shards_.size());
+  for (auto& shard : shards_) {
+    shard->use(log, [left, done] {
+      if (left->fetch_sub(1) == 1) done();
+    });
+  }
+}
+
 void Gateway::drain(Duration deadline, std::function<void()> done) {
   // Closed here too: a duplicate that stays open would go on taking connections that nobody accepts.
   for (Listening& listening : listening_) listening.sockets.clear();

@@ -73,6 +73,13 @@ void Shard::unlisten(std::uint32_t listener_id) {
   });
 }
 
+void Shard::use(telemetry::AccessLogPort log, std::function<void()> done) {
+  loop_->post([this, log, done = std::move(done)] {
+    services_.access_log = log;
+    done();
+  });
+}
+
 void Shard::drain(Duration deadline, std::function<void()> done) {
   loop_->post([this, deadline, done = std::move(done)]() mutable {
     draining_ = true;

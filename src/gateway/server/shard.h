@@ -28,7 +28,7 @@ namespace gatehouse::gateway {
 struct ShardServices {
   SharedState& state;
   telemetry::RecordStore& records;
-  telemetry::AccessLog& access_log;
+  telemetry::AccessLogPort access_log;
   telemetry::Metrics& metrics;
   const Clock& clock;
 };
@@ -44,6 +44,8 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   // Adds or removes a listening socket. `done` is run on the shard.
   void listen(std::uint32_t listener_id, net::Fd socket);
   void unlisten(std::uint32_t listener_id);
+  // Lines go to `log` from now on. `done` is run on the shard, which by then is through with the log before.
+  void use(telemetry::AccessLogPort log, std::function<void()> done);
   // Takes no new connection, lets requests finish until `deadline`, then closes the rest. `done` runs on the shard.
   void drain(Duration deadline, std::function<void()> done);
   void stop();  // and joins

@@ -1,0 +1,105 @@
+// Reloads and rollback: everything new is made aside, and only when all of it is there does it take the old one's
+// place.
+
+#include "app/config/load.h"
+#include "app/control/config_difference.h"
+#include "app/control/control_plane.h"
+#include "app/process/notify.h"
+#include "base/file.h"
+#include "telemetry/log.h"
+
+namespace gatehouse::app {
+
+admin::ReloadReport ControlPlane::reload(bool dry_run) {
+  admin::ReloadReport report;
+  report.generation = parts_.gateway.snapshot()->generation;
+  LoadOutcome outcome = load_config(config_file_);
+  for (const Diagnostic& diagnostic : outcome.diagnostics) {
+    if (diagnostic.severity != Severity::error) continue;
+    report.errors.push_back(fmt::format("{}:{}:{}: {}", diagnostic.file, diagnostic.position.line,
+                                        diagnostic.position.column, diagnostic.message));
+  }
+  if (!outcome.ok()) {
+    if (report.errors.empty()) report.errors.push_back(config_file_ + ": invalid");
+    if (dry_run) return report;
+    last_reload_ = {parts_.clock.wall(), false, report.errors.front()};
+    parts_.metrics.count(telemetry::Metric::config_reloads, {"refused"});
+    GH_LOG(error, "reload refused", {"errors", report.errors.size()}, {"first", report.errors.front()});
+    return report;
+  }
+  if (dry_run) {
+    report.changes = config_difference(*parts_.gateway.snapshot()->config, *outcome.config);
+    report.needs_restart = keys_needing_restart(*started_with_, *outcome.config);
+    if (auto tried = try_out(outcome.config); !tried) report.errors.push_back(tried.error().message);
+    return report;
+  }
+  return apply(outcome.config);
+}
+
+admin::ReloadReport ControlPlane::rollback() {
+  if (before_ == nullptr) {
+    admin::ReloadReport report;
+    report.generation = parts_.gateway.snapshot()->generation;
+    report.errors.push_back("there is no earlier configuration to go back to");
+    return report;
+  }
+  return apply(before_);
+}
+
+Result<ControlPlane::Prepared> ControlPlane::prepare(const gateway::Config& config) {
+  Prepared prepared;
+  if (!config.data_dir.empty()) {
+    if (auto made = make_private_folder(config.data_dir); !made)
+      return tl::unexpected(std::move(made.error()).while_("data_dir"));
+  }
+  auto access_log = parts_.access_log.prepare(config.telemetry.access_log);
+  if (!access_log) return tl::unexpected(access_log.error());
+  prepared.access_log = std::move(*access_log);
+  prepared.metrics_change = config.telemetry.metrics != parts_.gateway.snapshot()->config->telemetry.metrics;
+  if (prepared.metrics_change) {
+    auto metrics = open_metrics(config);
+    if (!metrics) return tl::unexpected(metrics.error());
+    prepared.metrics = std::move(*metrics);
+  }
+  return prepared;
+}
+
+Status ControlPlane::try_out(std::shared_ptr<const gateway::Config> config) {
+  if (auto possible = parts_.access_log.try_out(config->telemetry.access_log); !possible) return possible;
+  if (config->telemetry.metrics != parts_.gateway.snapshot()->config->telemetry.metrics) {
+    if (auto possible = open_metrics(*config); !possible) return tl::unexpected(possible.error());
+  }
+  return parts_.gateway.try_out(std::move(config));
+}
+
+admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> config) {
+  notify_supervisor("RELOADING=1");
+  admin::ReloadReport report;
+  const auto current = parts_.gateway.snapshot();
+  report.changes = config_difference(*current->config, *config);
+  report.needs_restart = keys_needing_restart(*started_with_, *config);
+  auto prepared = prepare(*config);
+  const Status reloaded = prepared ? parts_.gateway.reload(std::move(config)) : tl::unexpected(prepared.error());
+  if (reloaded) {
+    before_ = current->config;
+    report.applied = true;
+    if (prepared->access_log) parts_.access_log.replace(std::move(prepared->access_log), parts_.gateway, *loop_);
+    if (prepared->metrics_change) metrics_listener_ = std::move(prepared->metrics);
+    watch_upstreams();
+    needs_restart_ = report.needs_restart;
+    parts_.metrics.count(telemetry::Metric::config_reloads, {"applied"});
+    GH_LOG(info, "configuration reloaded", {"generation", parts_.gateway.snapshot()->generation},
+           {"changes", report.changes.size()});
+    for (const std::string& key : needs_restart_) GH_LOG(warn, "a changed key needs a restart", {"key", key});
+  } else {
+    report.errors.push_back(reloaded.error().message);
+    parts_.metrics.count(telemetry::Metric::config_reloads, {"refused"});
+    GH_LOG(error, "reload refused", {"why", reloaded.error().message});
+  }
+  report.generation = parts_.gateway.snapshot()->generation;
+  last_reload_ = {parts_.clock.wall(), report.applied, report.errors.empty() ? std::string() : report.errors.front()};
+  notify_supervisor("READY=1");
+  return report;
+}
+
+}  // namespace gatehouse::app
