@@ -93,6 +93,8 @@ constexpr ReasonText kReasons[] = {
     // upstream
     {"upstream.bad_response", "the upstream's answer was not valid HTTP; nothing of it was passed on",
      "Look at the service: a proxy that guesses what such an answer means can be made to mix up answers."},
+    {"upstream.queue_timeout", "all connections to the service were in use, and none became free in time",
+     "The service is slower than its load. Give it endpoints, or raise `circuit.connections`."},
     {"upstream.circuit_open", "a circuit limit of the service is reached, so no attempt was made",
      "The service is slower than its load. Give it endpoints, or raise `circuit`."},
     {"upstream.connect", "no connection to the upstream came about", "Is the service running, and its address right?"},

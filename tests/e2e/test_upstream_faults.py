@@ -184,9 +184,10 @@ def test_health_checks(gatehouse, backend):
 
 
 def test_circuit_limits(gatehouse, backend):
-    """More at once than the service may have: the rest gets a 503 at once, and nobody waits."""
+    """More at once than the service may have: two wait, and the rest gets a 503 at once."""
     back = backend(well(delay=1))
-    gate = gatehouse(back, services={"main": {"circuit": {"connections": 4, "pending": 2, "requests": 100}, "retry": {"attempts": 1}}})
+    circuit = {"connections": 4, "pending": 2, "requests": 100}
+    gate = gatehouse(back, services={"main": {"circuit": circuit, "retry": {"attempts": 1}, "timeouts": {"connect": "10s"}}})
     answers, took = [], []
 
     def go():
@@ -198,9 +199,116 @@ def test_circuit_limits(gatehouse, backend):
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     statuses = [answer.status for answer in answers]
-    assert 4 <= statuses.count(200) <= 8 and statuses.count(503) == 30 - statuses.count(200), statuses
+    assert statuses.count(200) == 6 and statuses.count(503) == 24, statuses
     assert max(seconds for status, seconds in took if status == 503) < 1
     wire.eventually(lambda: gate.ask().status == 200)
+
+
+class Turnstile:
+    """A back end that answers the request named /n only once it is let through; the order of arrival is kept."""
+
+    def __init__(self):
+        self.open, self.order = {}, []
+
+    def of(self, target):
+        return self.open.setdefault(target, threading.Event())
+
+    def __call__(self, peer):
+        while got := peer.read_request():
+            target = got[0].split(" ")[1]
+            self.order.append(target)
+            self.of(target).wait(30)
+            peer.answer(200, target.encode())
+
+
+def narrow(pending=8, connect="10s", connections=1, **keys):
+    circuit = {"connections": connections, "pending": pending}
+    return {"main": {"circuit": circuit, "retry": {"attempts": 1}, "timeouts": {"connect": connect}, **keys}}
+
+
+def queued(gate):
+    return gate.metric("gatehouse_upstream_requests_queued", service="main")
+
+
+def test_those_who_wait_are_served_in_turn(gatehouse, backend):
+    """One connection, over all shards: whoever came first is next, on whichever shard, and all share the connection."""
+    gate_at = Turnstile()
+    back = backend(gate_at)
+    gate = gatehouse(back, services=narrow(), process={"shards": 2})
+    waiting = []
+    for n in range(8):
+        connection = gate.connect()
+        connection.send(wire.request(target=f"/{n}"))
+        waiting.append(connection)
+        wire.eventually(lambda: queued(gate) == n if n else gate_at.order == ["/0"])
+    for n in range(8):
+        gate_at.of(f"/{n}").set()
+        assert waiting[n].answer().body == f"/{n}".encode()
+    assert gate_at.order == [f"/{n}" for n in range(8)]
+    wire.eventually(lambda: queued(gate) == 0)
+    with back.lock:
+        assert len(back.open) <= 1
+    [connection.close() for connection in waiting]
+
+
+def test_nobody_waits_longer_than_for_a_connection(gatehouse, backend):
+    gate_at = Turnstile()
+    gate = gatehouse(backend(gate_at), services=narrow(connect="300ms"))
+    with gate.connect() as first:
+        first.send(wire.request(target="/0"))
+        wire.eventually(lambda: gate_at.order)
+        answer, took = timed(gate)
+        assert answer.status == 503 and 0.25 < took < 3
+        assert gate.record_of(answer)["reason"] == "upstream.queue_timeout"
+        gate_at.of("/0").set()
+        assert first.answer().status == 200
+    gate_at.of("/").set()
+    assert gate.ask().status == 200
+    assert gate_at.order == ["/0", "/"]  # what gave up never reached the service
+
+
+def test_whoever_hangs_up_leaves_the_queue(gatehouse, backend):
+    gate_at = Turnstile()
+    gate = gatehouse(backend(gate_at), services=narrow(pending=1))
+    first, second, third = gate.connect(), gate.connect(), gate.connect()
+    first.send(wire.request(target="/0"))
+    wire.eventually(lambda: gate_at.order == ["/0"])
+    second.send(wire.request("POST", target="/1", fields={"Content-Length": "5"}) + b"ab")
+    wire.eventually(lambda: queued(gate) == 1)
+    full = gate.ask()
+    assert full.status == 503 and gate.record_of(full)["reason"] == "upstream.circuit_open"
+    second.socket.close()
+    wire.eventually(lambda: queued(gate) == 0)
+    third.send(wire.request(target="/2"))
+    wire.eventually(lambda: queued(gate) == 1)
+    gate_at.of("/0").set(), gate_at.of("/2").set()
+    assert first.answer().body == b"/0" and third.answer().body == b"/2"
+    assert gate_at.order == ["/0", "/2"]
+    first.close(), third.close()
+
+
+def test_a_body_waits_with_its_request(gatehouse, backend):
+    gate_at = Turnstile()
+    back = backend(gate_at)
+    gate = gatehouse(back, services=narrow())
+    with gate.connect() as first, gate.connect() as second:
+        first.send(wire.request(target="/0"))
+        wire.eventually(lambda: gate_at.order == ["/0"])
+        body = b"x" * 400_000
+        second.send(wire.request("POST", target="/1", fields={"Content-Length": str(len(body))}))
+        threading.Thread(target=lambda: second.send(body)).start()
+        wire.eventually(lambda: queued(gate) == 1)
+        gate_at.of("/0").set(), gate_at.of("/1").set()
+        assert first.answer().status == 200 and second.answer().status == 200
+    assert back.bodies[-1] == body
+
+
+def test_an_idle_connection_elsewhere_is_given_up(gatehouse, backend):
+    """The bound is the service's: an idle connection to one endpoint makes room for one to another."""
+    one, other = backend(well(body=b"one\n")), backend(well(body=b"other\n"))
+    gate = gatehouse([one, other], services=narrow(balance="round_robin", connect="2s"))
+    assert {gate.ask().body for _ in range(4)} == {b"one\n", b"other\n"}
+    assert len(one.open) + len(other.open) <= 1
 
 
 def test_a_slow_body_of_the_upstream(gatehouse, backend):

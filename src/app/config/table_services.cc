@@ -169,12 +169,14 @@ const Object& outliers_object() {
 
 const Object& circuit_object() {
   static const Object object = Object::of<CircuitConfig>(
-      "circuit", "Bounds of the whole service, over all shards; past one, requests get 503 at once.",
+      "circuit",
+      "Bounds of the whole service, over all shards. Without a free connection requests wait in line, as long as "
+      "`timeouts.connect` allows; past `pending` or `requests` they get 503 at once.",
       {
           key<&CircuitConfig::connections>("connections", integer<std::uint32_t>(1, 1'000'000),
                                            "Connections to the service."),
           key<&CircuitConfig::pending>("pending", integer<std::uint32_t>(0, 1'000'000),
-                                       "Requests waiting for a connection."),
+                                       "Requests waiting because all connections are in use. 0: none waits."),
           key<&CircuitConfig::requests>("requests", integer<std::uint32_t>(1, 10'000'000), "Requests in flight."),
       });
   return object;

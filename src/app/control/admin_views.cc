@@ -99,7 +99,8 @@ std::vector<admin::ServiceView> ControlPlane::services() {
     view.name = cluster->name();
     view.balance = kBalances[static_cast<std::size_t>(cluster->config().balance)];
     view.circuit_open = cluster->requests().used() >= cluster->requests().max() ||
-                        cluster->connections().used() >= cluster->connections().max();
+                        (cluster->connections().used() >= cluster->connections().max() &&
+                         cluster->pending().used() >= cluster->pending().max());
     for (const gateway::EndpointStatus& status : cluster->status(now)) {
       const bool unhealthy = status.health == gateway::Health::unhealthy;
       view.endpoints.push_back({status.url.empty() ? status.name : status.url,
@@ -131,12 +132,15 @@ void ControlPlane::collect(telemetry::MetricSamples& samples) {
     samples.add(Metric::connections, {listener.name, "open"}, listener.connections->count());
   }
   for (const auto& cluster : snapshot->clusters) {
-    const bool open = cluster->requests().used() >= cluster->requests().max();
+    const bool open = cluster->requests().used() >= cluster->requests().max() ||
+                      (cluster->connections().used() >= cluster->connections().max() &&
+                       cluster->pending().used() >= cluster->pending().max());
     samples.add(Metric::circuit_open, {cluster->name()}, open ? 1 : 0);
     samples.add(Metric::circuit_refusals, {cluster->name(), "requests"},
                 static_cast<double>(cluster->requests().refused()));
-    samples.add(Metric::circuit_refusals, {cluster->name(), "connections"},
-                static_cast<double>(cluster->connections().refused()));
+    samples.add(Metric::circuit_refusals, {cluster->name(), "pending"},
+                static_cast<double>(cluster->pending().refused()));
+    samples.add(Metric::requests_queued, {cluster->name()}, cluster->pending().used());
     samples.add(Metric::upstream_connections, {cluster->name(), "open"}, cluster->connections().used());
     for (const gateway::Endpoint* endpoint : cluster->endpoints()) {
       samples.add(Metric::endpoint_healthy, {cluster->name(), endpoint->name}, endpoint->available(now) ? 1 : 0);

@@ -218,6 +218,11 @@ void Exchange::on_timer(net::Timer&) {
     run_layers();
     return;
   }
+  if (state_ == State::queued) {
+    shard_.pool().stop_waiting(turn_);
+    attempt_refused(telemetry::Layer::upstream, 503, "upstream.queue_timeout");
+    return;
+  }
   arm_timer();
 }
 
@@ -275,7 +280,10 @@ void Exchange::request_body(std::string_view data) {
   switch (state_) {
     case State::deciding:
     case State::parked:
+    case State::queued:
       body_.append(data);
+      // As long as we read, we see a client that hangs up.
+      if (state_ == State::queued && body_.size() < kQueuedBytesMax) break;
       if (!body_paused_) down_->pause_reading(), body_paused_ = true;
       break;
     case State::waiting:

@@ -3,6 +3,7 @@
 //
 //   begin ─> canonicalise ─> route ─> layers ─┬─ deny, answer ──────────────> respond ─┐
 //                              (delay: parked) └─ pass ─> attempt ⇄ retry ─> relay ────┴─> finish: record, log, metrics
+//                                                 (queued while the service has all its connections in use)
 //
 // One shard; owned and recycled by it. The two sides call in through `Downstream` and `Upstream`; either may end the
 // exchange at any moment, and after `finish` neither stream is touched again.
@@ -58,7 +59,13 @@ class Exchange final : private net::Timer::Handler {
     void on_failure(const http::Failure& failure) override { x.upstream_failed(failure); }
     Exchange& x;
   };
-  enum class State : std::uint8_t { idle, deciding, parked, waiting, relaying, tunnel, answered };
+  struct Turn final : UpstreamPool::Waiter {
+    explicit Turn(Exchange& exchange) : x(exchange) {}
+    void on_turn(Endpoint* idle) override { x.turn_came(idle); }
+    Exchange& x;
+  };
+  // queued: for one of the upstream's connections; waiting: for its answer
+  enum class State : std::uint8_t { idle, deciding, parked, queued, waiting, relaying, tunnel, answered };
 
   // exchange.cc: the request and its verdict
   void open_record(const http::ConnectionInfo& connection, const http::RequestHead& head);
@@ -75,8 +82,10 @@ class Exchange final : private net::Timer::Handler {
   // exchange_upstream.cc: the attempts and the response
   void forward();
   void build_upstream_head();
-  bool prepare_tunnel();
   void attempt();
+  void try_endpoints(Endpoint* idle);
+  void queue_up();
+  void turn_came(Endpoint* idle);
   void send_kept_body();
   void informational(const http::ResponseHead& head);
   void response(const http::ResponseHead& head, http::End end);
@@ -90,12 +99,15 @@ class Exchange final : private net::Timer::Handler {
   void gateway_error(const http::Failure& failure);
   void upstream_drained();
   void downstream_drained();
-  void open_tunnel(const http::ResponseHead& head);
-  void tunnel_failed(std::uint16_t close_code);
-  bool upgrade_is_good(const http::ResponseHead& upstream, bool& deflate);
   void attempt_refused(telemetry::Layer layer, int status, std::string_view reason);
   void arm_timer();
   void mirror();
+
+  // exchange_tunnel.cc
+  bool prepare_tunnel();
+  void open_tunnel(const http::ResponseHead& head);
+  void tunnel_failed(std::uint16_t close_code);
+  bool upgrade_is_good(const http::ResponseHead& upstream, bool& deflate);
 
   // exchange_record.cc: the end
   void downstream_complete(std::uint64_t bytes_out);
@@ -104,10 +116,12 @@ class Exchange final : private net::Timer::Handler {
   void write_record();
 
   static constexpr std::size_t kReplayBytesMax = 64 * 1024;
+  static constexpr std::size_t kQueuedBytesMax = 16 * 1024;
 
   Shard& shard_;
   Downstream downstream_{*this};
   Upstream upstream_{*this};
+  Turn turn_{*this};
   net::Timer timer_{*this};
   std::shared_ptr<const Snapshot> snapshot_;
   Arena arena_{8192};
@@ -139,7 +153,7 @@ class Exchange final : private net::Timer::Handler {
   std::uint32_t attempts_ = 0;
   std::vector<const Endpoint*> tried_;
   bool attempt_open_ = false, reused_ = false, response_begun_ = false, upstream_paused_ = false;
-  MonotonicTime started_, attempt_started_, last_activity_, deadline_;
+  MonotonicTime started_, queued_, attempt_started_, last_activity_, deadline_;
   std::uint64_t started_ticks_ = 0, own_ticks_ = 0, upstream_ns_ = 0;
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
 

@@ -1,4 +1,4 @@
-// The upstream's half of an exchange: attempts and retries, the relay of the response, tunnels.
+// The upstream's half of an exchange: attempts and retries, the relay of the response.
 
 #include <fmt/format.h>
 
@@ -14,8 +14,6 @@
 
 namespace gatehouse::gateway {
 namespace {
-
-bool is_websocket(std::string_view upgrade) noexcept { return http::equals_ignoring_case(upgrade, "websocket"); }
 
 struct Answer {
   int status;
@@ -59,37 +57,8 @@ void Exchange::forward() {
     go_on.status = 100;
     down_->send_informational(go_on);
   }
-  state_ = State::waiting;
   deadline_ = route.timeout ? started_ + *route.timeout : MonotonicTime::max();
   attempt();
-}
-
-// A request to leave HTTP behind: only for what the route allows, otherwise it is an ordinary request (RFC 9110 §7.8).
-bool Exchange::prepare_tunnel() {
-  Request& request = *request_;
-  const bool extended_connect = !request.message.protocol.empty();
-  if (request.message.upgrade.empty() && !extended_connect) return true;
-  const std::string_view protocol = extended_connect ? request.message.protocol : request.message.upgrade;
-  if (!request.route->websocket.enabled || !is_websocket(protocol)) {
-    if (!extended_connect) return true;
-    note(telemetry::Layer::http, Verdict::deny, http::reason_code(http::Reason::upgrade_not_allowed), {});
-    respond(400, http::reason_code(http::Reason::upgrade_not_allowed));
-    return false;
-  }
-  const http::HandshakeStatus handshake =
-      http::check_handshake(request.message.method, protocol, request.message.fields);
-  if (!extended_connect && handshake != http::HandshakeStatus::ok) {
-    note(telemetry::Layer::http, Verdict::deny, http::reason_code(http::Reason::bad_upgrade), {});
-    respond(handshake == http::HandshakeStatus::bad_version ? 426 : 400, http::reason_code(http::Reason::bad_upgrade));
-    return false;
-  }
-  if (extended_connect) {  // an HTTP/2 tunnel towards an HTTP/1.1 upstream would need a handshake of our own
-    note(telemetry::Layer::http, Verdict::deny, http::reason_code(http::Reason::upgrade_not_allowed), {});
-    respond(501, http::reason_code(http::Reason::upgrade_not_allowed));
-    return false;
-  }
-  tunnel_wanted_ = true;
-  return true;
 }
 
 // The upstream's request is built here from the canonical form; nothing is copied through.
@@ -135,36 +104,46 @@ void Exchange::build_upstream_head() {
 
 void Exchange::attempt() {
   const MonotonicTime now = shard_.loop().now();
-  for (;;) {
-    if (++attempts_ == 1) {
-      admission_ = cluster_->requests().admit();
-      if (!admission_) {
-        attempt_refused(telemetry::Layer::upstream, 503, "upstream.circuit_open");
-        return;
-      }
-      cluster_->retry_budget().count_request(now);
+  if (attempts_ == 0) {
+    admission_ = cluster_->requests().admit();
+    if (!admission_) {
+      attempt_refused(telemetry::Layer::upstream, 503, "upstream.circuit_open");
+      return;
     }
-    const Pick pick = cluster_->pick({balance_hash(), shard_.random(), tried_, now});
+    cluster_->retry_budget().count_request(now);
+  }
+  queued_ = now;
+  try_endpoints(nullptr);
+}
+
+// `idle`: an endpoint that a connection is free to, when it is our turn to have one.
+void Exchange::try_endpoints(Endpoint* idle) {
+  const MonotonicTime now = shard_.loop().now();
+  // Under pressure the service works on whatever is free first; only a hash has its reasons to insist.
+  const bool take_idle = idle != nullptr && cluster_->config().balance != Balance::hash && idle->available(now);
+  for (;;) {
+    Pick pick{idle, PickFailure::none};
+    if (!take_idle || attempts_ != 0) pick = cluster_->pick({balance_hash(), shard_.random(), tried_, now});
     if (pick.endpoint == nullptr) {
       attempt_refused(telemetry::Layer::upstream, 503, reason_code(pick.failure));
       return;
     }
-    endpoint_ = pick.endpoint;
-    record_.endpoint = endpoint_->name;
+    Endpoint& endpoint = *pick.endpoint;
+    auto stream = shard_.pool().open(cluster_, endpoint, snapshot_->tls_for(*cluster_, endpoint), upstream_, reused_);
+    if (!stream && stream.error().code == ErrorCode::exhausted) {
+      queue_up();
+      return;
+    }
+    endpoint_ = &endpoint;
+    record_.endpoint = endpoint.name;
     tried_.push_back(endpoint_);
-    cluster_->attempt_begun(*endpoint_);
+    ++attempts_;
+    cluster_->attempt_begun(endpoint);
     attempt_open_ = true;
     attempt_started_ = last_activity_ = now;
-    auto stream =
-        shard_.pool().open(cluster_, *endpoint_, snapshot_->tls_for(*cluster_, *endpoint_), upstream_, reused_);
     if (stream) {
       up_ = *stream;
       break;
-    }
-    if (stream.error().code == ErrorCode::exhausted) {
-      attempt_over(AttemptOutcome::unknown);
-      attempt_refused(telemetry::Layer::upstream, 503, "upstream.circuit_open");
-      return;
     }
     attempt_over(AttemptOutcome::error);
     const http::Failure failure{http::FailureKind::connect, http::Reason::none, false, true};
@@ -173,6 +152,7 @@ void Exchange::attempt() {
       return;
     }
   }
+  state_ = State::waiting;
   const bool bodyless = request_ended_ && body_.empty() && trailers_.empty();
   request_sent_ = bodyless;
   if (tunnel_wanted_) {
@@ -183,6 +163,23 @@ void Exchange::attempt() {
   }
   if (mirror_wanted_ && request_ended_) mirror();
   arm_timer();
+}
+
+// All of the service's connections are in use: in line for the next, for as long as connecting to one might take.
+void Exchange::queue_up() {
+  if (!shard_.pool().wait(cluster_, turn_)) {
+    attempt_refused(telemetry::Layer::upstream, 503, "upstream.circuit_open");
+    return;
+  }
+  state_ = State::queued;
+  const MonotonicTime due = std::min(deadline_, queued_ + cluster_->config().timeouts.connect);
+  shard_.loop().arm(timer_, std::max(due - shard_.loop().now(), Duration::zero()));
+}
+
+void Exchange::turn_came(Endpoint* idle) {
+  const Spent spent(own_ticks_);
+  timer_.cancel();
+  try_endpoints(idle);
 }
 
 // Called once the whole request is known. A body that had to be streamed is gone, and such a request is not mirrored.
@@ -400,53 +397,6 @@ void Exchange::downstream_drained() {
     last_activity_ = shard_.loop().now();
     up_->resume_reading();
   }
-}
-
-bool Exchange::upgrade_is_good(const http::ResponseHead& upstream, bool& deflate) {
-  const auto key = upstream_head_.fields.get("sec-websocket-key");
-  if (!key || !http::accept_matches(*key, upstream.fields)) return false;
-  const auto agreed = http::negotiated_deflate(upstream_head_.fields, upstream.fields);
-  deflate = agreed.value_or(false);
-  return agreed.has_value();
-}
-
-void Exchange::open_tunnel(const http::ResponseHead& upstream) {
-  bool deflate = false;
-  if (!upgrade_is_good(upstream, deflate)) {
-    if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
-    attempt_over(AttemptOutcome::error);
-    gateway_error({http::FailureKind::bad_response, http::Reason::bad_upgrade, false, false});
-    return;
-  }
-  http::ResponseHead head;
-  head.status = upstream.status;
-  for (const http::Field& field : upstream.fields) {
-    if (!http::is_hop_by_hop(field.name) || field.name == "upgrade") head.fields.add(field.name, field.value);
-  }
-  head.fields.set("x-request-id", record_.request_id);
-  const WebSocketConfig& limits = request_->route->websocket;
-  ws_up_.emplace(http::WebSocketInspector::Options{true, deflate, limits.message_bytes, limits.messages_per_second});
-  ws_down_.emplace(http::WebSocketInspector::Options{false, deflate, limits.message_bytes, 0});
-  state_ = State::tunnel;
-  status_sent_ = head.status;
-  response_begun_ = true;
-  admission_.release();  // a bound on requests is no bound on tunnels: those count as connections
-  down_->open_tunnel(head);
-  if (body_paused_ && down_ != nullptr) body_paused_ = false, down_->resume_reading();
-  arm_timer();
-}
-
-// A peer broke the protocol inside the tunnel, or its bounds. The client is told with a close frame where one fits in.
-void Exchange::tunnel_failed(std::uint16_t close_code) {
-  note(telemetry::Layer::limits, Verdict::deny,
-       close_code == http::WebSocketInspector::kProtocolError ? "websocket.protocol" : "websocket.limit", {});
-  if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
-  attempt_over(AttemptOutcome::unknown);
-  timer_.cancel();
-  state_ = State::answered;
-  std::string frame;
-  if (ws_down_->at_frame_boundary()) http::append_close_frame(close_code, false, frame);
-  down_->send_body(frame, http::End::yes);
 }
 
 // One timer serves the whole exchange: it is armed for the nearest bound, and looks what happened meanwhile when it

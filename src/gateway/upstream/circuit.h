@@ -41,11 +41,16 @@ class Limit {
   Limit& operator=(const Limit&) = delete;
 
   Admission admit() noexcept {
+    Admission admission = try_admit();
+    if (!admission) refused_.fetch_add(1, std::memory_order_relaxed);
+    return admission;
+  }
+  // The same, for those who can wait: it does not count as refused.
+  Admission try_admit() noexcept {
     std::uint32_t used = used_.load(std::memory_order_relaxed);
     while (used < max_) {
       if (used_.compare_exchange_weak(used, used + 1, std::memory_order_relaxed)) return Admission(this);
     }
-    refused_.fetch_add(1, std::memory_order_relaxed);
     return {};
   }
   std::uint32_t used() const noexcept { return used_.load(std::memory_order_relaxed); }

@@ -10,7 +10,8 @@
 // kEndpointsMax addresses are known over a Cluster's life; further ones are dropped and counted.
 //
 // Life of a request: admit_request, then for each attempt pick → attempt_begun → ... → attempt_ended. A connection
-// holds an Admission of `connections()`, and a request one of `pending()` while it waits for its connection.
+// holds an Admission of `connections()`, and a request one of `pending()` while it waits in `queue()` because all of
+// them are in use.
 
 #include <cstdint>
 #include <memory>
@@ -23,6 +24,7 @@
 #include "gateway/config.h"
 #include "gateway/upstream/balancer.h"
 #include "gateway/upstream/circuit.h"
+#include "gateway/upstream/connection_queue.h"
 #include "gateway/upstream/endpoint.h"
 #include "gateway/upstream/published.h"
 #include "gateway/upstream/retry.h"
@@ -75,6 +77,7 @@ class Cluster {
   Limit& connections() noexcept { return connections_; }
   Limit& pending() noexcept { return pending_; }
   Limit& requests() noexcept { return requests_; }
+  ConnectionQueue& queue() noexcept { return queue_; }
   RetryBudget& retry_budget() noexcept { return retry_budget_; }
 
   // Control thread: the addresses of `config().endpoints[index]` are now these. False when nothing changed.
@@ -96,6 +99,7 @@ class Cluster {
   Balancer balancer_;
   Published<EndpointSet> set_;
   Limit connections_, pending_, requests_;
+  ConnectionQueue queue_;
   RetryBudget retry_budget_;
   std::atomic<bool> ejecting_{false};  // one shard at a time decides; the others don't wait
   std::atomic<std::uint64_t> dropped_{0};
