@@ -159,7 +159,7 @@ void Connection::deliver(std::string_view data) {
 }
 
 void Connection::write(std::string_view data) {
-  if (state_ == State::closed || state_ == State::lingering || data.empty()) return;
+  if (state_ == State::closed || state_ == State::lingering || data.empty() || output_ != Output::open) return;
   loop_.defer(*this);
   if (data.size() >= kDirectWriteBytes && !write_blocked_ && state_ == State::open && !stream_.pending_write()) {
     // Offered to the kernel from where it lies, behind what waits: only what it does not take is copied.
@@ -231,8 +231,12 @@ bool Connection::flush() {
     if (out_.capacity() >= 64) release_output();
     if (state_ == State::closing) {
       linger();
-    } else if (session_ && state_ == State::open) {
-      session_->after_flush();
+    } else if (state_ == State::open) {
+      if (output_ == Output::ending) {
+        output_ = Output::ended;
+        stream_.shutdown_write();
+      }
+      if (session_) session_->after_flush();
     }
   }
   return state_ != State::closed;
@@ -252,6 +256,12 @@ void Connection::resume_reading() {
   if (!paused_) return;
   paused_ = false;
   if (want_read_) loop_.defer(*this);  // not here: the scratch buffer may be in use
+}
+
+void Connection::end_output() {
+  if (output_ != Output::open) return;
+  output_ = Output::ending;
+  loop_.defer(*this);
 }
 
 void Connection::close_after_flush() {

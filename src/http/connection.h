@@ -30,6 +30,7 @@ class Connection : public Transport, private net::IoHandler, private net::Deferr
   void pause_reading() override { paused_ = true; }
   void resume_reading() override;
   void close_after_flush() override;
+  void end_output() override;
   void close_now() override;
   void set_deadline(Duration after) override;
   MonotonicTime now() const noexcept override { return loop_.now(); }
@@ -87,6 +88,7 @@ class Connection : public Transport, private net::IoHandler, private net::Deferr
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0, closing_seen_ = 0;
   State state_ = State::connecting;
   bool paused_ = false, want_read_ = false, eof_ = false, above_low_ = false, write_blocked_ = false;
+  enum class Output : std::uint8_t { open, ending, ended } output_ = Output::open;
 };
 
 }  // namespace gatehouse::http

@@ -27,7 +27,7 @@ class FakeTransport final : public Transport {
 
   // the session's side
   void write(std::string_view data) override {
-    if (dead_ || data.empty()) return;
+    if (dead_ || data.empty() || output_ending_) return;
     pending_.append(data);
     above_low_ |= pending_.size() >= kLowWater;
     flush_wanted_ = true;
@@ -43,6 +43,7 @@ class FakeTransport final : public Transport {
     paused_ = false;
     deadline_ = {};
   }
+  void end_output() override { output_ending_ = flush_wanted_ = true; }
   void close_now() override { die(); }
   void set_deadline(Duration after) override {
     if (closing_ || dead_) return;
@@ -93,10 +94,12 @@ class FakeTransport final : public Transport {
   bool paused() const noexcept { return paused_; }
   bool dead() const noexcept { return dead_; }                 // closed, or `close_now`
   bool closing() const noexcept { return closing_ || dead_; }  // takes no more input
+  bool half_closed() const noexcept { return output_ending_ && pending_.empty(); }
   bool has_deadline() const noexcept { return deadline_ != MonotonicTime{}; }
   std::string take() { return std::exchange(out, {}); }
 
-  std::string out;                // what the peer has got
+  std::string out;  // what the peer has got
+  bool output_ending_ = false;
   std::size_t window = SIZE_MAX;  // bytes that the peer still takes
   FailureKind failure_kind = FailureKind::reset;
 

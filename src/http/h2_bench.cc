@@ -22,6 +22,7 @@ class NullTransport final : public Transport {
   void pause_reading() override {}
   void resume_reading() override {}
   void close_after_flush() override { closed = true; }
+  void end_output() override {}
   void close_now() override { closed = true; }
   void set_deadline(Duration) override {}
   MonotonicTime now() const noexcept override { return MonotonicTime(std::chrono::seconds(1000)); }

@@ -361,7 +361,8 @@ void H2ServerStream::open_tunnel(const ResponseHead& head) {
 void H2ServerStream::abort() {
   if (std::exchange(gone_, true)) return;
   events_ = nullptr;
-  reset(NGHTTP2_INTERNAL_ERROR);
+  // RFC 8441 §4: what a TCP connection would reset is cancelled; behind our END_STREAM nothing went wrong.
+  reset(!tunnel_ ? NGHTTP2_INTERNAL_ERROR : local_end_sent_ ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
   release();
 }
 

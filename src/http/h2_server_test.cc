@@ -452,6 +452,8 @@ TEST(H2Server, ALengthThatDoesNotComeTrueIsNoCompleteAnswer) {
   EXPECT_TRUE(server.only().aborted);
 }
 
+// --- lifetime ---
+
 TEST(H2Server, StreamsMayBeAbortedInsideTheirEvents) {
   TestServer server;
   server.start();

@@ -33,6 +33,7 @@ class FakeTransport final : public Transport {
   void request_flush() override { flush_wanted = true; }
   void pause_reading() override { paused = true; }
   void resume_reading() override { paused = false; }
+  void end_output() override {}
   void close_after_flush() override {
     if (session != nullptr) session->before_flush();
     closing = true;

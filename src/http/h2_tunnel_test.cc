@@ -39,7 +39,26 @@ TEST(H2Tunnel, CarriesBytesBothWays) {
   EXPECT_TRUE(exchange.completed);
 }
 
-// --- lifetime ---
+TEST(H2Tunnel, AnAbortTellsWhetherOurEndWasSaid) {
+  for (const bool ended : {false, true}) {
+    SCOPED_TRACE(ended);
+    TestServer server;
+    server.start();
+    server.feed(
+        headers(1, with({{":protocol", "websocket"}}, replaced(get("/chat"), ":method", "CONNECT")), kEndHeaders));
+    ServerExchange& exchange = server.only();
+    ResponseHead switching;
+    switching.status = 101;
+    exchange.stream->open_tunnel(switching);
+    if (ended) exchange.stream->send_body("bye", End::yes);
+    server.transport.flush();
+    exchange.stream->abort();
+    const auto frames = parse_frames(server.transport.flush());
+    const RawFrame* reset = find_frame(frames, NGHTTP2_RST_STREAM, 1);
+    ASSERT_NE(reset, nullptr);
+    EXPECT_EQ(reset->word(0), ended ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
+  }
+}
 
 }  // namespace
 }  // namespace gatehouse::http

@@ -122,7 +122,7 @@ void Http1Client::send_head(const RequestHead& head, End end) {
 void Http1Client::send_body(std::string_view data, End end) {
   if (state_ == State::tunnel) {
     transport_.write(data);
-    if (end == End::yes) early_end_ = true, transport_.close_after_flush();
+    if (end == End::yes) early_end_ = true, transport_.end_output();
     return;
   }
   if ((state_ != State::head && state_ != State::body) || request_sent_) return;
@@ -295,7 +295,7 @@ bool Http1Client::open_tunnel(const ResponseHead& head) {
   events_->on_response(head, End::no);
   if (state_ != State::tunnel) return false;
   if (early_end_) {
-    transport_.close_after_flush();
+    transport_.end_output();
   } else if (early.size() >= kLowWater && transport_.buffered() < kLowWater) {
     events_->on_drained();  // the kernel took at once what the sender may be waiting for
   }

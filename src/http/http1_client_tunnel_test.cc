@@ -121,12 +121,14 @@ TEST_F(Http1ClientTunnelTest, ARequestWithContentIsNoUpgrade) {
   EXPECT_EQ(response->failure.reason, Reason::bad_upgrade);
 }
 
-TEST_F(Http1ClientTunnelTest, OurHalfCloseEndsIt) {
+TEST_F(Http1ClientTunnelTest, OurHalfCloseLeavesTheirsOpen) {
   upgrade();
   transport->peer_sends(kSwitching);
   stream->send_body("bye", End::yes);
   transport->turn();
-  EXPECT_TRUE(transport->closing());
+  EXPECT_TRUE(transport->half_closed());
+  transport->peer_sends("the last word");
+  EXPECT_EQ(response->body, "the last word") << "only our half is closed";
   transport->peer_resets();
   EXPECT_TRUE(response->ended);
   EXPECT_FALSE(response->failed);
@@ -135,7 +137,7 @@ TEST_F(Http1ClientTunnelTest, OurHalfCloseEndsIt) {
   upgrade();
   stream->send_body("bye", End::yes);
   transport->peer_sends(kSwitching);
-  EXPECT_TRUE(transport->closing());
+  EXPECT_TRUE(transport->half_closed());
   EXPECT_TRUE(transport->take().ends_with("bye"));
 }
 

@@ -206,6 +206,7 @@ void Http1Server::deliver_early() {
     static const Fields kNone;
     eof_told_ = true;
     events_->on_request_end(kNone);
+    if (out_ == Out::half) response_done();
   }
 }
 

@@ -63,7 +63,10 @@ void Http1Server::send_head(const ResponseHead& head, End end) {
 void Http1Server::send_body(std::string_view data, End end) {
   if (out_ == Out::tunnel) {
     if (!data.empty()) send(data);
-    if (end == End::yes) response_done();
+    if (end == End::no) return;
+    out_ = Out::half;
+    transport_.end_output();
+    if (eof_told_) response_done();
     return;
   }
   if (out_ != Out::body) return;

@@ -54,7 +54,8 @@ class Http1Server final : public Session, public ServerStream {
  private:
   // Where the request is. `abandoned`: answered before its end, and what still comes of it is thrown away.
   enum class In : std::uint8_t { head, body, done, abandoned, tunnel, closed };
-  enum class Out : std::uint8_t { idle, waiting, body, done, tunnel };  // where the response is
+  // Where the response is. `half`: our half of the tunnel is closed, and the client's not yet.
+  enum class Out : std::uint8_t { idle, waiting, body, done, tunnel, half };
 
   void consume(std::string_view& data);
   void consume_kept();

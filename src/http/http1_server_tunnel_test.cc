@@ -53,6 +53,8 @@ TEST_F(Http1ServerTunnelTest, BytesBothWays) {
   request.stream->send_body("bye", End::yes);
   transport->turn();
   EXPECT_EQ(transport->take(), "bye");
+  EXPECT_FALSE(request.complete);
+  transport->peer_ends();
   EXPECT_TRUE(request.complete);
   EXPECT_TRUE(transport->closing());
 }
@@ -98,6 +100,22 @@ TEST_F(Http1ServerTunnelTest, TheClientsHalfCloseIsPassedOn) {
     EXPECT_EQ(transport->take(), kSwitching + "rest");
     EXPECT_TRUE(request.complete);
   }
+}
+
+TEST_F(Http1ServerTunnelTest, OurHalfCloseLeavesTheirsOpen) {
+  transport->peer_sends(kUpgrade);
+  open();
+  RecordedRequest& request = sink.last();
+  request.stream->send_body("bye", End::yes);
+  transport->turn();
+  EXPECT_TRUE(transport->half_closed());
+  EXPECT_FALSE(transport->closing());
+  EXPECT_FALSE(request.complete);
+  transport->peer_sends("the last word");
+  EXPECT_EQ(request.body, "the last word");
+  transport->peer_ends();
+  EXPECT_TRUE(request.complete);
+  EXPECT_TRUE(transport->closing());
 }
 
 TEST_F(Http1ServerTunnelTest, AClientThatDoesNotReadItsTunnel) {

@@ -90,7 +90,8 @@ class ServerStream {
   virtual void send_body(std::string_view data, End end) = 0;
   virtual void send_trailers(const Fields& trailers) = 0;  // ends the response
   // Answers an Upgrade with 101 (HTTP/1) or an extended CONNECT with 200 (HTTP/2); from now on `send_body` and
-  // `on_body` carry raw bytes. End::yes in `send_body` closes our half.
+  // `on_body` carry raw bytes. End::yes in `send_body` closes our half, and theirs stays open: `on_complete` comes when
+  // both are closed, however long that takes.
   virtual void open_tunnel(const ResponseHead& head) = 0;
   // Gives the exchange up: RST_STREAM, or the connection is closed. No further event comes.
   virtual void abort() = 0;
@@ -154,8 +155,8 @@ class ClientStreamEvents {
 
 class ClientStream {
  public:
-  // `head.fields` must be canonical: the codec adds only framing. `tunnel`: send as an Upgrade of `upgrade` fields
-  // present.
+  // `head.fields` must be canonical: the codec adds only framing. With an `upgrade` field (HTTP/1) or a `protocol`
+  // (HTTP/2) it asks for a tunnel; in one, End::yes in `send_body` closes our half, and the upstream's end ends it all.
   virtual void send_head(const RequestHead& head, End end) = 0;
   virtual void send_body(std::string_view data, End end) = 0;
   virtual void send_trailers(const Fields& trailers) = 0;

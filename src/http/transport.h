@@ -23,6 +23,8 @@ class Transport {
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;
   virtual void close_after_flush() = 0;  // half-closes once all is written, then waits briefly for the peer (lingering)
+  // Half-closes once all is written, and reading goes on; what is written after it is lost.
+  virtual void end_output() = 0;
   virtual void close_now() = 0;
   // One timer, re-armed by each call; zero cancels it. Calls `Session::on_deadline`.
   virtual void set_deadline(Duration after) = 0;

@@ -249,3 +249,6 @@ def test_tunnels_are_counted(gatehouse, echo):
     wire.eventually(lambda: gate.metric("gatehouse_connections", listener="public") <= 1)
     status = gate.command("status", "--json")
     assert status.returncode == 0 and json.loads(status.stdout)
+
+
+

@@ -107,6 +107,7 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   replayable_ = true;
   endpoint_ = nullptr;
   match_ = {};
+  extended_connect_ = !head.protocol.empty();
 
   Request& request = *request_;
   const http::CanonicalOptions options = snapshot_->router.canonical_options(*request.listener);
@@ -127,6 +128,8 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
     respond(http::reason_status(reason), http::reason_code(reason));
     return;
   }
+  // To routes and layers a WebSocket is the same whatever carries it: RFC 8441's CONNECT is the GET of RFC 6455.
+  if (extended_connect_) request.message.method = "GET", request.message.content_length.reset();
   record_.host = request.message.authority;
   record_.path = request.message.path;
   match_ = snapshot_->router.match(request.message, arena_);
@@ -218,6 +221,11 @@ void Exchange::on_timer(net::Timer&) {
     run_layers();
     return;
   }
+  if (state_ == State::ending) {
+    std::exchange(down_, nullptr)->abort();
+    finish();
+    return;
+  }
   if (state_ == State::queued) {
     shard_.pool().stop_waiting(turn_);
     attempt_refused(telemetry::Layer::upstream, 503, "upstream.queue_timeout");
@@ -288,6 +296,11 @@ void Exchange::request_body(std::string_view data) {
       break;
     case State::waiting:
     case State::relaying:
+      if (tunnel_wanted_) {  // for the tunnel, if there will be one: only then may it leave
+        body_.append(data);
+        if (body_.size() >= kQueuedBytesMax && !body_paused_) down_->pause_reading(), body_paused_ = true;
+        break;
+      }
       if (up_ == nullptr) break;  // the answer is complete, or about to be ours: the rest is for nobody
       if (replayable_) {
         if (body_.size() + data.size() <= kReplayBytesMax && state_ == State::waiting) {
@@ -319,6 +332,7 @@ void Exchange::request_body(std::string_view data) {
       }
       break;
     }
+    case State::ending:
     case State::answered:
     case State::idle: break;
   }
@@ -330,6 +344,7 @@ void Exchange::request_end(const http::Fields& trailers) {
     if (up_ != nullptr) up_->send_body({}, http::End::yes);
     return;
   }
+  if (tunnel_wanted_) return;
   for (const http::Field& field : trailers) trailers_.add(arena_.copy(field.name), arena_.copy(field.value));
   if (up_ == nullptr || request_sent_) return;
   request_sent_ = true;

@@ -64,8 +64,9 @@ class Exchange final : private net::Timer::Handler {
     void on_turn(Endpoint* idle) override { x.turn_came(idle); }
     Exchange& x;
   };
-  // queued: for one of the upstream's connections; waiting: for its answer
-  enum class State : std::uint8_t { idle, deciding, parked, queued, waiting, relaying, tunnel, answered };
+  // queued: for one of the upstream's connections; waiting: for its answer; ending: our half of the tunnel is closed,
+  // and the client has a moment to close its own
+  enum class State : std::uint8_t { idle, deciding, parked, queued, waiting, relaying, tunnel, ending, answered };
 
   // exchange.cc: the request and its verdict
   void open_record(const http::ConnectionInfo& connection, const http::RequestHead& head);
@@ -105,6 +106,8 @@ class Exchange final : private net::Timer::Handler {
 
   // exchange_tunnel.cc
   bool prepare_tunnel();
+  void shape_tunnel_head();
+  void tunnel_over();
   void open_tunnel(const http::ResponseHead& head);
   void tunnel_failed(std::uint16_t close_code);
   bool upgrade_is_good(const http::ResponseHead& upstream, bool& deflate);
@@ -142,7 +145,7 @@ class Exchange final : private net::Timer::Handler {
   http::RequestHead upstream_head_;
   std::string body_;  // request content that waits for the upstream, or is kept for a retry
   bool request_ended_ = false, request_sent_ = false, replayable_ = true, body_paused_ = false, tunnel_wanted_ = false,
-       mirror_wanted_ = false;
+       extended_connect_ = false, mirror_wanted_ = false;
   http::Fields trailers_;
 
   // the attempt

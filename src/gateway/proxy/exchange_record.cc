@@ -24,7 +24,7 @@ void Exchange::downstream_abort(http::Reason reason) {
     note(telemetry::Layer::http, Verdict::deny, http::reason_code(reason), {});
     if (status_sent_ == 0) status_sent_ = http::reason_status(reason);
     snapshot_->penalties->record_attack(request_->client_ip, http::reason_code(reason));
-  } else if (state_ == State::tunnel) {
+  } else if (state_ == State::tunnel || state_ == State::ending) {
     // The usual end of a tunnel.
   } else {
     record_.reason = record_.reason.empty() ? "client.closed" : record_.reason;

@@ -1,10 +1,16 @@
 // Exchanges that leave HTTP behind: WebSocket tunnels.
 
+#include <array>
+
+#include "codec/base64.h"
+#include "crypto/random.h"
 #include "gateway/proxy/exchange.h"
 #include "gateway/server/shard.h"
 
 namespace gatehouse::gateway {
 namespace {
+
+constexpr Duration kTunnelEnd = std::chrono::seconds(2);  // as long as a closing connection lingers
 
 bool is_websocket(std::string_view upgrade) noexcept { return http::equals_ignoring_case(upgrade, "websocket"); }
 
@@ -13,34 +19,56 @@ bool is_websocket(std::string_view upgrade) noexcept { return http::equals_ignor
 // A request to leave HTTP behind: only for what the route allows, otherwise it is an ordinary request (RFC 9110 §7.8).
 bool Exchange::prepare_tunnel() {
   Request& request = *request_;
-  const bool extended_connect = !request.message.protocol.empty();
-  if (request.message.upgrade.empty() && !extended_connect) return true;
-  const std::string_view protocol = extended_connect ? request.message.protocol : request.message.upgrade;
+  if (request.message.upgrade.empty() && !extended_connect_) return true;
+  const std::string_view protocol = extended_connect_ ? request.message.protocol : request.message.upgrade;
   if (!request.route->websocket.enabled || !is_websocket(protocol)) {
-    if (!extended_connect) return true;
+    if (!extended_connect_) return true;
     note(telemetry::Layer::http, Verdict::deny, http::reason_code(http::Reason::upgrade_not_allowed), {});
-    respond(400, http::reason_code(http::Reason::upgrade_not_allowed));
+    respond(is_websocket(protocol) ? 400 : 501, http::reason_code(http::Reason::upgrade_not_allowed));
     return false;
   }
-  const http::HandshakeStatus handshake =
-      http::check_handshake(request.message.method, protocol, request.message.fields);
-  if (!extended_connect && handshake != http::HandshakeStatus::ok) {
+  http::Fields& fields = request.message.fields;
+  if (extended_connect_) {  // RFC 8441 §5: it has no key; ours is for the upstream
+    std::array<std::uint8_t, 16> key;
+    crypto::random_bytes(key);
+    fields.set("sec-websocket-key",
+               arena_.copy(codec::base64_encode({reinterpret_cast<const char*>(key.data()), key.size()})));
+    fields.remove("content-length");
+  }
+  const http::HandshakeStatus handshake = http::check_handshake(request.message.method, protocol, fields);
+  if (handshake != http::HandshakeStatus::ok) {
+    const bool version = handshake == http::HandshakeStatus::bad_version && !extended_connect_;
     note(telemetry::Layer::http, Verdict::deny, http::reason_code(http::Reason::bad_upgrade), {});
-    respond(handshake == http::HandshakeStatus::bad_version ? 426 : 400, http::reason_code(http::Reason::bad_upgrade));
-    return false;
-  }
-  if (extended_connect) {  // an HTTP/2 tunnel towards an HTTP/1.1 upstream would need a handshake of our own
-    note(telemetry::Layer::http, Verdict::deny, http::reason_code(http::Reason::upgrade_not_allowed), {});
-    respond(501, http::reason_code(http::Reason::upgrade_not_allowed));
+    respond(version ? 426 : 400, http::reason_code(http::Reason::bad_upgrade));
     return false;
   }
   tunnel_wanted_ = true;
   return true;
 }
 
+// An Upgrade to an HTTP/1.1 endpoint, an extended CONNECT to an HTTP/2 one, whatever the client spoke.
+void Exchange::shape_tunnel_head() {
+  http::Fields& fields = upstream_head_.fields;
+  const auto key = request_->message.fields.get("sec-websocket-key");
+  if (endpoint_->config->protocol == UpstreamProtocol::h2) {
+    upstream_head_.method = "CONNECT";
+    upstream_head_.protocol = "websocket";
+    fields.remove("upgrade");
+    fields.remove("sec-websocket-key");
+  } else {
+    upstream_head_.method = "GET";
+    upstream_head_.protocol = {};
+    fields.set("upgrade", "websocket");
+    fields.set("sec-websocket-key", *key);
+  }
+}
+
 bool Exchange::upgrade_is_good(const http::ResponseHead& upstream, bool& deflate) {
-  const auto key = upstream_head_.fields.get("sec-websocket-key");
-  if (!key || !http::accept_matches(*key, upstream.fields)) return false;
+  if (up_ == nullptr) return false;  // over before it began
+  if (upstream_head_.protocol.empty()) {
+    const auto key = upstream_head_.fields.get("sec-websocket-key");
+    if (!key || !http::accept_matches(*key, upstream.fields)) return false;
+  }
   const auto agreed = http::negotiated_deflate(upstream_head_.fields, upstream.fields);
   deflate = agreed.value_or(false);
   return agreed.has_value();
@@ -55,9 +83,16 @@ void Exchange::open_tunnel(const http::ResponseHead& upstream) {
     return;
   }
   http::ResponseHead head;
-  head.status = upstream.status;
+  head.status = extended_connect_ ? 200 : 101;
   for (const http::Field& field : upstream.fields) {
-    if (!http::is_hop_by_hop(field.name) || field.name == "upgrade") head.fields.add(field.name, field.value);
+    if (http::is_hop_by_hop(field.name) || field.name == "content-length" || field.name == "sec-websocket-accept")
+      continue;
+    head.fields.add(field.name, field.value);
+  }
+  if (!extended_connect_) {
+    head.fields.add("upgrade", "websocket");
+    head.fields.add("sec-websocket-accept",
+                    arena_.copy(http::handshake_accept(*request_->message.fields.get("sec-websocket-key"))));
   }
   head.fields.set("x-request-id", record_.request_id);
   const WebSocketConfig& limits = request_->route->websocket;
@@ -68,8 +103,24 @@ void Exchange::open_tunnel(const http::ResponseHead& upstream) {
   response_begun_ = true;
   admission_.release();  // a bound on requests is no bound on tunnels: those count as connections
   down_->open_tunnel(head);
-  if (body_paused_ && down_ != nullptr) body_paused_ = false, down_->resume_reading();
   arm_timer();
+  // HTTP/2 brings bytes of the tunnel before it is open; HTTP/1.1's codec keeps them for afterwards.
+  const std::string early = std::exchange(body_, {});
+  if (!early.empty()) {
+    bytes_in_ -= early.size();  // counted when they came
+    request_body(early);
+  }
+  if (state_ != State::tunnel || up_ == nullptr) return;
+  if (extended_connect_ && request_ended_) up_->send_body({}, http::End::yes);
+  if (body_paused_ && down_ != nullptr) body_paused_ = false, down_->resume_reading();
+}
+
+// The upstream's end, or ours: what the client still says is for nobody.
+void Exchange::tunnel_over() {
+  state_ = State::ending;
+  shard_.loop().arm(timer_, kTunnelEnd);
+  if (body_paused_) body_paused_ = false, down_->resume_reading();  // to see its end
+  down_->send_body({}, http::End::yes);
 }
 
 // A peer broke the protocol inside the tunnel, or its bounds. The client is told with a close frame where one fits in.
@@ -78,11 +129,10 @@ void Exchange::tunnel_failed(std::uint16_t close_code) {
        close_code == http::WebSocketInspector::kProtocolError ? "websocket.protocol" : "websocket.limit", {});
   if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
   attempt_over(AttemptOutcome::unknown);
-  timer_.cancel();
-  state_ = State::answered;
   std::string frame;
   if (ws_down_->at_frame_boundary()) http::append_close_frame(close_code, false, frame);
-  down_->send_body(frame, http::End::yes);
+  if (!frame.empty()) down_->send_body(frame, http::End::no);
+  if (down_ != nullptr) tunnel_over();
 }
 
 }  // namespace gatehouse::gateway

@@ -98,7 +98,6 @@ void Exchange::build_upstream_head() {
   fields.remove("tracestate");
   if (!trace_.tracestate.empty()) fields.add("tracestate", trace_.tracestate);
   if (message.te_trailers) fields.add("te", "trailers");
-  if (tunnel_wanted_) fields.set("upgrade", "websocket");
   edit_fields(route.request_headers, fields);
 }
 
@@ -156,7 +155,8 @@ void Exchange::try_endpoints(Endpoint* idle) {
   const bool bodyless = request_ended_ && body_.empty() && trailers_.empty();
   request_sent_ = bodyless;
   if (tunnel_wanted_) {
-    up_->send_head(upstream_head_, http::End::yes);
+    shape_tunnel_head();
+    up_->send_head(upstream_head_, upstream_head_.protocol.empty() ? http::End::yes : http::End::no);
   } else {
     up_->send_head(upstream_head_, bodyless ? http::End::yes : http::End::no);
     if (!bodyless) send_kept_body();
@@ -242,6 +242,12 @@ void Exchange::response(const http::ResponseHead& head, http::End end) {
     attempt();
     return;
   }
+  if (extended_connect_ && head.status < 300) {  // to the client a success would be an open tunnel
+    if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
+    attempt_over(AttemptOutcome::error);
+    gateway_error({http::FailureKind::bad_response, http::Reason::bad_upgrade, false, false});
+    return;
+  }
   response_begun_ = true;
   state_ = State::relaying;
   body_ = std::string();
@@ -308,6 +314,11 @@ void Exchange::response_body(std::string_view data) {
 void Exchange::response_end(const http::Fields& trailers) {
   const Spent spent(own_ticks_);
   up_ = nullptr;
+  if (state_ == State::tunnel) {
+    attempt_over(AttemptOutcome::success);
+    tunnel_over();
+    return;
+  }
   timer_.cancel();
   attempt_over(status_sent_ < 500 ? AttemptOutcome::success : AttemptOutcome::error);
   if (encoder_) {
