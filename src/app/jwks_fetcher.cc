@@ -1,10 +1,7 @@
 #include "app/jwks_fetcher.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 
-#include "base/file.h"
 #include "telemetry/log.h"
 
 namespace gatehouse::app {
@@ -30,14 +27,8 @@ bool JwksFetcher::is_url(const std::string& source) {
   return source.starts_with("https://") || source.starts_with("http://");
 }
 
-JwksFetcher::FileStamp JwksFetcher::stamp_of(const std::string& file) {
-  struct stat info;
-  if (::stat(file.c_str(), &info) != 0) return {};
-  return {info.st_ino, static_cast<std::uint64_t>(info.st_size),
-          info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
-}
-
-JwksFetcher::JwksFetcher(const Clock& clock, Fetch fetch, Thread thread) : clock_(clock), fetch_(std::move(fetch)) {
+JwksFetcher::JwksFetcher(const Clock& clock, Fetch fetch, Thread thread, Listener listener)
+    : clock_(clock), fetch_(std::move(fetch)), listener_(std::move(listener)) {
   if (thread == Thread::own) thread_ = std::thread([this] { run(); });
 }
 
@@ -115,8 +106,9 @@ Status JwksFetcher::load_file(IssuerJob& job) {
   job.attempted = true;
   job.stamp = stamp;
   auto text = read_file(job.source, crypto::KeySet::kBytesMax);
-  if (!text) return tl::unexpected(std::move(text.error()));
+  if (!text) return tell(job, false), tl::unexpected(std::move(text.error()));
   auto set = crypto::KeySet::parse(*text, job.algorithms);
+  tell(job, set.has_value());
   if (!set) return tl::unexpected(std::move(set.error()).while_(job.source));
   if (const auto keys = job.keys.lock()) keys->publish(std::move(*set));
   return {};
@@ -125,6 +117,10 @@ Status JwksFetcher::load_file(IssuerJob& job) {
 void JwksFetcher::refresh_file(IssuerJob& job) {
   if (const auto keys = job.keys.lock()) keys->take_wanted();  // a file says by itself when it changes
   if (Status loaded = load_file(job); !loaded) log_failure(job.name, job.source, loaded.error());
+}
+
+void JwksFetcher::tell(const IssuerJob& job, bool good) const {
+  if (listener_) listener_(job.name, good);
 }
 
 void JwksFetcher::refresh_api_keys(FileJob& job) {
@@ -152,6 +148,7 @@ void JwksFetcher::refresh_url(std::size_t index, std::unique_lock<std::mutex>& l
   Result<crypto::KeySet> set = document ? crypto::KeySet::parse(document->text, job->algorithms)
                                         : Result<crypto::KeySet>(tl::unexpected(document.error()));
   lock.lock();
+  tell(*job, set.has_value());
   if (!set) {
     job->pause = job->pause == Duration::zero() ? kFirstPause : std::min(job->pause * 2, kPauseMax);
     job->next = clock_.now() + job->pause;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/result.h"
 #include "gateway/config.h"
 #include "gateway/layers/authentication/api_keys.h"
@@ -40,8 +41,11 @@ class JwksFetcher {
   using Fetch = std::function<Result<FetchedDocument>(const std::string& url)>;
   enum class Thread : bool { none, own };  // without one, `run_due` does the work: for tests
 
+  // Told of every reading of an issuer's keys, by the thread that reads; for the metrics.
+  using Listener = std::function<void(const std::string& issuer, bool good)>;
+
   explicit JwksFetcher(const Clock& clock = SystemClock::instance(), Fetch fetch = fetch_document,
-                       Thread thread = Thread::own);
+                       Thread thread = Thread::own, Listener listener = {});
   ~JwksFetcher();  // waits for a fetch under way
 
   // The keys of a configuration's issuers, in its order. An issuer that stays the same keeps what it has. Files are
@@ -56,12 +60,6 @@ class JwksFetcher {
   Duration run_due();
 
  private:
-  // What tells one version of a file from the next.
-  struct FileStamp {
-    std::uint64_t inode = 0, size = 0;
-    std::int64_t changed_ns = 0;
-    bool operator==(const FileStamp&) const = default;
-  };
   struct IssuerJob {
     std::string source, name;
     crypto::AlgorithmSet algorithms;
@@ -80,8 +78,8 @@ class JwksFetcher {
     MonotonicTime next;
   };
   static bool is_url(const std::string& source);
-  static FileStamp stamp_of(const std::string& file);
 
+  void tell(const IssuerJob& job, bool good) const;
   Status load_file(IssuerJob& job);
   void refresh_url(std::size_t index, std::unique_lock<std::mutex>& lock);
   void refresh_file(IssuerJob& job);
@@ -92,6 +90,7 @@ class JwksFetcher {
 
   const Clock& clock_;
   const Fetch fetch_;
+  const Listener listener_;
   std::mutex mutex_;  // over everything below; not held while fetching
   std::condition_variable changed_;
   std::vector<std::shared_ptr<IssuerJob>> issuers_;

@@ -101,6 +101,13 @@ Status replace_file(const std::string& path, std::string_view bytes, unsigned mo
   return write_beside_and_rename(path, bytes, mode, differs && ::geteuid() == 0 ? &ownership : nullptr);
 }
 
+FileStamp stamp_of(const std::string& path) noexcept {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) return {};
+  return {info.st_ino, static_cast<std::uint64_t>(info.st_size),
+          info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
+}
+
 Status make_private_folder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

@@ -2,6 +2,7 @@
 // Whole small files: configuration, keys, certificates. Control threads only: these calls block.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,14 @@ Status write_file_atomically(const std::string& path, std::string_view bytes, un
 // The same for a file that a service reads under its own user, changed by an administrator's shell: owner and group
 // stay those of the file that is replaced, or become those of its folder; `mode` is for a new file only.
 Status replace_file(const std::string& path, std::string_view bytes, unsigned mode);
+
+// What tells one version of a file from the next; all zero when there is none.
+struct FileStamp {
+  std::uint64_t inode = 0, size = 0;
+  std::int64_t changed_ns = 0;
+  bool operator==(const FileStamp&) const = default;
+};
+FileStamp stamp_of(const std::string& path) noexcept;
 
 // Makes the folder, with those above it, for us alone (0700). Root must be able to set the mode; for anybody else a
 // folder that is there already is good as it is.

@@ -9,6 +9,7 @@
 
 #include "gateway/config.h"
 #include "gateway/count_table.h"
+#include "gateway/layers/authentication/token_cache.h"
 #include "gateway/layers/bans/ban_table.h"
 #include "gateway/layers/penalties/penalty_table.h"
 #include "gateway/layers/rate/rate_table.h"
@@ -56,6 +57,7 @@ class SharedState {
   const BanTable& bans() const noexcept { return *bans_; }
   PenaltyTable& penalties() noexcept { return penalties_; }
   ConnectionTable& connections() noexcept { return connections_; }
+  TokenLookups& token_lookups() noexcept { return token_lookups_; }
   Gauge& parked() noexcept { return parked_; }      // requests held back by penalties
   Gauge& encoders() noexcept { return encoders_; }  // responses being compressed
 
@@ -73,6 +75,7 @@ class SharedState {
   std::unique_ptr<BanTable> bans_;
   PenaltyTable penalties_;
   ConnectionTable connections_;
+  TokenLookups token_lookups_;
   Gauge parked_;
   Gauge encoders_;
 };

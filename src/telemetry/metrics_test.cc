@@ -141,8 +141,8 @@ TEST(Metrics, LabelValuesAreEscaped) {
 TEST(Metrics, LabelsThatJoinToTheSameTextDiffer) {
   Metrics metrics(1);
   ShardMetrics& shard = metrics.shard(0);
-  EXPECT_NE(shard.id(Metric::fail_open, {"ab", "c"}), shard.id(Metric::fail_open, {"a", "bc"}));
-  EXPECT_EQ(shard.id(Metric::fail_open, {"ab", "c"}), metrics.series(Metric::fail_open, {"ab", "c"}));
+  EXPECT_NE(shard.id(Metric::key_refreshes, {"ab", "c"}), shard.id(Metric::key_refreshes, {"a", "bc"}));
+  EXPECT_EQ(shard.id(Metric::key_refreshes, {"ab", "c"}), metrics.series(Metric::key_refreshes, {"ab", "c"}));
 }
 
 TEST(Metrics, GaugesAndCollectors) {

@@ -9,6 +9,7 @@
 
 #include "app/config/load.h"
 #include "app/config/posture.h"
+#include "app/process/privileges.h"
 
 namespace gatehouse::app {
 namespace {
@@ -23,6 +24,8 @@ std::string summary(const std::vector<Diagnostic>& found, const std::string& fil
                      plural(counts[1], "warning"), plural(counts[2], "note"));
 }
 
+std::string becomes(const gateway::Config& config) { return unprivileged_user(config.process.user); }
+
 }  // namespace
 
 CheckReport check(const CheckOptions& options, const Clock& clock, bool colour) {
@@ -31,7 +34,8 @@ CheckReport check(const CheckOptions& options, const Clock& clock, bool colour) 
   LoadOutcome outcome = load_config(options.config_path, std::move(load_options));
   std::vector<Diagnostic>& found = outcome.diagnostics;
   if (outcome.ok()) {
-    std::vector<Diagnostic> posture = judge_posture(outcome, {options.look_at_files, clock});
+    std::vector<Diagnostic> posture = judge_posture(
+        outcome, {options.look_at_files, clock, options.look_at_files ? becomes(*outcome.config) : std::string()});
     found.insert(found.end(), std::make_move_iterator(posture.begin()), std::make_move_iterator(posture.end()));
     sort_by_position(found);
   }

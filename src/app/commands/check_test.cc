@@ -18,6 +18,7 @@ class Check : public testing::Test {
   Check() {
     std::string pattern = (std::filesystem::temp_directory_path() / "gatehouse-check-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
+    std::filesystem::permissions(folder_, std::filesystem::perms(0755));  // root's tests become somebody else
   }
   ~Check() override { std::filesystem::remove_all(folder_); }
 

@@ -19,6 +19,7 @@
 #include "app/commands/doctor_checks.h"
 #include "app/config/posture.h"
 #include "app/config/scalars.h"
+#include "app/process/privileges.h"
 #include "net/socket.h"
 
 namespace gatehouse::app {
@@ -106,10 +107,11 @@ void examine_kernel(std::vector<Examination>& found) {
 void examine_files(const LoadOutcome& outcome, const Clock& clock, std::vector<Examination>& found) {
   // What `check` knows of files, in the doctor's words.
   std::size_t findings = 0;
-  for (const Diagnostic& d : judge_posture(outcome, {true, clock})) {
+  for (const Diagnostic& d : judge_posture(outcome, {true, clock, unprivileged_user(outcome.config->process.user)})) {
     const bool about_files = d.id == "config.tls" || d.id == "tls.expired" || d.id == "tls.expires_soon" ||
-                             d.id == "tls.key_permissions" || d.id == "auth.key_file_permissions" ||
-                             d.id == "file.writable" || d.id == "data_dir.writable";
+                             d.id == "tls.key_permissions" || d.id == "file.unreadable" ||
+                             d.id == "auth.key_file_permissions" || d.id == "file.writable" ||
+                             d.id == "data_dir.writable";
     if (!about_files) continue;
     ++findings;
     found.push_back({"files", d.id, d.severity == Severity::error ? State::bad : State::warning,

@@ -10,11 +10,13 @@
 
 #include "app/config/load.h"
 #include "app/control/access_log_switch.h"
+#include "app/control/ban_store.h"
 #include "app/control/control_plane.h"
 #include "app/control/handover.h"
 #include "app/jwks_fetcher.h"
 #include "app/process/notify.h"
 #include "app/process/privileges.h"
+#include "app/process/readable.h"
 #include "base/file.h"
 #include "telemetry/log.h"
 
@@ -34,6 +36,23 @@ Status prepare_data_dir(const gateway::Config& config, const std::string& user) 
   if (auto made = make_private_folder(config.data_dir); !made)
     return tl::unexpected(std::move(made.error()).while_("data_dir"));
   return hand_over(config.data_dir, user);
+}
+
+void restore_bans_of(const gateway::Config& config, gateway::SharedState& state, const Clock& clock) {
+  const std::string file = ban_file(config.data_dir);
+  if (file.empty()) return;
+  const auto restored = restore_bans(state.bans(), file, clock);
+  if (!restored) {
+    GH_LOG(warn, "bans of before are not restored", {"why", restored.error().message});
+  } else if (*restored > 0) {
+    GH_LOG(info, "bans of before are restored", {"count", *restored});
+  }
+}
+
+void warn_of_unreadable_files(const gateway::Config& config, const std::string& user) {
+  const auto reader = user.empty() ? std::nullopt : file_user(user);
+  if (!reader) return;
+  for (const Unreadable& one : unreadable_files(config, *reader)) GH_LOG(warn, one.message, {"fix", one.remedy});
 }
 
 void say_ready(const RunOptions& options, const ReadyInfo& info) {
@@ -85,6 +104,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
 
   auto state = gateway::SharedState::create(*config, clock);
   if (!state) return give_up(state.error());
+  restore_bans_of(*config, **state, clock);
   telemetry::RecordStore records(shards);
   telemetry::Metrics metrics(shards);
   telemetry::add_process_collector(metrics, GATEHOUSE_VERSION);
@@ -93,7 +113,9 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   if (config->telemetry.access_log.to.starts_with('/')) {
     if (auto given = hand_over(config->telemetry.access_log.to, user); !given) return give_up(given.error());
   }
-  JwksFetcher fetcher(clock);
+  JwksFetcher fetcher(clock, fetch_document, JwksFetcher::Thread::own, [&metrics](const std::string& name, bool good) {
+    metrics.count(telemetry::Metric::key_refreshes, {name, good ? "success" : "failure"});
+  });
   auto gateway =
       gateway::Gateway::create(config, shards,
                                {**state, records, (*access_log)->current(), metrics, clock,
@@ -105,6 +127,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   auto control = ControlPlane::create({**gateway, **state, records, **access_log, metrics, clock}, options.config_path);
   if (!control) return give_up(control.error());
   if (auto opened = (*control)->open_sockets(); !opened) return give_up(opened.error());
+  warn_of_unreadable_files(*config, user);  // still as root, who can look everywhere
   auto privileges = drop_privileges(config->process.user, config->process.sandbox);
   if (!privileges) return give_up(privileges.error());
   (*control)->settle(std::chrono::seconds(2));

@@ -16,6 +16,7 @@ namespace gatehouse::app {
 struct PostureOptions {
   bool look_at_files = true;  // certificates, keys, permissions
   const Clock& clock = SystemClock::instance();
+  std::string becomes{};  // the user that the process will be after its start; empty: who it is
 };
 
 // `outcome` must be ok. In the order of the file.

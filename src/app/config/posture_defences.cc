@@ -7,6 +7,7 @@
 #include "app/config/posture_findings.h"
 #include "app/config/scalars.h"
 #include "app/config/table.h"
+#include "app/process/readable.h"
 #include "crypto/tls.h"
 #include "crypto/x509.h"
 
@@ -210,8 +211,20 @@ void judge_defences(Findings& findings) {
                "injection and the like reach your services", "keep another WAF in place until then");
 }
 
+// Started as root, the process becomes somebody else before the first reload.
+void judge_readability(Findings& findings) {
+  const std::string& name = findings.options().becomes;
+  const auto user = name.empty() ? std::nullopt : file_user(name);
+  if (!user) return;
+  for (Unreadable& one : unreadable_files(findings.config(), *user)) {
+    findings.add(Severity::warning, "file.unreadable", one.file.key, std::move(one.message),
+                 "reloads are refused, and a renewed certificate is not taken", std::move(one.remedy));
+  }
+}
+
 void judge_files(Findings& findings) {
   const Config& config = findings.config();
+  judge_readability(findings);
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     if (config.listeners[i].tls) judge_listener_files(findings, i, *config.listeners[i].tls);
   }

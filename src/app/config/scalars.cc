@@ -13,6 +13,8 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "app/process/readable.h"
+
 namespace gatehouse::app {
 namespace {
 
@@ -96,15 +98,19 @@ class NumberKind final : public AnyKind {
   double min_, max_;
 };
 
+std::string permission_hint(const std::string& file) {
+  const std::string remedy = remedy_for(file);
+  return remedy.empty() ? "check owner and permissions" : remedy;
+}
+
 Parsed check_readable(Reader& reader, const std::string& file) {
   if (!reader.options().check_files) return std::nullopt;
   std::error_code code;
   if (std::filesystem::is_directory(file, code)) return Refusal{fmt::format("{} is a folder, not a file", file), {}};
   if (access(file.c_str(), R_OK) == 0) return std::nullopt;
   const int error = errno;
-  return Refusal{
-      fmt::format("cannot read {}: {}", file, strerror(error)),
-      error == ENOENT ? "relative paths start at the configuration file's folder" : "check owner and permissions"};
+  return Refusal{fmt::format("cannot read {}: {}", file, strerror(error)),
+                 error == ENOENT ? "relative paths start at the configuration file's folder" : permission_hint(file)};
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "app/config/documents.h"
 #include "app/control/control_plane.h"
 #include "gateway/layers/bans/ban_table.h"
+#include "telemetry/log.h"
 
 namespace gatehouse::app {
 
@@ -150,6 +151,15 @@ void ControlPlane::collect(telemetry::MetricSamples& samples) {
   samples.add(Metric::bans_active, {},
               static_cast<double>(parts_.state.bans().size() + snapshot->config->bans.deny.size()));
   samples.add(Metric::parked_connections, {}, parts_.state.parked().count());
+  samples.add(Metric::bans, {"penalty"}, static_cast<double>(parts_.state.bans().repeated()));
+  samples.add(Metric::token_cache, {"hit"}, static_cast<double>(parts_.state.token_lookups().hits.total()));
+  samples.add(Metric::token_cache, {"miss"}, static_cast<double>(parts_.state.token_lookups().misses.total()));
+  samples.add(Metric::rate_evictions, {}, static_cast<double>(parts_.state.rate().live_evictions()));
+  for (const CertificateWatch::Certificate& certificate : certificates_.certificates()) {
+    const auto seconds = std::chrono::duration<double>(certificate.expires.time_since_epoch()).count();
+    samples.add(Metric::certificate_expiry, {certificate.served.listener, certificate.served.file}, seconds);
+  }
+  samples.add(Metric::log_lost, {}, static_cast<double>(telemetry::Log::instance().lost()));
   const telemetry::AccessLogCounters log = parts_.access_log.counters();
   samples.add(Metric::access_log_dropped, {}, static_cast<double>(log.lines_dropped));
   samples.add(Metric::access_log_bytes, {}, static_cast<double>(log.bytes_written));

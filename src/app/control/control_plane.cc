@@ -4,6 +4,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "app/control/ban_store.h"
 #include "app/control/handover.h"
 #include "app/process/notify.h"
 #include "telemetry/log.h"
@@ -16,7 +17,12 @@ ControlPlane::ControlPlane(ControlPlaneParts parts, std::string config_file)
       started_with_(parts.gateway.snapshot()->config),
       metrics_page_(std::make_unique<admin::MetricsService>(parts.metrics)),
       metrics_sink_(std::make_unique<admin::ServiceSink>(*metrics_page_)),
-      started_(parts.clock.wall()) {}
+      started_(parts.clock.wall()),
+      certificates_(parts.clock),
+      bans_saved_(parts.state.bans().revision()) {
+  const auto snapshot = parts_.gateway.snapshot();
+  note_certificates(CertificateWatch::look(*snapshot->config, snapshot->certificates));
+}
 
 ControlPlane::~ControlPlane() {
   if (loop_) {
@@ -108,6 +114,7 @@ int ControlPlane::run() {
   serving_ = true;
   loop_->arm(tick_, std::chrono::seconds(1));
   loop_->run();
+  save_bans_if_changed();
   return exit_code_;
 }
 
@@ -133,6 +140,7 @@ void ControlPlane::on_io(std::uint32_t) {
   ::close(std::exchange(successor_fd_, -1));
   if (got > 0) {
     GH_LOG(info, "the new program serves; draining");
+    succeeded_ = true;
     begin_drain();
   } else {
     GH_LOG(error, "the new program did not start; going on");
@@ -160,12 +168,14 @@ void ControlPlane::on_signal(int signal) {
 void ControlPlane::begin_drain() {
   if (std::exchange(draining_, true)) return;
   notify_supervisor("STOPPING=1");
+  save_bans_if_changed();
   const Duration deadline = parts_.gateway.snapshot()->config->process.drain_timeout;
   parts_.gateway.drain(deadline, [this] { loop_->stop(); });
 }
 
 void ControlPlane::replace_program() {
   if (successor_fd_ >= 0 || draining_) return;
+  save_bans_if_changed();
   auto begun = begin_handover(parts_.gateway.sockets());
   if (!begun) {
     GH_LOG(error, "cannot start the new program", {"why", begun.error().message});
@@ -176,6 +186,47 @@ void ControlPlane::replace_program() {
   if (auto token = loop_->add(successor_fd_, EPOLLIN | EPOLLRDHUP, *this)) successor_token_ = *token;
 }
 
-void ControlPlane::on_timer(net::Timer&) { loop_->arm(tick_, std::chrono::seconds(1)); }
+void ControlPlane::on_timer(net::Timer&) {
+  loop_->arm(tick_, std::chrono::seconds(1));
+  if (draining_) return;
+  save_bans_if_changed();
+  if (certificates_.due(*parts_.gateway.snapshot()->config)) read_certificates_again();
+  for (const CertificateWatch::Certificate& one : certificates_.ending()) {
+    const auto left = std::chrono::duration_cast<std::chrono::hours>(one.expires - parts_.clock.wall()).count();
+    GH_LOG(warn, "a certificate is about to end", {"listener", one.served.listener}, {"file", one.served.file},
+           {"hours_left", left});
+  }
+}
+
+void ControlPlane::note_certificates(CertificateWatch::Stamps stamps) {
+  const auto snapshot = parts_.gateway.snapshot();
+  certificates_.loaded(*snapshot->config, snapshot->certificates, std::move(stamps));
+}
+
+// The same configuration compiled anew: nothing but what its files hold is different.
+void ControlPlane::read_certificates_again() {
+  const auto current = parts_.gateway.snapshot();
+  auto stamps = CertificateWatch::look(*current->config, current->certificates);
+  const Status done = parts_.gateway.reload(current->config);
+  parts_.metrics.count(telemetry::Metric::certificate_reloads, {done ? "applied" : "failed"});
+  if (!done) {
+    certificates_.failed(std::move(stamps));
+    GH_LOG(error, "changed certificates cannot be used; the last good ones stay", {"why", done.error().message});
+    return;
+  }
+  note_certificates(std::move(stamps));
+  watch_upstreams();
+  GH_LOG(info, "certificates read again", {"generation", parts_.gateway.snapshot()->generation});
+}
+
+// A ban that is lost with a crash within the last second is no loss.
+void ControlPlane::save_bans_if_changed() {
+  const std::string file = ban_file(parts_.gateway.snapshot()->config->data_dir);
+  const std::uint64_t revision = parts_.state.bans().revision();
+  if (file.empty() || revision == bans_saved_ || succeeded_) return;
+  bans_saved_ = revision;
+  if (auto saved = save_bans(parts_.state.bans(), file); !saved)
+    GH_LOG(error, "bans are not kept on disk", {"why", saved.error().message});
+}
 
 }  // namespace gatehouse::app

@@ -13,6 +13,7 @@
 #include "admin/service_sink.h"
 #include "app/commands/run.h"
 #include "app/control/access_log_switch.h"
+#include "app/control/certificate_watch.h"
 #include "app/control/control_listener.h"
 #include "gateway/server/gateway.h"
 #include "gateway/upstream/discovery.h"
@@ -76,6 +77,9 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   admin::ReloadReport apply(std::shared_ptr<const gateway::Config> config);
   Result<std::unique_ptr<ControlListener>> open_metrics(const gateway::Config& config);
   void watch_upstreams();
+  void note_certificates(CertificateWatch::Stamps stamps);
+  void read_certificates_again();
+  void save_bans_if_changed();
   void collect(telemetry::MetricSamples& samples);
 
   ControlPlaneParts parts_;
@@ -96,9 +100,12 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   std::optional<admin::ReloadView> last_reload_;
   std::vector<std::string> needs_restart_;
   WallTime started_;
-  int successor_fd_ = -1;  // the new program says here that it serves
+  CertificateWatch certificates_;
+  std::uint64_t bans_saved_ = 0;  // the revision that is on disk
+  int successor_fd_ = -1;         // the new program says here that it serves
   net::IoToken successor_token_;
   bool serving_ = false, draining_ = false;
+  bool succeeded_ = false;  // the files in data_dir are the new program's
   int exit_code_ = 0;
 };
 

@@ -5,10 +5,30 @@
 #include "app/control/config_difference.h"
 #include "app/control/control_plane.h"
 #include "app/process/notify.h"
+#include "app/process/readable.h"
 #include "base/file.h"
 #include "telemetry/log.h"
 
 namespace gatehouse::app {
+
+namespace {
+
+std::string line_of(const Diagnostic& diagnostic) {
+  return fmt::format("{}:{}:{}: {}{}", diagnostic.file, diagnostic.position.line, diagnostic.position.column,
+                     diagnostic.message, diagnostic.hint.empty() ? "" : fmt::format(" ({})", diagnostic.hint));
+}
+
+// We are no longer root: files that only root can read are the usual reason, and the error names but one of them.
+void add_remedies(const gateway::Config& config, admin::ReloadReport& report) {
+  for (const NeededFile& file : files_of(config)) {
+    const std::string remedy = remedy_for(file.path);
+    if (!remedy.empty())
+      report.errors.push_back(fmt::format("{}: the gateway runs as \"{}\" and cannot read it ({})", file.path,
+                                          own_file_user().name, remedy));
+  }
+}
+
+}  // namespace
 
 admin::ReloadReport ControlPlane::reload(bool dry_run) {
   admin::ReloadReport report;
@@ -16,8 +36,7 @@ admin::ReloadReport ControlPlane::reload(bool dry_run) {
   LoadOutcome outcome = load_config(config_file_);
   for (const Diagnostic& diagnostic : outcome.diagnostics) {
     if (diagnostic.severity != Severity::error) continue;
-    report.errors.push_back(fmt::format("{}:{}:{}: {}", diagnostic.file, diagnostic.position.line,
-                                        diagnostic.position.column, diagnostic.message));
+    report.errors.push_back(line_of(diagnostic));
   }
   if (!outcome.ok()) {
     if (report.errors.empty()) report.errors.push_back(config_file_ + ": invalid");
@@ -30,7 +49,10 @@ admin::ReloadReport ControlPlane::reload(bool dry_run) {
   if (dry_run) {
     report.changes = config_difference(*parts_.gateway.snapshot()->config, *outcome.config);
     report.needs_restart = keys_needing_restart(*started_with_, *outcome.config);
-    if (auto tried = try_out(outcome.config); !tried) report.errors.push_back(tried.error().message);
+    if (auto tried = try_out(outcome.config); !tried) {
+      report.errors.push_back(tried.error().message);
+      add_remedies(*outcome.config, report);
+    }
     return report;
   }
   return apply(outcome.config);
@@ -78,7 +100,9 @@ admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> c
   const auto current = parts_.gateway.snapshot();
   report.changes = config_difference(*current->config, *config);
   report.needs_restart = keys_needing_restart(*started_with_, *config);
+  const auto wanted = config;
   auto prepared = prepare(*config);
+  auto stamps = CertificateWatch::look(*config, current->certificates);
   const Status reloaded = prepared ? parts_.gateway.reload(std::move(config)) : tl::unexpected(prepared.error());
   if (reloaded) {
     before_ = current->config;
@@ -86,6 +110,7 @@ admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> c
     if (prepared->access_log) parts_.access_log.replace(std::move(prepared->access_log), parts_.gateway, *loop_);
     if (prepared->metrics_change) metrics_listener_ = std::move(prepared->metrics);
     watch_upstreams();
+    note_certificates(std::move(stamps));
     needs_restart_ = report.needs_restart;
     parts_.metrics.count(telemetry::Metric::config_reloads, {"applied"});
     GH_LOG(info, "configuration reloaded", {"generation", parts_.gateway.snapshot()->generation},
@@ -93,6 +118,7 @@ admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> c
     for (const std::string& key : needs_restart_) GH_LOG(warn, "a changed key needs a restart", {"key", key});
   } else {
     report.errors.push_back(reloaded.error().message);
+    add_remedies(*wanted, report);
     parts_.metrics.count(telemetry::Metric::config_reloads, {"refused"});
     GH_LOG(error, "reload refused", {"why", reloaded.error().message});
   }

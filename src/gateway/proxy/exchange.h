@@ -39,6 +39,9 @@ class Exchange final : private net::Timer::Handler {
   std::string_view refuse(const http::ConnectionInfo& connection, http::Reason reason,
                           const http::RequestHead* partial);
 
+  // the shard's notes: where it is counted as in progress, and as a tunnel (0: it is none)
+  std::uint32_t active_series = 0, tunnel_series = 0;
+
  private:
   struct Downstream final : http::ServerStreamEvents {
     explicit Downstream(Exchange& exchange) : x(exchange) {}

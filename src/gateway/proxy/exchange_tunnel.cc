@@ -99,6 +99,7 @@ void Exchange::open_tunnel(const http::ResponseHead& upstream) {
   ws_up_.emplace(http::WebSocketInspector::Options{true, deflate, limits.message_bytes, limits.messages_per_second});
   ws_down_.emplace(http::WebSocketInspector::Options{false, deflate, limits.message_bytes, 0});
   state_ = State::tunnel;
+  shard_.tunnel_opened(*this);
   status_sent_ = head.status;
   response_begun_ = true;
   admission_.release();  // a bound on requests is no bound on tunnels: those count as connections

@@ -48,6 +48,7 @@ void Shard::stop() {
 void Shard::apply(std::shared_ptr<const Snapshot> snapshot) {
   loop_->post([this, snapshot = std::move(snapshot)] {
     snapshot_ = snapshot;
+    active_series_.clear();  // a listener may bear another name now
     pool_.retire_all_but(snapshot_->clusters);
   });
 }
@@ -188,7 +189,27 @@ void Shard::on_request(http::ServerStream& stream, const http::RequestHead& head
   }
   Exchange& exchange = *free_.back();
   free_.pop_back();
+  exchange.active_series = active_series(stream.connection().listener);
+  exchange.tunnel_series = 0;
+  metrics_.add(exchange.active_series);
   exchange.begin(stream, head, end);
+}
+
+telemetry::SeriesId Shard::active_series(std::uint32_t listener_id) noexcept {
+  for (const auto& [id, series] : active_series_) {
+    if (id == listener_id) return series;
+  }
+  const auto series = metrics_.id(telemetry::Metric::requests_active, {listener_name(listener_id)});
+  active_series_.emplace_back(listener_id, series);
+  return series;
+}
+
+void Shard::tunnel_opened(Exchange& exchange) noexcept {
+  for (const auto& [id, series] : active_series_) {
+    if (series != exchange.active_series) continue;
+    exchange.tunnel_series = metrics_.id(telemetry::Metric::tunnels_active, {listener_name(id)});
+    metrics_.add(exchange.tunnel_series);
+  }
 }
 
 std::string_view Shard::on_refused(const http::ConnectionInfo& connection, http::Reason reason,
@@ -199,6 +220,8 @@ std::string_view Shard::on_refused(const http::ConnectionInfo& connection, http:
 }
 
 void Shard::recycle(Exchange& exchange) {
+  metrics_.add(exchange.active_series, -1);
+  if (exchange.tunnel_series != 0) metrics_.add(exchange.tunnel_series, -1);
   returned_.push_back(&exchange);
   loop_->defer(reclaim_);
 }

@@ -64,6 +64,7 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   std::uint64_t random() noexcept;
   void recycle(Exchange& exchange);  // after the current batch
   telemetry::Recorder& recorder() noexcept { return recorder_; }
+  void tunnel_opened(Exchange& exchange) noexcept;
 
   // http::RequestSink
   void on_request(http::ServerStream& stream, const http::RequestHead& head, http::End end) override;
@@ -93,6 +94,7 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
     net::Timer timer;
   };
   std::string_view listener_name(std::uint32_t listener_id) const noexcept;
+  telemetry::SeriesId active_series(std::uint32_t listener_id) noexcept;
   void drain_over();
   void check_drained();
 
@@ -114,6 +116,7 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   bool draining_ = false;
   std::uint64_t next_connection_ = 0;
   std::uint64_t random_state_ = 0;
+  std::vector<std::pair<std::uint32_t, telemetry::SeriesId>> active_series_;  // by listener
   http::ResponseHead response_;
   std::string date_;
   std::int64_t date_second_ = -1;

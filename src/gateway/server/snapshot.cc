@@ -62,7 +62,8 @@ Result<crypto::TlsCertificate> issue(const Config& config) {
 }
 
 Result<std::shared_ptr<crypto::TlsServerContext>> server_tls(const ListenerConfig& listener, const Config& config,
-                                                             const SnapshotSources& sources) {
+                                                             const SnapshotSources& sources,
+                                                             std::vector<ServedCertificate>& served) {
   if (!listener.tls) return std::shared_ptr<crypto::TlsServerContext>();
   crypto::TlsServerOptions options;
   for (const TlsCertificateFiles& files : listener.tls->certificates) {
@@ -73,6 +74,7 @@ Result<std::shared_ptr<crypto::TlsServerContext>> server_tls(const ListenerConfi
     } else {
       options.certificates.push_back({files.cert, files.key, files.ocsp});
     }
+    served.push_back({listener.name, options.certificates.back().certificate_file, files.auto_issue});
   }
   options.min_version = listener.tls->min_version_13 ? crypto::TlsVersion::v13 : crypto::TlsVersion::v12;
   options.client_auth = listener.tls->client_auth == ClientAuthMode::required   ? crypto::ClientAuth::required
@@ -103,7 +105,7 @@ Status build_listeners(Snapshot& snapshot, const SnapshotSources& sources) {
     auto options = std::make_shared<http::ServerConnectionOptions>();
     options->http1 = http1_options(listener);
     options->h2 = h2_options(listener);
-    auto tls = server_tls(listener, *snapshot.config, sources);
+    auto tls = server_tls(listener, *snapshot.config, sources, snapshot.certificates);
     if (!tls) return tl::unexpected(tls.error());
     options->tls = std::move(*tls);
     options->proxy_header = listener.proxy_protocol != ProxyProtocol::off;
@@ -160,7 +162,8 @@ void build_layers(Snapshot& snapshot, const SnapshotSources& sources, Credential
   snapshot.penalties = add(std::make_unique<PenaltiesLayer>(config, state, clock, Phase::before_authentication));
   snapshot.layers_without_route = layers.size();
   add(std::make_unique<CorsLayer>(config, state, clock));
-  add(std::make_unique<AuthenticationLayer>(config, std::move(credentials.issuers), std::move(credentials.api_keys)));
+  add(std::make_unique<AuthenticationLayer>(config, std::move(credentials.issuers), std::move(credentials.api_keys),
+                                            &state.token_lookups()));
   auto user_rate = std::make_unique<RateLayer>(config, state, clock, Phase::after_authentication);
   if (!user_rate->empty()) add(std::move(user_rate));
   add(std::make_unique<PenaltiesLayer>(config, state, clock, Phase::after_authentication));

@@ -34,6 +34,12 @@ struct Credentials {
 };
 using CredentialSource = std::function<Result<Credentials>(const Config&)>;
 
+// A certificate that a listener shows, by its file.
+struct ServedCertificate {
+  std::string listener, file;
+  bool issued = false;  // by Gatehouse itself
+};
+
 // What the layers need from outside the configuration. All of it outlives every snapshot.
 struct SnapshotSources {
   SharedState& state;
@@ -72,6 +78,7 @@ struct Snapshot {
   // By listener index.
   std::vector<std::shared_ptr<const http::ServerConnectionOptions>> connection_options;
   std::vector<NetworkMap> trusted_proxies;
+  std::vector<ServedCertificate> certificates;
 
   std::vector<std::unique_ptr<const Layer>> layers;  // in the order in which they decide
   std::size_t layers_without_route = 0;              // the first so many need no route

@@ -70,8 +70,8 @@ std::string_view bearer_token(std::string_view authorization) noexcept {
 }
 
 AuthenticationLayer::AuthenticationLayer(const Config& config, KeySource keys,
-                                         std::shared_ptr<const ApiKeySource> api_keys)
-    : config_(config.authentication), api_keys_(std::move(api_keys)) {
+                                         std::shared_ptr<const ApiKeySource> api_keys, TokenLookups* lookups)
+    : config_(config.authentication), api_keys_(std::move(api_keys)), lookups_(lookups) {
   GH_CHECK(keys.size() == config_.jwt.size());
   GH_CHECK(!config_.api_keys || api_keys_);
   for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -121,6 +121,7 @@ Decision AuthenticationLayer::with_token(Request& request, std::string_view toke
                (request.connection && request.connection->certificate_sha256 == verified.certificate_sha256));
     if (current) verified.principal.unpack(request.arena, request.principal);
   });
+  if (lookups_ != nullptr) (current ? lookups_->hits : lookups_->misses).add();
   return current ? Decision{} : verify(request, token);
 }
 

@@ -22,8 +22,10 @@ namespace gatehouse::gateway {
 
 class AuthenticationLayer final : public Layer {
  public:
-  // `keys` has one entry for each of `config.authentication.jwt`. `api_keys` may be null when none are configured.
-  AuthenticationLayer(const Config& config, KeySource keys, std::shared_ptr<const ApiKeySource> api_keys);
+  // `keys` has one entry for each of `config.authentication.jwt`. `api_keys` may be null when none are configured;
+  // `lookups`, too, and outlives the layer.
+  AuthenticationLayer(const Config& config, KeySource keys, std::shared_ptr<const ApiKeySource> api_keys,
+                      TokenLookups* lookups = nullptr);
 
   telemetry::Layer id() const noexcept override { return telemetry::Layer::authentication; }
   Decision decide(Request& request) const override;
@@ -45,6 +47,7 @@ class AuthenticationLayer final : public Layer {
   const AuthenticationConfig& config_;
   std::vector<Issuer> issuers_;
   std::shared_ptr<const ApiKeySource> api_keys_;
+  TokenLookups* const lookups_;
   std::unique_ptr<TokenCache> cache_;  // its own locks: decide is const and shared
 };
 

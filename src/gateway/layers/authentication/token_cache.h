@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/striped_counter.h"
 #include "gateway/layers/authentication/bounded_cache.h"
 #include "gateway/layers/authentication/principal_record.h"
 
@@ -19,6 +20,11 @@ struct VerifiedToken {
   std::uint64_t key_epoch = 0;  // of that issuer when the token was verified
   WallTime not_before{}, expires{};
   std::string certificate_sha256;  // hexadecimal; the client certificate it is bound to (RFC 8705 §3.1), else empty
+};
+
+// How often a token was known, since the start; outlives the caches of single configurations.
+struct TokenLookups {
+  StripedCounter hits, misses;
 };
 
 class TokenCache {

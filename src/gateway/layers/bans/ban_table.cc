@@ -79,10 +79,12 @@ Duration BanTable::add_repeated(const IpAddress& address, Duration first, Durati
   for (std::uint32_t i = 0; i < level && duration < max; ++i) duration *= 2;
   duration = std::min(duration, std::clamp(max, Duration(1), kLongest));
   put(key, {network, now, now + duration, now + duration + max, level, std::string(reason.substr(0, kReasonMax))});
+  repeated_.fetch_add(1, std::memory_order_relaxed);
   return duration;
 }
 
 void BanTable::put(std::uint64_t key, Entry entry) {
+  revision_.fetch_add(1, std::memory_order_relaxed);
   if (const auto before = entries_.find(key); before != entries_.end()) drop(before);
   if (entries_.size() >= entries_max_) drop(entries_.find(by_forget_.begin()->second));
   const std::uint64_t until = word_of(entry.until);
@@ -95,6 +97,7 @@ void BanTable::put(std::uint64_t key, Entry entry) {
 }
 
 void BanTable::drop(Entries::iterator at) {
+  revision_.fetch_add(1, std::memory_order_relaxed);
   words_.update(at->first,
                 [](std::optional<std::uint64_t> word) { return word ? std::optional<std::uint64_t>(0) : word; });
   by_forget_.erase({at->second.forget, at->first});
@@ -135,12 +138,38 @@ std::vector<Ban> BanTable::list() const {
     const std::lock_guard lock(mutex_);
     for (const auto& [key, entry] : entries_) {
       if (entry.until <= now) continue;
-      bans.push_back(
-          {entry.network, wall - (now - entry.since), wall + (entry.until - now), entry.level, entry.reason});
+      bans.push_back({entry.network, wall - (now - entry.since), wall + (entry.until - now), entry.level, entry.reason,
+                      wall + (entry.forget - now)});
     }
   }
   std::sort(bans.begin(), bans.end(), [](const Ban& a, const Ban& b) { return a.until < b.until; });
   return bans;
+}
+
+std::vector<Ban> BanTable::remembered() const {
+  const MonotonicTime now = clock_.now();
+  const WallTime wall = clock_.wall();
+  std::vector<Ban> bans;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [forget, key] : by_forget_) {
+    if (forget <= now) continue;
+    const Entry& entry = entries_.at(key);
+    bans.push_back({entry.network, wall - (now - entry.since), wall + (entry.until - now), entry.level, entry.reason,
+                    wall + (forget - now)});
+  }
+  return bans;
+}
+
+void BanTable::restore(const Ban& ban) {
+  const MonotonicTime now = clock_.now();
+  const WallTime wall = clock_.wall();
+  const auto monotonic = [&](WallTime time) { return now + std::clamp(time - wall, -kLongest, kLongest); };
+  const Network exact{masked(ban.network.base, ban.network.prefix), ban.network.prefix};
+  const MonotonicTime until = std::max(monotonic(ban.until), MonotonicTime(Duration(1)));
+  const std::lock_guard lock(mutex_);
+  forget_until(now);
+  put(key_of(exact.base, exact.prefix), {exact, monotonic(ban.since), until, std::max(until, monotonic(ban.forget)),
+                                         ban.level, ban.reason.substr(0, kReasonMax)});
 }
 
 std::size_t BanTable::size() const {

@@ -28,6 +28,7 @@ struct Ban {
   WallTime since, until;
   std::uint32_t level = 0;  // how many bans came before
   std::string reason;
+  WallTime forget{};  // until when `level` counts
 };
 
 // The network that stands for one address: itself, or its /64.
@@ -51,6 +52,12 @@ class BanTable {
   bool remove(const Network& network);  // false: there was none
   std::vector<Ban> list() const;        // those in force, the soonest to end first
   std::size_t size() const;
+  // All that is known, also what is over and counts for the next time; what will be forgotten first comes first.
+  std::vector<Ban> remembered() const;
+  void restore(const Ban& ban);
+  // Changes with every ban that comes or goes.
+  std::uint64_t revision() const noexcept { return revision_.load(std::memory_order_relaxed); }
+  std::uint64_t repeated() const noexcept { return repeated_.load(std::memory_order_relaxed); }  // by add_repeated
 
  private:
   struct Entry {
@@ -74,6 +81,7 @@ class BanTable {
   std::array<std::atomic<std::uint64_t>, 3> prefixes_{};
   const std::size_t entries_max_;
   const Clock& clock_;
+  std::atomic<std::uint64_t> revision_{0}, repeated_{0};
 
   mutable std::mutex mutex_;
   Entries entries_;
