@@ -8,10 +8,10 @@ namespace gatehouse::telemetry {
 void Recorder::record(const DecisionRecord& record) {
   metrics_.record(record);
   records_.add(shard_, record);
-  if (!log_->enabled()) return;
+  if (!log_.enabled()) return;
   line_.clear();
-  log_->format() == AccessLogFormat::common ? append_common(record, line_) : append_json(record, line_);
-  log_->write(shard_, line_);
+  log_.format() == AccessLogFormat::common ? append_common(record, line_) : append_json(record, line_);
+  log_.write(shard_, line_);
 }
 
 void add_log_collector(Metrics& metrics, std::function<const AccessLog*()> log) {

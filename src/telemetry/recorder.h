@@ -14,11 +14,11 @@ namespace gatehouse::telemetry {
 
 class Recorder {
  public:
-  Recorder(std::size_t shard, Metrics& metrics, RecordStore& records, AccessLog& log) noexcept
-      : shard_(shard), metrics_(metrics.shard(shard)), records_(records), log_(&log) {}
+  Recorder(std::size_t shard, Metrics& metrics, RecordStore& records, AccessLogPort log) noexcept
+      : shard_(shard), metrics_(metrics.shard(shard)), records_(records), log_(log) {}
 
   // A reload may bring another access log.
-  void set_access_log(AccessLog& log) noexcept { log_ = &log; }
+  void use(AccessLogPort log) noexcept { log_ = log; }
   ShardMetrics& metrics() noexcept { return metrics_; }
 
   void record(const DecisionRecord& record);
@@ -27,7 +27,7 @@ class Recorder {
   const std::size_t shard_;
   ShardMetrics& metrics_;
   RecordStore& records_;
-  AccessLog* log_;
+  AccessLogPort log_;
   std::string line_;
 };
 

@@ -76,7 +76,7 @@ void Shard::unlisten(std::uint32_t listener_id) {
 
 void Shard::use(telemetry::AccessLogPort log, std::function<void()> done) {
   loop_->post([this, log, done = std::move(done)] {
-    services_.access_log = log;
+    recorder_.use(log);
     done();
   });
 }
@@ -191,7 +191,7 @@ void Shard::on_request(http::ServerStream& stream, const http::RequestHead& head
   free_.pop_back();
   exchange.active_series = active_series(stream.connection().listener);
   exchange.tunnel_series = 0;
-  metrics_.add(exchange.active_series);
+  metrics().add(exchange.active_series);
   exchange.begin(stream, head, end);
 }
 
@@ -199,7 +199,7 @@ telemetry::SeriesId Shard::active_series(std::uint32_t listener_id) noexcept {
   for (const auto& [id, series] : active_series_) {
     if (id == listener_id) return series;
   }
-  const auto series = metrics_.id(telemetry::Metric::requests_active, {listener_name(listener_id)});
+  const auto series = metrics().id(telemetry::Metric::requests_active, {listener_name(listener_id)});
   active_series_.emplace_back(listener_id, series);
   return series;
 }
@@ -207,8 +207,8 @@ telemetry::SeriesId Shard::active_series(std::uint32_t listener_id) noexcept {
 void Shard::tunnel_opened(Exchange& exchange) noexcept {
   for (const auto& [id, series] : active_series_) {
     if (series != exchange.active_series) continue;
-    exchange.tunnel_series = metrics_.id(telemetry::Metric::tunnels_active, {listener_name(id)});
-    metrics_.add(exchange.tunnel_series);
+    exchange.tunnel_series = metrics().id(telemetry::Metric::tunnels_active, {listener_name(id)});
+    metrics().add(exchange.tunnel_series);
   }
 }
 
@@ -220,8 +220,8 @@ std::string_view Shard::on_refused(const http::ConnectionInfo& connection, http:
 }
 
 void Shard::recycle(Exchange& exchange) {
-  metrics_.add(exchange.active_series, -1);
-  if (exchange.tunnel_series != 0) metrics_.add(exchange.tunnel_series, -1);
+  metrics().add(exchange.active_series, -1);
+  if (exchange.tunnel_series != 0) metrics().add(exchange.tunnel_series, -1);
   returned_.push_back(&exchange);
   loop_->defer(reclaim_);
 }
