@@ -8,6 +8,8 @@
 #include <map>
 #include <mutex>
 
+#include "net/socket.h"
+
 namespace gatehouse::net {
 namespace {
 
@@ -33,6 +35,24 @@ IpAddress ip_of(const sockaddr& address) noexcept {
   const auto& in6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
   std::copy(std::begin(in6.s6_addr), std::end(in6.s6_addr), ip.bytes.begin());
   return ip;
+}
+
+// Whether packets to it could leave this host: connecting a datagram socket looks the route up and sends nothing.
+bool has_route(const IpAddress& ip) noexcept {
+  const SocketAddress address = SocketAddress::tcp(ip, 53);
+  const Fd fd(::socket(address.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) == 0;
+}
+
+// Dense: 0, 1, 2 … in the order of what they were.
+void rank_densely(std::vector<DnsRecord>& records) {
+  std::vector<std::uint32_t> ranks;
+  for (const DnsRecord& record : records) ranks.push_back(record.rank);
+  std::sort(ranks.begin(), ranks.end());
+  ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
+  for (DnsRecord& record : records) {
+    record.rank = static_cast<std::uint32_t>(std::lower_bound(ranks.begin(), ranks.end(), record.rank) - ranks.begin());
+  }
 }
 
 // The smallest TTL among an answer's records, which c-ares does not tell for SRV. RFC 1035 §4.1; zero when malformed.
@@ -258,7 +278,19 @@ void AresResolver::take_addresses(const Key& key, int status, const ares_addrinf
     if (list.size() < kRecordsMax) list.push_back({ip_of(*node->ai_addr)});
     ttl = std::min<Duration>(ttl, std::chrono::seconds(node->ai_ttl));
   }
-  succeed(key, v4.empty() ? std::move(v6) : std::move(v4), ttl);
+  if (!v4.empty() && !v6.empty()) {
+    const auto reaches = [&](const IpAddress& ip) {
+      return options_.has_route ? options_.has_route(ip) : has_route(ip);
+    };
+    const bool by_v4 = reaches(v4.front().ip), by_v6 = reaches(v6.front().ip);
+    if (by_v4 && !by_v6) v6.clear();
+    if (by_v6 && !by_v4) v4.clear();
+  }
+  if (!v4.empty()) {
+    for (DnsRecord& record : v6) record.rank = 1;
+  }
+  v4.insert(v4.end(), v6.begin(), v6.end());
+  succeed(key, std::move(v4), ttl);
 }
 
 void AresResolver::take_service(const Key& key, int status, const unsigned char* message, int length) {
@@ -267,26 +299,25 @@ void AresResolver::take_service(const Key& key, int status, const unsigned char*
   if (status != ARES_SUCCESS) return failed(key, error_of(key.name, status));
   const std::unique_ptr<ares_srv_reply, void (*)(ares_srv_reply*)> owned(
       reply, [](ares_srv_reply* list) { ares_free_data(list); });
-  unsigned best = UINT16_MAX;
+  std::vector<const ares_srv_reply*> targets;
   for (const ares_srv_reply* target = reply; target != nullptr; target = target->next) {
-    best = std::min(best, unsigned{target->priority});
+    const std::string_view host = target->host;
+    if (!host.empty() && host != ".") targets.push_back(target);  // ".": the service is not offered here
   }
+  // Where there are too many, those of the best priorities stay.
+  std::stable_sort(targets.begin(), targets.end(), [](auto* a, auto* b) { return a->priority < b->priority; });
+  if (targets.size() > kTargetsMax) targets.resize(kTargetsMax);
   Entry& entry = entries_[key];
   entry.gathered.clear();
   entry.gathered_ttl = std::chrono::seconds(smallest_ttl(message, length));
   entry.target_error.reset();
   entry.targets_left = 1;  // ours, so that it does not reach zero before all have been asked for
-  std::size_t count = 0;
-  for (const ares_srv_reply* target = reply; target != nullptr && count < kTargetsMax; target = target->next) {
-    const std::string_view host = target->host;
-    if (target->priority != best || host.empty() || host == ".") continue;  // ".": the service is not offered here
-    ++count;
+  for (const ares_srv_reply* target : targets) {
     ++entry.targets_left;
     ares_srv_reply copy = *target;
     copy.next = nullptr;
     copy.host = nullptr;
-    ask({std::string(host), false},
-        [this, key, copy](const Result<DnsAnswer>& answer) { take_target(key, copy, answer); });
+    ask({target->host, false}, [this, key, copy](const Result<DnsAnswer>& answer) { take_target(key, copy, answer); });
   }
   take_target(key, {}, fail(ErrorCode::not_found, fmt::format("resolving {}: not offered", key.name)));
 }
@@ -296,7 +327,8 @@ void AresResolver::take_target(const Key& key, const ares_srv_reply& target, con
   if (answer) {
     for (const DnsRecord& record : answer->records) {
       if (entry.gathered.size() == kRecordsMax) break;
-      entry.gathered.push_back({record.ip, target.port, std::max<std::uint32_t>(1, target.weight)});
+      entry.gathered.push_back({record.ip, target.port, std::max<std::uint32_t>(1, target.weight),
+                                std::uint32_t{target.priority} * 2 + record.rank});
     }
     entry.gathered_ttl = std::min(entry.gathered_ttl, answer->ttl);
   } else if (!entry.target_error || entry.target_error->code == ErrorCode::not_found) {
@@ -310,6 +342,7 @@ void AresResolver::take_target(const Key& key, const ares_srv_reply& target, con
 
 void AresResolver::succeed(const Key& key, std::vector<DnsRecord> records, Duration ttl) {
   if (records.empty()) return failed(key, error_of(key.name, ARES_ENODATA));
+  rank_densely(records);
   std::sort(records.begin(), records.end(),
             [](const DnsRecord& a, const DnsRecord& b) { return std::tie(a.ip, a.port) < std::tie(b.ip, b.port); });
   Entry& entry = entries_[key];

@@ -111,11 +111,12 @@ class ResolverTest : public testing::Test {
     ResolverOptions options;
     options.servers = server_->servers();
     options.tries = 1;
+    options.has_route = [this](const IpAddress& ip) { return ip.is_v4() ? route_v4_ : route_v6_; };
     resolver_ = *Resolver::create(*loop_, options);
     loop_->run_once({});
   }
 
-  // What `start` is told, as text: "192.0.2.1 192.0.2.2:80*3 ttl 60 stale", or the error.
+  // What `start` is told, as text: "192.0.2.1 192.0.2.2:80*3~1 ttl 60 stale" (~: the rank), or the error.
   template <class Start>
   std::string wait(Start start) {
     std::optional<std::string> said;
@@ -127,6 +128,7 @@ class ResolverTest : public testing::Test {
         for (const DnsRecord& record : answer->records) {
           text += record.ip.to_string();
           if (record.port != 0) text += fmt::format(":{}*{}", record.port, record.weight);
+          if (record.rank != 0) text += fmt::format("~{}", record.rank);
           text += " ";
         }
         text += fmt::format("ttl {}", std::chrono::duration_cast<seconds>(answer->ttl).count());
@@ -150,6 +152,7 @@ class ResolverTest : public testing::Test {
   }
 
   FakeClock clock_;
+  bool route_v4_ = true, route_v6_ = true;
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<FakeDnsServer> server_;
   std::unique_ptr<Resolver> resolver_;
@@ -169,8 +172,23 @@ TEST_F(ResolverTest, NamesHaveAddresses) {
   server_->aaaa("both.example", "2001:db8::3", 60);
   EXPECT_EQ(resolve("two.example"), "192.0.2.1 192.0.2.2 ttl 30");
   EXPECT_EQ(resolve("six.example"), "2001:db8::1 ttl 60");
-  EXPECT_EQ(resolve("both.example"), "192.0.2.3 ttl 60");
+  EXPECT_EQ(resolve("both.example"), "192.0.2.3 2001:db8::3~1 ttl 60") << "one family is there for the other";
   EXPECT_EQ(resolve("none.example"), "not found");
+}
+
+TEST_F(ResolverTest, AFamilyWithoutARouteIsLeftOut) {
+  for (const char* name : {"a.example", "b.example", "c.example"}) {
+    server_->a(name, "192.0.2.3", 60);
+    server_->aaaa(name, "2001:db8::3", 60);
+  }
+  server_->aaaa("six.example", "2001:db8::1", 60);
+  route_v6_ = false;
+  EXPECT_EQ(resolve("a.example"), "192.0.2.3 ttl 60");
+  EXPECT_EQ(resolve("six.example"), "2001:db8::1 ttl 60") << "but for the only one there is";
+  route_v4_ = false;
+  EXPECT_EQ(resolve("b.example"), "192.0.2.3 2001:db8::3~1 ttl 60");
+  route_v6_ = true;
+  EXPECT_EQ(resolve("c.example"), "2001:db8::3 ttl 60");
 }
 
 TEST_F(ResolverTest, TimesToLiveAreBounded) {
@@ -238,7 +256,8 @@ TEST_F(ResolverTest, ServicesHaveAddressesAndPorts) {
   server_->a("two.example", "192.0.2.2", 60);
   server_->a("two.example", "192.0.2.3", 60);
   server_->a("backup.example", "192.0.2.9", 60);
-  EXPECT_EQ(resolve_service("_http._tcp.orders.example"), "192.0.2.1:9001*3 192.0.2.2:9002*1 192.0.2.3:9002*1 ttl 20");
+  EXPECT_EQ(resolve_service("_http._tcp.orders.example"),
+            "192.0.2.1:9001*3 192.0.2.2:9002*1 192.0.2.3:9002*1 192.0.2.9:9003*1~1 ttl 20");
   EXPECT_EQ(resolve_service("_http._tcp.none.example"), "not found");
   server_->srv("_off._tcp.example", 0, 0, 0, "", 60);
   EXPECT_EQ(resolve_service("_off._tcp.example"), "not found");

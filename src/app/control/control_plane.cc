@@ -124,7 +124,7 @@ void ControlPlane::watch_upstreams() {
   std::vector<gateway::HealthProber::Service> services;
   for (std::size_t i = 0; i < snapshot->clusters.size(); ++i) {
     const auto& tls = snapshot->upstream_tls[i];
-    services.push_back({snapshot->clusters[i], tls.http1 ? tls.http1 : tls.http2});
+    services.push_back({snapshot->clusters[i], tls.http1, tls.http2});
   }
   prober_->watch(services);
 }

@@ -88,6 +88,24 @@ Endpoint* random_two(const EndpointSet& set, const PickContext& context, const E
   return any_eligible(set, context, eligible);
 }
 
+// How many attempts in flight are too many for a member; shares are of what is available now.
+class LoadBound {
+ public:
+  LoadBound(const EndpointSet& set, const PickContext& context) noexcept : active_(context.active + 1.0) {
+    // A large set is taken for available as a whole: asking all of it would cost more than it is worth.
+    for (const EndpointSet::Member& member : set.members) {
+      if (set.members.size() > Balancer::kScanMax || member.endpoint->available(context.now)) weights_ += member.weight;
+    }
+  }
+  bool reached(const EndpointSet::Member& member) const noexcept {
+    const std::uint32_t load = load_of(member);
+    return load >= Balancer::kLoadFree && load >= Balancer::kLoadFactor * active_ * member.weight / weights_;
+  }
+
+ private:
+  double active_, weights_ = 0;
+};
+
 // Clockwise from the key to the first eligible member's point. The walk is bounded: when nearly all are gone, scanning
 // the members is cheaper.
 Endpoint* on_ring(const EndpointSet& set, const PickContext& context, const Eligible& eligible) noexcept {
@@ -96,11 +114,16 @@ Endpoint* on_ring(const EndpointSet& set, const PickContext& context, const Elig
       std::lower_bound(set.ring.begin(), set.ring.end(), context.hash,
                        [](const EndpointSet::Point& point, std::uint64_t hash) { return point.hash < hash; });
   std::size_t i = static_cast<std::size_t>(at - set.ring.begin());
+  const LoadBound bound(set, context);
+  Endpoint* own = nullptr;
   for (std::size_t step = 0; step < std::min(kStepsMax, set.ring.size()); ++step, ++i) {
     if (i == set.ring.size()) i = 0;
     const EndpointSet::Member& member = set.members[set.ring[i].member];
-    if (eligible(member)) return member.endpoint;
+    if (!eligible(member)) continue;
+    if (!bound.reached(member)) return member.endpoint;
+    if (own == nullptr) own = member.endpoint;
   }
+  if (own != nullptr) return own;  // all are full alike
   for (const EndpointSet::Member& member : set.members) {
     if (eligible(member)) return member.endpoint;
   }
@@ -193,19 +216,41 @@ Endpoint* Balancer::round_robin(const EndpointSet& set, const PickContext& conte
   return any_eligible(set, context, eligible);
 }
 
-Endpoint* Balancer::pick(const EndpointSet& set, const PickContext& context) noexcept {
-  if (set.members.empty()) return nullptr;
-  const Eligible fresh{context};
-  Endpoint* endpoint = nullptr;
-  switch (balance_) {
-    case Balance::round_robin: endpoint = round_robin(set, context); break;
-    case Balance::least_requests: endpoint = least_requests(set, context, fresh); break;
-    case Balance::random_two: endpoint = random_two(set, context, fresh); break;
-    case Balance::hash: endpoint = on_ring(set, context, fresh); break;
+RankedEndpoints RankedEndpoints::build(std::vector<EndpointSet::Member> members, Balance balance) {
+  RankedEndpoints endpoints;
+  std::stable_sort(members.begin(), members.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
+  for (auto at = members.begin(); at != members.end();) {
+    const auto end = std::find_if(at, members.end(), [&](const auto& member) { return member.rank != at->rank; });
+    EndpointSet set = EndpointSet::build({at, end}, balance);
+    endpoints.all.insert(endpoints.all.end(), set.members.begin(), set.members.end());
+    if (!set.members.empty()) endpoints.ranks.push_back(std::move(set));
+    at = end;
   }
-  if (endpoint != nullptr || context.tried.empty()) return endpoint;
+  return endpoints;
+}
+
+Endpoint* Balancer::pick_untried(const EndpointSet& set, const PickContext& context) noexcept {
+  const Eligible fresh{context};
+  switch (balance_) {
+    case Balance::round_robin: return round_robin(set, context);
+    case Balance::least_requests: return least_requests(set, context, fresh);
+    case Balance::random_two: return random_two(set, context, fresh);
+    case Balance::hash: return on_ring(set, context, fresh);
+  }
+  return nullptr;
+}
+
+Endpoint* Balancer::pick(const RankedEndpoints& endpoints, const PickContext& context) noexcept {
+  for (const EndpointSet& set : endpoints.ranks) {
+    if (Endpoint* const endpoint = pick_untried(set, context)) return endpoint;
+  }
+  if (context.tried.empty()) return nullptr;
   const Eligible any{context, true};
-  return balance_ == Balance::hash ? on_ring(set, context, any) : any_eligible(set, context, any);
+  for (const EndpointSet& set : endpoints.ranks) {
+    Endpoint* const endpoint = balance_ == Balance::hash ? on_ring(set, context, any) : any_eligible(set, context, any);
+    if (endpoint != nullptr) return endpoint;
+  }
+  return nullptr;
 }
 
 }  // namespace gatehouse::gateway

@@ -22,7 +22,7 @@ std::string_view bytes_of(const net::SocketAddress& address) noexcept {
 }
 
 bool same(const ResolvedAddress& a, const ResolvedAddress& b) noexcept {
-  return bytes_of(a.address) == bytes_of(b.address) && a.weight == b.weight;
+  return bytes_of(a.address) == bytes_of(b.address) && a.weight == b.weight && a.rank == b.rank;
 }
 
 std::uint32_t combined_weight(std::uint32_t configured, std::uint32_t resolved) noexcept {
@@ -52,7 +52,7 @@ std::string_view reason_code(PickFailure failure) noexcept {
 Cluster::Cluster(ServiceConfig config)
     : config_(std::move(config)),
       balancer_(config_.balance),
-      set_(std::make_unique<const EndpointSet>()),
+      set_(std::make_unique<const RankedEndpoints>()),
       connections_(config_.circuit.connections),
       pending_(config_.circuit.pending),
       requests_(config_.circuit.requests),
@@ -79,9 +79,11 @@ bool Cluster::needs_resolving(const EndpointConfig& endpoint) noexcept {
 
 Pick Cluster::pick(const PickContext& context) noexcept {
   const auto set = set_.read();
-  if (Endpoint* const endpoint = balancer_.pick(*set, context)) [[likely]]
+  PickContext counted = context;
+  counted.active = active_.load(std::memory_order_relaxed);
+  if (Endpoint* const endpoint = balancer_.pick(*set, counted)) [[likely]]
     return {endpoint, PickFailure::none};
-  return {nullptr, set->members.empty() ? PickFailure::no_endpoint : PickFailure::none_available};
+  return {nullptr, set->all.empty() ? PickFailure::no_endpoint : PickFailure::none_available};
 }
 
 Admission Cluster::admit_request(MonotonicTime now) noexcept {
@@ -89,10 +91,14 @@ Admission Cluster::admit_request(MonotonicTime now) noexcept {
   return requests_.admit();
 }
 
-void Cluster::attempt_begun(Endpoint& endpoint) noexcept { endpoint.active.fetch_add(1, std::memory_order_relaxed); }
+void Cluster::attempt_begun(Endpoint& endpoint) noexcept {
+  endpoint.active.fetch_add(1, std::memory_order_relaxed);
+  if (config_.balance == Balance::hash) active_.fetch_add(1, std::memory_order_relaxed);
+}
 
 void Cluster::attempt_ended(Endpoint& endpoint, AttemptOutcome outcome, MonotonicTime now) noexcept {
   endpoint.active.fetch_sub(1, std::memory_order_relaxed);
+  if (config_.balance == Balance::hash) active_.fetch_sub(1, std::memory_order_relaxed);
   endpoint.requests.fetch_add(1, std::memory_order_relaxed);
   switch (outcome) {
     case AttemptOutcome::unknown: return;
@@ -118,11 +124,11 @@ void Cluster::consider_ejection(Endpoint& endpoint, MonotonicTime now) noexcept 
   {
     const auto set = set_.read();
     std::size_t ejected = 0, others = 0;
-    for (const EndpointSet::Member& member : set->members) {
+    for (const EndpointSet::Member& member : set->all) {
       if (member.endpoint->ejected(now)) ++ejected;
       if (member.endpoint != &endpoint && member.endpoint->available(now)) ++others;
     }
-    const std::size_t allowed = std::max<std::size_t>(1, set->members.size() * rule.max_ejected_percent / 100);
+    const std::size_t allowed = std::max<std::size_t>(1, set->all.size() * rule.max_ejected_percent / 100);
     if (ejected < allowed && others != 0 && !endpoint.ejected(now)) {
       // Repeated offences take longer; each ejection's worth of good conduct since takes one back.
       const Duration since = now.time_since_epoch() - Duration(endpoint.ejected_until.load(std::memory_order_relaxed));
@@ -158,10 +164,10 @@ void Cluster::publish() {
     for (const ResolvedAddress& resolved : resolved_[i]) {
       Endpoint* const endpoint = endpoint_for(i, resolved.address);
       if (endpoint == nullptr) continue;
-      members.push_back({endpoint, combined_weight(config_.endpoints[i].weight, resolved.weight)});
+      members.push_back({endpoint, combined_weight(config_.endpoints[i].weight, resolved.weight), resolved.rank});
     }
   }
-  set_.publish(std::make_unique<const EndpointSet>(EndpointSet::build(std::move(members), config_.balance)));
+  set_.publish(std::make_unique<const RankedEndpoints>(RankedEndpoints::build(std::move(members), config_.balance)));
 }
 
 bool Cluster::update(std::size_t index, std::span<const ResolvedAddress> addresses) {
@@ -184,7 +190,7 @@ std::vector<Endpoint*> Cluster::endpoints() const {
   const std::lock_guard lock(mutex_);
   std::vector<Endpoint*> endpoints;
   const auto set = set_.read();
-  for (const EndpointSet::Member& member : set->members) endpoints.push_back(member.endpoint);
+  for (const EndpointSet::Member& member : set->all) endpoints.push_back(member.endpoint);
   return endpoints;
 }
 
@@ -193,10 +199,10 @@ std::vector<EndpointStatus> Cluster::status(MonotonicTime now) const {
   std::vector<EndpointStatus> list;
   const auto set = set_.read();
   for (const auto& endpoint : all_) {
-    const auto member = std::find_if(set->members.begin(), set->members.end(),
+    const auto member = std::find_if(set->all.begin(), set->all.end(),
                                      [&](const EndpointSet::Member& m) { return m.endpoint == endpoint.get(); });
     EndpointStatus status;
-    status.in_service = member != set->members.end();
+    status.in_service = member != set->all.end();
     status.active = endpoint->active.load(std::memory_order_relaxed);
     status.connections = endpoint->connections.load(std::memory_order_relaxed);
     if (!status.in_service && status.active == 0 && status.connections == 0) continue;

@@ -53,6 +53,7 @@ enum class AttemptOutcome : std::uint8_t {
 struct ResolvedAddress {
   net::SocketAddress address;
   std::uint32_t weight = 1;
+  std::uint32_t rank = 0;  // as in net::DnsRecord
 };
 
 class Cluster {
@@ -97,11 +98,12 @@ class Cluster {
 
   const ServiceConfig config_;
   Balancer balancer_;
-  Published<EndpointSet> set_;
+  Published<RankedEndpoints> set_;
   Limit connections_, pending_, requests_;
   ConnectionQueue queue_;
   RetryBudget retry_budget_;
-  std::atomic<bool> ejecting_{false};  // one shard at a time decides; the others don't wait
+  std::atomic<std::uint32_t> active_{0};  // attempts in flight; counted for Balance::hash alone
+  std::atomic<bool> ejecting_{false};     // one shard at a time decides; the others don't wait
   std::atomic<std::uint64_t> dropped_{0};
 
   mutable std::mutex mutex_;  // of what follows

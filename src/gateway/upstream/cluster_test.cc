@@ -136,6 +136,39 @@ TEST(Balance, RandomTwoAvoidsTheBusy) {
   EXPECT_NEAR(counts.at("192.0.2.1:9000"), 1000, 150);  // only when both draws fall on it: 1 in 16
 }
 
+TEST(Balance, HashKeepsAHotKeyFromOverloadingAnEndpoint) {
+  Cluster cluster(service(Balance::hash, {1, 1, 1, 1}));
+  Picker picker(cluster);
+  const std::uint64_t hot = hash_key("hot");
+  Endpoint* const home = picker.pick(hot);
+  std::map<std::string, std::uint32_t> loads;
+  for (int i = 0; i < 400; ++i) {
+    Endpoint* const endpoint = picker.pick(hot);
+    if (i < static_cast<int>(Balancer::kLoadFree)) {
+      EXPECT_EQ(endpoint, home) << "few requests stay together";
+    }
+    cluster.attempt_begun(*endpoint);
+    ++loads[endpoint->name];
+  }
+  for (const auto& [name, load] : loads) EXPECT_LE(load, 400 / 4 * Balancer::kLoadFactor + 1) << name;
+  EXPECT_EQ(loads.size(), 4u);
+  for (Endpoint* endpoint : cluster.endpoints()) {
+    while (endpoint->active > 0) cluster.attempt_ended(*endpoint, AttemptOutcome::success, picker.clock.now());
+  }
+  EXPECT_EQ(picker.pick(hot), home) << "and back, when the load is gone";
+}
+
+TEST(Balance, HashSharesTheBoundByWeightAndByWhatIsAvailable) {
+  Cluster cluster(service(Balance::hash, {3, 1, 1}));
+  Picker picker(cluster);
+  const auto endpoints = cluster.endpoints();
+  endpoints[2]->health = Health::unhealthy;
+  for (int i = 0; i < 400; ++i) cluster.attempt_begun(*picker.pick(hash_key("hot")));
+  EXPECT_EQ(endpoints[2]->active, 0u);
+  EXPECT_LE(endpoints[0]->active, 400 * 0.75 * Balancer::kLoadFactor + 1);
+  EXPECT_LE(endpoints[1]->active, 400 * 0.25 * Balancer::kLoadFactor + 1);
+}
+
 TEST(Balance, HashIsStickyAndMovesOnlyWhatItMust) {
   Cluster all(service(Balance::hash, {1, 1, 1, 1, 1}));
   ServiceConfig without = all.config();
@@ -318,6 +351,59 @@ TEST(Cluster, FollowsItsNames) {
   EXPECT_EQ(cluster.endpoints()[1], before[1]) << "and what comes back is what it was";
   EXPECT_TRUE(cluster.update(1, {}));
   EXPECT_EQ(cluster.endpoints().size(), 1u);
+}
+
+// Two of the best rank, one of the next, one of the last.
+std::vector<ResolvedAddress> ranked() {
+  std::vector<ResolvedAddress> list = addresses({1, 2, 3, 4});
+  list[2].rank = 1, list[3].rank = 2;
+  list[0].weight = 3;
+  return list;
+}
+
+TEST(Cluster, ALaterRankServesOnlyWhileNoneBeforeItIsAvailable) {
+  for (const Balance balance : {Balance::round_robin, Balance::least_requests, Balance::random_two, Balance::hash}) {
+    SCOPED_TRACE(static_cast<int>(balance));
+    ServiceConfig config = service(balance, {});
+    config.endpoints.push_back(endpoint("orders.internal", 80));
+    Cluster cluster(config);
+    cluster.update(0, ranked());
+    Picker picker(cluster);
+    const auto list = cluster.endpoints();
+    ASSERT_EQ(list.size(), 4u);
+    auto counts = picker.count(1000);
+    const auto of_later = [&] { return counts.count("198.51.100.3:80") + counts.count("198.51.100.4:80"); };
+    EXPECT_EQ(of_later(), 0u) << "the best rank alone";
+    if (balance == Balance::round_robin) {
+      EXPECT_EQ(counts.at("198.51.100.1:80"), 750);
+    }
+    list[0]->health = Health::unhealthy;
+    EXPECT_EQ(picker.count(100), (std::map<std::string, int>{{"198.51.100.2:80", 100}}));
+    list[1]->health = Health::unhealthy;
+    EXPECT_EQ(picker.count(100), (std::map<std::string, int>{{"198.51.100.3:80", 100}}));
+    list[2]->health = Health::unhealthy;
+    EXPECT_EQ(picker.count(100), (std::map<std::string, int>{{"198.51.100.4:80", 100}}));
+    list[3]->health = Health::unhealthy;
+    EXPECT_EQ(picker.pick(), nullptr);
+    for (Endpoint* one : list) one->health = Health::healthy;
+    counts = picker.count(100);
+    EXPECT_EQ(of_later(), 0u) << "and back";
+  }
+}
+
+TEST(Cluster, ARetryGoesToTheNextRankBeforeItRepeats) {
+  ServiceConfig config = service(Balance::least_requests, {});
+  config.endpoints.push_back(endpoint("orders.internal", 80));
+  Cluster cluster(config);
+  auto list = addresses({1, 2});
+  list[1].rank = 1;
+  cluster.update(0, list);
+  Picker picker(cluster);
+  const auto endpoints = cluster.endpoints();
+  const Endpoint* tried[] = {endpoints[0]};
+  EXPECT_EQ(picker.pick(0, tried), endpoints[1]) << "the other family of a name, when one leads nowhere";
+  const Endpoint* both[] = {endpoints[0], endpoints[1]};
+  EXPECT_EQ(picker.pick(0, both), endpoints[0]);
 }
 
 TEST(Cluster, KnowsABoundedNumberOfAddresses) {

@@ -40,7 +40,7 @@ class Discovery::Name final : private net::Timer::Handler {
       std::vector<ResolvedAddress> addresses;
       for (const net::DnsRecord& record : answer->records) {
         const std::uint16_t port = config().resolve_srv ? record.port : config().address.port;
-        addresses.push_back({net::SocketAddress::tcp(record.ip, port), record.weight});
+        addresses.push_back({net::SocketAddress::tcp(record.ip, port), record.weight, record.rank});
       }
       cluster_->update(index_, addresses);
       again = std::max(answer->ttl, Duration(std::chrono::seconds(1)));

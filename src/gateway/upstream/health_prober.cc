@@ -22,7 +22,10 @@ class HealthProber::Probe final : private http::ClientStreamEvents,
                                   private net::Timer::Handler {
  public:
   Probe(HealthProber& prober, const Service& service, Endpoint& endpoint)
-      : prober_(prober), cluster_(service.cluster), tls_(service.tls), endpoint_(endpoint) {}
+      : prober_(prober),
+        cluster_(service.cluster),
+        tls_(endpoint.config->protocol == UpstreamProtocol::h2 ? service.tls_http2 : service.tls_http1),
+        endpoint_(endpoint) {}
 
   void start() {
     const ServiceConfig& service = cluster_->config();

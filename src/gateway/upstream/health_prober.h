@@ -23,7 +23,7 @@ class HealthProber final : private net::Timer::Handler {
   using Listener = std::function<void(const Cluster&, const Endpoint&, HealthChange)>;
   struct Service {
     std::shared_ptr<Cluster> cluster;
-    std::shared_ptr<crypto::TlsClientContext> tls;  // for its https and h2 endpoints
+    std::shared_ptr<crypto::TlsClientContext> tls_http1, tls_http2;  // for its https and its h2 endpoints
   };
 
   // `listener` is told of changes, for the log.

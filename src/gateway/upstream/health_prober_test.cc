@@ -112,7 +112,7 @@ TEST_F(HealthProberTest, Answers) {
     SCOPED_TRACE(c.name);
     changes_.clear();
     FakeServer server(*loop_, c.answer);
-    prober_.watch({{std::make_shared<Cluster>(service_at(server.port)), nullptr}});
+    prober_.watch({{std::make_shared<Cluster>(service_at(server.port)), nullptr, nullptr}});
     run_until(1);
     EXPECT_EQ(changes_[0], c.expected);
     prober_.watch({});
@@ -126,14 +126,14 @@ TEST_F(HealthProberTest, NobodyListens) {
     const FakeServer gone(*loop_, kOk);
     port = gone.port;
   }
-  prober_.watch({{std::make_shared<Cluster>(service_at(port)), nullptr}});
+  prober_.watch({{std::make_shared<Cluster>(service_at(port)), nullptr, nullptr}});
   run_until(1);
   EXPECT_EQ(changes_[0], HealthChange::became_unhealthy);
 }
 
 TEST_F(HealthProberTest, RequestIsAPlainGet) {
   FakeServer server(*loop_, kOk);
-  prober_.watch({{std::make_shared<Cluster>(service_at(server.port)), nullptr}});
+  prober_.watch({{std::make_shared<Cluster>(service_at(server.port)), nullptr, nullptr}});
   run_until(1);
   EXPECT_EQ(server.last_request.find("GET /ready?deep=1 HTTP/1.1\r\n"), 0u) << server.last_request;
   EXPECT_NE(server.last_request.find(fmt::format("127.0.0.1:{}\r\n", server.port)), std::string::npos);
@@ -142,14 +142,14 @@ TEST_F(HealthProberTest, RequestIsAPlainGet) {
 TEST_F(HealthProberTest, SeesThingsChange) {
   FakeServer server(*loop_, kOk);
   const auto cluster = std::make_shared<Cluster>(service_at(server.port));
-  prober_.watch({{cluster, nullptr}});
+  prober_.watch({{cluster, nullptr, nullptr}});
   run_until(1);
   EXPECT_NE(cluster->pick({}).endpoint, nullptr);
   server.set_answer("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
   run_until(2);
   EXPECT_EQ(cluster->pick({}).failure, PickFailure::none_available);
   server.set_answer(kOk);
-  prober_.watch({{cluster, nullptr}});  // a reload in between changes nothing
+  prober_.watch({{cluster, nullptr, nullptr}});  // a reload in between changes nothing
   run_until(3);
   EXPECT_NE(cluster->pick({}).endpoint, nullptr);
 }
@@ -158,7 +158,7 @@ TEST_F(HealthProberTest, ServicesWithoutHealthAreLeftAlone) {
   FakeServer server(*loop_, kOk);
   ServiceConfig config = service_at(server.port);
   config.health.reset();
-  prober_.watch({{std::make_shared<Cluster>(config), nullptr}});
+  prober_.watch({{std::make_shared<Cluster>(config), nullptr, nullptr}});
   for (int i = 0; i < 5; ++i) loop_->run_once(milliseconds(10));
   EXPECT_EQ(server.accepted, 0);
 }
