@@ -31,6 +31,7 @@ class AdminApi final : public Service {
 
   bool admits(const Call& call, Answer& refusal) override;
   Answer answer(const Call& call) override;
+  void use_token(SecretBytes token) noexcept { options_.token = std::move(token); }  // after a reload
 
  private:
   bool is_authorized(const Call& call) const;
@@ -45,7 +46,7 @@ class AdminApi final : public Service {
   Answer services();
 
   AdminBackend& backend_;
-  const AdminOptions options_;
+  AdminOptions options_;
 };
 
 // "250ms", "10s", "5m", "24h", "7d"; nullopt for anything else, zero, and more than a year.

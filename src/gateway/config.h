@@ -337,6 +337,7 @@ struct TelemetryConfig {
 struct AdminConfig {
   Address address{"", 0, ""};  // empty: no admin API
   SecretBytes token;           // for a TCP address
+  std::string group;           // whose members may use a Unix socket; empty: root and our own user alone
 };
 
 struct ProcessConfig {

@@ -229,6 +229,9 @@ const Object& admin_object() {
                                          {.example = "\"unix:admin.sock\"", .required = true, .restart = true}),
               key<&AdminConfig::token>("token", secret(), "For a port: what callers must show.",
                                        {.example = "${env:GATEHOUSE_ADMIN_TOKEN}"}),
+              key<&AdminConfig::group>(
+                  "group", text(32), "For a Unix socket: the group whose members may call, too.",
+                  {.example = "gatehouse-admin", .default_note = "root and the gateway's own user", .restart = true}),
           })
           .with_shorthand("address");
   return object;

@@ -319,20 +319,24 @@ const Object& service_object() {
       Object::of<ServiceConfig>(
           "service", "What stands behind the gateway: one or more endpoints that do the same.",
           {
-              key<&ServiceConfig::endpoints>("endpoints", one_or_list_of(block<EndpointConfig>(endpoint_object()), 1),
-                                             "Where it runs. DNS names are resolved again as their TTL ends.",
-                                             {.example = "[http://127.0.0.1:9001]", .required = true}),
+              key<&ServiceConfig::endpoints>(
+                  "endpoints", one_or_list_of(block<EndpointConfig>(endpoint_object()), 1),
+                  "Where it runs. DNS names are resolved again as their TTL ends; IPv6 addresses and SRV "
+                  "targets of a later priority serve while none before them is available.",
+                  {.example = "[http://127.0.0.1:9001]", .required = true}),
               key<&ServiceConfig::sensitivity>(
                   "sensitivity",
                   one_of<Sensitivity>(
                       {{"low", Sensitivity::low}, {"normal", Sensitivity::normal}, {"high", Sensitivity::high}}),
                   "high turns on every layer and refuses routes that turn one off."),
-              key<&ServiceConfig::balance>("balance",
-                                           one_of<Balance>({{"round_robin", Balance::round_robin},
-                                                            {"least_requests", Balance::least_requests},
-                                                            {"random_two", Balance::random_two},
-                                                            {"hash", Balance::hash}}),
-                                           "How an endpoint is chosen."),
+              key<&ServiceConfig::balance>(
+                  "balance",
+                  one_of<Balance>({{"round_robin", Balance::round_robin},
+                                   {"least_requests", Balance::least_requests},
+                                   {"random_two", Balance::random_two},
+                                   {"hash", Balance::hash}}),
+                  "How an endpoint is chosen. With hash, an endpoint that has more than 8 requests in "
+                  "flight and 1.25 times its share of them passes what comes on to the next."),
               key<&ServiceConfig::hash_on>(
                   "hash_on",
                   text_form<HashOn>({.title = "`client_ip`, `user`, `header:NAME`, `cookie:NAME`",

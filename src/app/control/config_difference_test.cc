@@ -73,7 +73,7 @@ TEST(ConfigDifference, AListWithNamesIsComparedByThem) {
 
 TEST(ConfigDifference, EveryKeyThatWaitsIsOneOfTheFile) {
   EXPECT_EQ(restart_keys(), (std::vector<std::string>{"process.shards", "process.user", "process.sandbox",
-                                                      "state.rate_entries", "admin.address"}));
+                                                      "state.rate_entries", "admin.address", "admin.group"}));
 }
 
 }  // namespace

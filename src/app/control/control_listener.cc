@@ -5,7 +5,8 @@
 namespace gatehouse::app {
 
 Result<std::unique_ptr<ControlListener>> ControlListener::open(net::Loop& loop, const gateway::Address& address,
-                                                               http::RequestSink& sink) {
+                                                               http::RequestSink& sink,
+                                                               std::optional<std::uint32_t> group) {
   std::unique_ptr<ControlListener> listener(new ControlListener(loop, sink));
   Result<net::Fd> socket = [&]() -> Result<net::Fd> {
     if (!address.unix_path.empty()) return net::listen_unix(address.unix_path, 0660);
@@ -15,6 +16,8 @@ Result<std::unique_ptr<ControlListener>> ControlListener::open(net::Loop& loop, 
     return net::listen_tcp(net::SocketAddress::tcp(*ip, address.port));
   }();
   if (!socket) return tl::unexpected(std::move(socket.error()).while_(address.to_string()));
+  if (group && !address.unix_path.empty() && ::chown(address.unix_path.c_str(), static_cast<uid_t>(-1), *group) != 0)
+    return fail_errno(fmt::format("chgrp {} {}", *group, address.unix_path));
   gateway::Address bound = address;
   if (address.unix_path.empty()) {
     net::SocketAddress actual;

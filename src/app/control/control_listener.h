@@ -3,6 +3,7 @@
 // small bounds. One loop.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,10 @@ class ControlListener final : private gateway::AcceptSink, private http::ServerC
  public:
   static constexpr std::size_t kConnectionsMax = 256;
 
-  // `sink` outlives it. On a Unix socket the peer's credentials are asked for.
+  // `sink` outlives it. On a Unix socket the peer's credentials are asked for; `group` may connect to it.
   static Result<std::unique_ptr<ControlListener>> open(net::Loop& loop, const gateway::Address& address,
-                                                       http::RequestSink& sink);
+                                                       http::RequestSink& sink,
+                                                       std::optional<std::uint32_t> group = std::nullopt);
   ~ControlListener();
   const std::string& bound() const noexcept { return bound_; }  // with the port that was chosen
 

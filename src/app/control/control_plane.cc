@@ -1,5 +1,6 @@
 #include "app/control/control_plane.h"
 
+#include <grp.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -10,6 +11,17 @@
 #include "telemetry/log.h"
 
 namespace gatehouse::app {
+namespace {
+
+Result<std::uint32_t> group_id(const std::string& name) {
+  const group* entry = ::getgrnam(name.c_str());  // NOLINT(concurrency-mt-unsafe): at start, one thread asks
+  if (entry == nullptr)
+    return fail(ErrorCode::not_found, fmt::format("admin.group: there is no group \"{}\"", name),
+                ErrorSource::configuration);
+  return entry->gr_gid;
+}
+
+}  // namespace
 
 ControlPlane::ControlPlane(ControlPlaneParts parts, std::string config_file)
     : parts_(parts),
@@ -76,9 +88,15 @@ Status ControlPlane::open_sockets() {
   if (!admin.host.empty() || !admin.unix_path.empty()) {
     admin::AdminOptions options;
     options.token = config.admin.token;
+    if (!config.admin.group.empty()) {
+      const auto group = group_id(config.admin.group);
+      if (!group) return tl::unexpected(group.error());
+      options.group = *group;
+    }
+    const auto socket_group = options.group;
     admin_api_ = std::make_unique<admin::AdminApi>(*this, std::move(options));
     admin_sink_ = std::make_unique<admin::ServiceSink>(*admin_api_);
-    auto opened = ControlListener::open(*loop_, admin, *admin_sink_);
+    auto opened = ControlListener::open(*loop_, admin, *admin_sink_, socket_group);
     if (!opened) return tl::unexpected(std::move(opened.error()).while_("admin"));
     admin_listener_ = std::move(*opened);
   }

@@ -107,6 +107,7 @@ admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> c
   if (reloaded) {
     before_ = current->config;
     report.applied = true;
+    if (admin_api_) admin_api_->use_token(wanted->admin.token);
     if (prepared->access_log) parts_.access_log.replace(std::move(prepared->access_log), parts_.gateway, *loop_);
     if (prepared->metrics_change) metrics_listener_ = std::move(prepared->metrics);
     watch_upstreams();
