@@ -1,6 +1,7 @@
 #include "app/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <functional>
@@ -14,6 +15,7 @@
 #include "app/commands/doctor.h"
 #include "app/commands/run.h"
 #include "app/completions.h"
+#include "app/config/scalars.h"
 
 namespace gatehouse::app {
 namespace {
@@ -282,8 +284,21 @@ std::string completion_script(Shell shell) {
   return {};
 }
 
+// A misspelt command is told as that; CLI11 would ask for a subcommand.
+bool tell_unknown_command(const CLI::App& app, std::string_view word) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
+  if (word.starts_with('-') || std::find(names.begin(), names.end(), word) != names.end()) return false;
+  const Refusal refusal = not_a_choice(word, {names.begin(), names.end()});
+  std::fprintf(stderr, "gatehouse: there is no command \"%.60s\"; %s\n", std::string(word).c_str(),
+               refusal.hint.c_str());
+  return true;
+}
+
 int run_command_line(int argc, char** argv) {
   CommandLine line;
+  if (argc > 1 && tell_unknown_command(line.app, argv[1])) return kUsage;
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

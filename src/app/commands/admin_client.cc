@@ -1,7 +1,9 @@
 #include "app/commands/admin_client.h"
 
 #include <curl/curl.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 
 namespace gatehouse::app {
@@ -20,6 +22,18 @@ std::size_t take(char* data, std::size_t size, std::size_t count, void* to) {
   if (body.size() + size * count > kReplyBytesMax) return 0;
   body.append(data, size * count);
   return size * count;
+}
+
+// What a person can do something about; libcurl speaks of "localhost port 80" where there is a socket.
+std::string reason_for(CURLcode result, const char* why, const std::string& socket_path) {
+  if (!socket_path.empty() && ::access(socket_path.c_str(), F_OK) != 0) {
+    return errno == EACCES ? "its folder may not be entered by this user"
+                           : "there is no such socket; is the gateway running?";
+  }
+  if (!socket_path.empty() && ::access(socket_path.c_str(), W_OK) != 0)
+    return "this user may not use the socket; root, the gateway's own user and admin.group may";
+  if (result == CURLE_COULDNT_CONNECT) return "nobody listens there; is the gateway running?";
+  return why[0] != '\0' ? why : curl_easy_strerror(result);
 }
 
 }  // namespace
@@ -65,7 +79,7 @@ Result<AdminReply> admin_call(const AdminTarget& target, std::string_view method
 
   if (const CURLcode result = curl_easy_perform(curl); result != CURLE_OK) {
     return fail(result == CURLE_OPERATION_TIMEDOUT ? ErrorCode::timeout : ErrorCode::unavailable,
-                fmt::format("no answer at {}: {}", target.address, why[0] != '\0' ? why : curl_easy_strerror(result)),
+                fmt::format("no answer at {}: {}", target.address, reason_for(result, why, socket_path)),
                 ErrorSource::system);
   }
   long status = 0;

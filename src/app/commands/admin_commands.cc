@@ -20,6 +20,9 @@ using telemetry::append_printable;
 constexpr int kDone = 0, kFailed = 1, kRefused = 2;
 constexpr codec::JsonLimits kReplyLimits{.bytes_max = 64 * 1024 * 1024, .depth_max = 16, .values_max = 4'000'000};
 
+// A token that has just been changed in the file isn't the running gateway's yet.
+constexpr std::string_view kOtherToken = " After a change of admin.token in the file: reload by SIGHUP.";
+
 bool in_colour() {
   return isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;  // NOLINT(concurrency-mt-unsafe): one thread
 }
@@ -110,8 +113,9 @@ std::optional<Json> expect_json(const Result<AdminReply>& reply, int& code) {
     return std::nullopt;
   }
   if (reply->status < 300) return value;
-  code = complain(text_of(*value, "detail").empty() ? fmt::format("status {}", reply->status)
-                                                    : std::string(text_of(*value, "detail")),
+  code = complain(text_of(*value, "detail").empty()
+                      ? fmt::format("status {}", reply->status)
+                      : std::string(text_of(*value, "detail")) + (reply->status == 401 ? std::string(kOtherToken) : ""),
                   reply->status == 400 ? kRefused : kFailed);
   return std::nullopt;
 }

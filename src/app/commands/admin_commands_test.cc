@@ -250,7 +250,9 @@ TEST(AdminCommands, NobodyThereAndNotOurs) {
   server.on("GET /v1/status", 401, R"({"detail":"A bearer token is needed.\u001b[2J"})");
   const Ran ran = run([&] { return run_status(server.target(), false); });
   EXPECT_EQ(ran.code, 1);
-  EXPECT_EQ(ran.err, "gatehouse: A bearer token is needed.\\x1b[2J\n");
+  EXPECT_EQ(
+      ran.err,
+      "gatehouse: A bearer token is needed.\\x1b[2J After a change of admin.token in the file: reload by SIGHUP.\n");
 }
 
 }  // namespace

@@ -21,11 +21,12 @@ int with_target(const AdminOptions& options, const std::function<int(const Admin
   }
   Result<gateway::AdminConfig> admin = load_admin(options.config_path);
   if (!admin) {
-    std::fprintf(stderr, "%s; --address names the admin API instead\n", admin.error().message.c_str());
+    std::fprintf(stderr, "gatehouse: %s\n  name the configuration with -c FILE, or the admin API with --address\n",
+                 admin.error().message.c_str());
     return 2;
   }
   if (admin->address.host.empty() && admin->address.unix_path.empty()) {
-    std::fprintf(stderr, "%s: there is no `admin` block, so there is nothing to talk to\n",
+    std::fprintf(stderr, "gatehouse: %s: there is no `admin` block, so there is nothing to talk to\n",
                  options.config_path.c_str());
     return 2;
   }

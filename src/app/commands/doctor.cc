@@ -47,9 +47,11 @@ void examine_configuration(const LoadOutcome& outcome, std::vector<Examination>&
   }
   const Diagnostic& first = outcome.diagnostics.front();
   found.push_back({"configuration", "valid", State::bad,
-                   fmt::format("{} errors; the first: {}:{}:{}: {}", errors, first.file, first.position.line,
-                               first.position.column, first.message),
-                   fmt::format("gatehouse check -c {}", outcome.file)});
+                   first.position.line == 0
+                       ? first.message
+                       : fmt::format("{} error{}; the first: {}:{}:{}: {}", errors, errors == 1 ? "" : "s", first.file,
+                                     first.position.line, first.position.column, first.message),
+                   first.position.line == 0 ? first.hint : fmt::format("gatehouse check -c {}", outcome.file)});
 }
 
 }  // namespace

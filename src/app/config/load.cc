@@ -61,7 +61,9 @@ LoadOutcome load_config(const std::string& file, LoadOptions options) {
                                  {},
                                  text.error().message,
                                  "",
-                                 "name the file with -c FILE; gatehouse config default prints one to start from"});
+                                 text.error().code == ErrorCode::not_found
+                                     ? "name the file with -c FILE; gatehouse config default prints one to start from"
+                                     : "name a file that this user may read with -c FILE"});
   return outcome;
 }
 
