@@ -19,7 +19,8 @@ class Shop:
         self.said = folder / f"said-{len(list(folder.iterdir()))}"
         with open(self.said, "wb") as output:
             self.process = subprocess.Popen([gateway.BINARY, "dev"], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                            env={**os.environ, "TMPDIR": str(folder), "NO_COLOR": "1"}, start_new_session=True)  # fmt: skip
+                                            env={**os.environ, **gateway.SANDBOXED, "TMPDIR": str(folder), "NO_COLOR": "1"},
+                                            start_new_session=True)  # fmt: skip
         try:
             wire.eventually(self.said_all, within=60)
         except BaseException:
