@@ -6,6 +6,7 @@ The program under test is build/release/gatehouse, or what GATEHOUSE_BIN names. 
 import pathlib
 import resource
 import sys
+import tempfile
 
 import pytest
 
@@ -55,9 +56,11 @@ def gatehouse():
 
 
 @pytest.fixture(scope="session")
-def certificates(tmp_path_factory):
-    """An authority and certificates for the listeners, the clients and the upstreams."""
-    return keys.Certificates(pathlib.Path(tmp_path_factory.mktemp("certificates")))
+def certificates():
+    """An authority and certificates for the listeners, the clients and the upstreams. Not in pytest's own folder: each
+    session takes away from others what it allowed there, and the program gives up root."""
+    with tempfile.TemporaryDirectory(prefix="gatehouse-e2e-keys-") as folder:
+        yield keys.Certificates(pathlib.Path(folder))
 
 
 @pytest.fixture(scope="session")
