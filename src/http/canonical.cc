@@ -49,7 +49,9 @@ Fate fate_of(std::string_view name) noexcept {
       return name == "trailer" || same_for_cgi(name, "transfer-encoding") ? Fate::drop : Fate::keep;
     case 'u': return name == "upgrade" ? Fate::upgrade : Fate::keep;
     case 'x':
-      return same_for_cgi(name, "x-original-url") || same_for_cgi(name, "x-rewrite-url") || is_identity_field(name)
+      return same_for_cgi(name, "x-original-url") || same_for_cgi(name, "x-rewrite-url") ||
+                     same_for_cgi(name, "x-http-method-override") || same_for_cgi(name, "x-http-method") ||
+                     same_for_cgi(name, "x-method-override") || is_identity_field(name)
                  ? Fate::drop
                  : Fate::keep;
     default: return Fate::keep;

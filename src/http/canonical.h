@@ -38,7 +38,8 @@ struct CanonicalRequest {
 
 // What becomes of header fields, besides the hop-by-hop ones:
 // - Fields that only the gateway may say (`is_identity_field`), that override the path (X-Original-URL, X-Rewrite-URL)
-//   or that CGI mistakes for configuration (Proxy) are dropped.
+//   or the method (X-HTTP-Method-Override, X-HTTP-Method, X-Method-Override), of which we have judged the real one, or
+//   that CGI mistakes for configuration (Proxy) are dropped.
 // - Connection cannot name away what the whole chain relies on (Authorization, Cookie, Content-*, Forwarded ...): those
 //   stay. More than kConnectionOptionsMax options are refused, because each is compared with each field.
 // - A repeated Authorization, Content-Type or Origin is refused (duplicate_field): we would judge the first and the

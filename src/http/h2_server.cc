@@ -17,6 +17,8 @@ namespace {
 // so it gets as long as a closing connection does to finish or to stop by itself.
 constexpr Duration kEarlyAnswer = std::chrono::seconds(2);
 
+constexpr Duration kHalfClosedGrace = std::chrono::seconds(1);
+
 class H2Server;
 
 class H2ServerStream final : public ServerStream, public H2Stream {
@@ -39,6 +41,8 @@ class H2ServerStream final : public ServerStream, public H2Stream {
   void close_after() override;
   void set_body_max(std::uint64_t bytes) override { body_max_ = bytes; }
 
+  // The client has closed its sending half; `over`: it has also had its time to get the beginning of an answer.
+  void peer_ended(bool over);
   // Its bytes are with the kernel, or as good as.
   void complete(OutputFate fate);
   std::int32_t id() const noexcept { return id_; }
@@ -92,12 +96,12 @@ class H2Server final : public Session, public H2Connection {
 
   // Session
   void on_data(std::string_view data) override { receive(data); }
-  void on_eof() override {
-    // A client that closes its half can neither acknowledge nor open windows: it is gone.
-    transport_closed();
-    transport_.close_now();
+  void on_eof() override;
+  void before_flush() override {
+    produce();
+    // Not in `on_eof`: where it came with the connection's first bytes there is no timer yet.
+    if (half_closed_) arm(half_closed_seen_ ? half_closed_until_ : now());
   }
-  void before_flush() override { produce(); }
   void on_writable() override { produce(); }
   void after_flush() override { output_moved(); }
   void on_closed() override { transport_closed(); }
@@ -131,6 +135,8 @@ class H2Server final : public Session, public H2Connection {
   std::deque<Completion> completions_;
   std::deque<EarlyAnswer> answered_early_;  // of the last `kEarlyAnswer`
   MonotonicTime drained_at_ = kNever;
+  MonotonicTime half_closed_until_ = kNever;
+  bool half_closed_ = false, half_closed_seen_ = false;
   std::uint32_t requests_ = 0;
   bool draining_ = false;
 };
@@ -258,9 +264,12 @@ void H2ServerStream::malformed(Reason reason) {
 
 void H2ServerStream::cut(Reason reason) {
   ServerStreamEvents* const events = std::exchange(events_, nullptr);
+  // With the id of the record that was begun; the view does not outlive `on_abort`.
+  std::string id(events != nullptr ? events->request_id() : std::string_view{});
   if (events != nullptr) events->on_abort(reason);
   if (!head_sent_ && !detached_) {
-    answer(reason_status(reason), server_.sink_.on_refused(server_.info_, reason, nullptr));
+    if (id.empty()) id = server_.sink_.on_refused(server_.info_, reason, nullptr);
+    answer(reason_status(reason), id);
   } else {
     reset(NGHTTP2_CANCEL);
     release();
@@ -277,6 +286,15 @@ void H2ServerStream::on_stream_closed(std::uint32_t) {
   ServerStreamEvents* const events = std::exchange(events_, nullptr);
   release();
   if (events != nullptr) events->on_abort(close_reason_);
+}
+
+void H2ServerStream::peer_ended(bool over) {
+  if (local_end_sent_ || (request_ended_ && !(over && !head_sent_))) return;
+  const Reason reason = request_ended_ || tunnel_ ? Reason::peer_closed : Reason::truncated;
+  ServerStreamEvents* const events = std::exchange(events_, nullptr);
+  reset(NGHTTP2_CANCEL);
+  release();
+  if (events != nullptr) events->on_abort(reason);
 }
 
 void H2ServerStream::complete(OutputFate fate) {
@@ -386,6 +404,20 @@ void H2Server::on_output(OutputFate fate) {
   }
 }
 
+// Gone, or only done with sending? As in HTTP/1.1 (docs/decisions/0006): what was asked in full gets a second for the
+// beginning of its answer; nothing else will come, and the windows that are left are all there is.
+void H2Server::on_eof() {
+  if (streams_.empty() && completions_.empty()) {
+    transport_closed();
+    transport_.close_now();
+    return;
+  }
+  half_closed_ = true;
+  half_closed_until_ = now() + kHalfClosedGrace;
+  send_goaway();
+  wants_flush();
+}
+
 void H2Server::drain() {
   if (std::exchange(draining_, true) || shut_) return;
   // Two steps: what the client sent before it heard of it is still served. The ping's answer comes behind it.
@@ -423,7 +455,16 @@ MonotonicTime H2Server::check_own_deadlines(MonotonicTime at) {
     drained_at_ = kNever;
     send_goaway();
   }
-  return answered_early_.empty() ? drained_at_ : std::min(drained_at_, answered_early_.front().reset_at);
+  if (half_closed_) {
+    half_closed_seen_ = true;
+    const bool over = at >= half_closed_until_;
+    for (std::size_t i = streams_.size(); i-- > 0;) {
+      if (i < streams_.size()) static_cast<H2ServerStream&>(*streams_[i]).peer_ended(over);
+    }
+    if (over) half_closed_until_ = kNever;
+  }
+  const MonotonicTime early = answered_early_.empty() ? kNever : answered_early_.front().reset_at;
+  return std::min({drained_at_, half_closed_until_, early});
 }
 
 }  // namespace

@@ -61,6 +61,10 @@ void ServerConnection::on_preamble() {
     info_.client = header.source;
     info_.client_port = header.source_port;
     info_.proxied = true;
+    if (!owner_.on_client_known(*this)) {
+      close_now();
+      return;
+    }
   }
   proceed(options_->tls ? options_->tls->accept(stream().fd()) : nullptr);
 }

@@ -31,6 +31,8 @@ class ServerConnection;
 
 class ServerConnectionOwner {
  public:
+  // A PROXY header has said who the client is. False: it may not connect.
+  virtual bool on_client_known(ServerConnection&) { return true; }
   virtual void on_established(ServerConnection& connection) = 0;  // TLS is up
   virtual void on_closed(ServerConnection& connection) = 0;       // free it through the loop
   virtual void on_tls_failed(ServerConnection& connection, std::string_view why) = 0;

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -222,6 +223,35 @@ def test_floods(gatehouse, backend, flood):
     wire.eventually(lambda: any(str(r["reason"]).startswith("http.h2_") or r["reason"] == "http.header_too_large"
                                 or r["reason"] == "http.too_many_headers" for r in gate.read_log()))  # fmt: skip
     print(f"{flood.__name__}: ended after {sent} steps, {(gate.rss_bytes() - memory) >> 10} KiB")
+
+
+def test_a_client_that_has_said_all(gatehouse, backend):
+    """Closing the sending half is no hanging up: what begins within a second is delivered, the rest is given up."""
+    gate = gatehouse(backend(well(delay=0.3)))
+    with h2wire.open_session(gate) as session:
+        session.send(session.headers(1, GET))
+        session.connection.socket.shutdown(1)
+        assert session.answer(1) == (200, b"ok\n")
+        assert session.until(lambda one: False) is None  # and then the connection ends
+    slow = gatehouse(backend(well(delay=3)))
+    with h2wire.open_session(slow) as session:
+        session.send(session.headers(1, GET))
+        session.connection.socket.shutdown(1)
+        began = time.monotonic()
+        assert session.answer(1)[0] in ("reset", "closed") and 0.8 < time.monotonic() - began < 2.5
+    assert slow.record(path="/")["reason"] == "client.closed"
+
+
+def test_a_bad_body_leaves_one_record(gatehouse, backend):
+    """The 413 carries the id of the record that the request had begun."""
+    gate = gatehouse(backend(), routes=[{"name": "all", "match": {"path": "/**"}, "service": "main", "public": True, "body_bytes": "1KiB"}])
+    with h2wire.open_session(gate) as session:
+        session.send(session.headers(1, fields(method="POST"), end_stream=False), session.data(1, b"x" * 2000, True))
+        head = session.until(lambda one: isinstance(one, HeadersFrame))
+        assert dict(head.fields)[":status"] == "413"
+    records = [one for one in [gate.record(request_id=dict(head.fields)["x-request-id"])] + gate.records]
+    assert len({one["request_id"] for one in records}) == 1 and records[0]["status"] == 413
+    assert records[0]["reason"] == "http.body_too_large" and records[0]["route"] == "all"
 
 
 # Real clients

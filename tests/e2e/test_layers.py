@@ -206,6 +206,29 @@ def test_cors(gatehouse, backend):
         assert gate.ask(fields={"Origin": origin}).get("access-control-allow-origin") is None, origin
 
 
+def test_cors_on_refusals(gatehouse, backend):
+    """Whoever is refused before CORS had its turn is told so in a way that the browser shows to the page."""
+    cors = {"origins": ["https://shop.example"], "methods": ["GET", "PUT"]}
+    origin = {"Origin": "https://shop.example"}
+    preflight = {**origin, "Access-Control-Request-Method": "PUT"}
+    gate = gatehouse(backend(), bans={"deny": ["127.0.0.40/32"]}, routes=[
+        route(cors=cors, rate_limit=[{"key": "client_ip", "rate": "1/h", "burst": 1}]),
+        route("far", "/far/**", cors=cors, zones=["corporate"]), route("bare", "/bare/**", zones=["corporate"])])  # fmt: skip
+    assert gate.ask(method="OPTIONS", fields=preflight, source="127.0.0.41").status == 204
+    refused = {
+        "ban.": gate.ask(method="OPTIONS", fields=preflight, source="127.0.0.40"),
+        "zone.": gate.ask(method="OPTIONS", target="/far/x", fields=preflight),
+        "rate.": gate.ask(method="OPTIONS", fields=preflight, source="127.0.0.41"),
+        "rate.e": gate.ask(fields=origin, source="127.0.0.41"),
+    }
+    for reason, answer in refused.items():
+        assert answer.status in (403, 429) and gate.record_of(answer)["reason"].startswith(reason), reason
+        assert answer.get("access-control-allow-origin") == "https://shop.example", reason
+    foreign = gate.ask(method="OPTIONS", target="/far/x", fields={**preflight, "Origin": "https://evil.example"})
+    assert foreign.status == 403 and foreign.get("access-control-allow-origin") is None
+    assert gate.ask(method="OPTIONS", target="/bare/x", fields=preflight).get("access-control-allow-origin") is None
+
+
 TEXT = b"compress me, please. " * 500
 
 

@@ -106,3 +106,69 @@ def test_bans_follow_the_client(gatehouse, backend):
     with gate.connect() as connection:
         connection.send(v1() + wire.request())
         assert connection.answer().status == 403
+
+
+def test_connections_are_counted_by_client(gatehouse, backend):
+    """The bound is the client's behind the proxy, whoever that is; the proxy itself has none."""
+    gate = start(gatehouse, backend, limits={"connections_per_ip": 2})
+
+    def open_for(address):
+        connection = gate.connect()
+        try:
+            connection.send(v1(f"TCP4 {address} 192.0.2.1 1234 443") + wire.request())
+            status = connection.answer().status
+        except (OSError, wire.Closed):
+            status = None
+        return connection, status
+
+    first, second, third = open_for("203.0.113.1"), open_for("203.0.113.1"), open_for("203.0.113.1")
+    assert [status for _, status in (first, second, third)] == [200, 200, None]
+    others = [open_for(f"203.0.113.{n}") for n in range(2, 8)]
+    assert {status for _, status in others} == {200}
+    assert gate.metric("gatehouse_connections_refused_total", reason="connections_per_ip") == 1
+    first[0].close()
+    wire.eventually(lambda: open_for("203.0.113.1")[1] == 200)
+    local = [gate.connect() for _ in range(4)]
+    for connection in local:  # the proxy's own probes
+        connection.send(v2(command=0, family=0) + wire.request())
+        assert connection.answer().status == 200
+    for connection in [second[0], third[0], *local, *(one for one, _ in others)]:
+        connection.close()
+
+
+ATTACKS = {"attacks": {"threshold": 3, "window": "1m", "ban": "10m", "max_ban": "1h"}}
+SMUGGLED = b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
+
+
+def test_attacks_count_for_the_client(gatehouse, backend):
+    gate = gatehouse(backend(), penalties=ATTACKS, listeners=[
+        gateway.Gateway.listener(proxy_protocol="any", trusted_proxies=["127.0.0.0/8"])])  # fmt: skip
+
+    def ask(address, data=None):
+        with gate.connect() as connection:
+            connection.send(v1(f"TCP4 {address} 192.0.2.1 1234 443") + (data or wire.request()))
+            return connection.answer().status
+
+    for _ in range(3):
+        assert ask("203.0.113.1", SMUGGLED) == 400
+    wire.eventually(lambda: ask("203.0.113.1") == 403)
+    assert ask("203.0.113.2") == 200
+    for _ in range(5):  # not the proxy either, when its header is broken
+        with gate.connect() as connection:
+            connection.send(b"PROXY nonsense\r\n")
+            connection.rest()
+    assert ask("203.0.113.2") == 200
+
+
+def test_attacks_behind_a_proxy_that_forwards(gatehouse, backend):
+    """Where the client is known only from a field, a request that is not one is held against nobody; others are."""
+    gate = gatehouse(backend(), penalties=ATTACKS, listeners=[gateway.Gateway.listener(trusted_proxies=["127.0.0.0/8"])])
+    for _ in range(5):
+        assert gate.ask(b"GET / HTTP/1.1\r\nX-Forwarded-For: 203.0.113.9\r\nHost: a\r\nHost: b\r\n\r\n").status == 400
+        assert gate.ask(SMUGGLED).status == 400
+    assert gate.ask(fields={"X-Forwarded-For": "203.0.113.9"}).status == 200
+    for _ in range(3):
+        assert gate.ask(target="/%00", fields={"X-Forwarded-For": "203.0.113.8"}).status == 400
+    wire.eventually(lambda: gate.ask(fields={"X-Forwarded-For": "203.0.113.8"}).status == 403)
+    assert gate.ask(fields={"X-Forwarded-For": "203.0.113.9"}).status == 200
+    assert gate.ask().status == 200

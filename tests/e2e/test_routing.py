@@ -155,3 +155,25 @@ def test_a_name_that_does_not_resolve(gatehouse):
     gate = gatehouse(["http://nothing.invalid:80"], services={"main": {"retry": {"attempts": 1}}})
     answer = gate.ask(timeout=15)
     assert answer.status in (502, 503)
+
+
+@pytest.mark.parametrize("method", ["TRACE", "TRACK"])
+def test_trace_is_for_nobody(gatehouse, backend, method):
+    """It would answer with what the service was told about the caller. A route that names the method has its reasons."""
+    back = backend()
+    gate = gatehouse(back, routes=[
+        {"name": "all", "match": {"path": "/**"}, "service": "main", "public": True},
+        {"name": "one", "match": {"path": "/one", "methods": ["TRACE"]}, "service": "main", "public": True}])  # fmt: skip
+    answer = gate.ask(method=method)
+    assert answer.status == 405 and "GET" in answer.get("allow") and not back.heads
+    assert gate.record_of(answer)["reason"] == "http.trace"
+    assert gate.ask(method=method, target="/one").status == (200 if method == "TRACE" else 405)
+
+
+def test_the_method_is_the_requests_own(gatehouse, backend):
+    """Authorization saw that one: fields that would make it another for the service do not get there."""
+    back = backend()
+    gate = gatehouse(back)
+    fields = {"X-HTTP-Method-Override": "DELETE", "X-HTTP-Method": "DELETE", "X-Method-Override": "DELETE"}
+    assert gate.ask(method="POST", fields={**fields, "Content-Length": "0"}).status == 200
+    assert back.requests == ["POST / HTTP/1.1"] and not any("method" in name for name, _ in back.fields())

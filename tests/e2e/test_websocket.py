@@ -251,4 +251,16 @@ def test_tunnels_are_counted(gatehouse, echo):
     assert status.returncode == 0 and json.loads(status.stdout)
 
 
+def test_http1_half_close_leaves_the_upstreams_half_open(gatehouse, backend):
+    def late(peer):
+        peer.read_head()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")  # fmt: skip
+        while peer.more():
+            pass
+        peer.send(frame(1, b"bye", mask=False))
 
+    gate = gatehouse(backend(late), routes=[route()])
+    with open_raw(gate) as connection:
+        connection.socket.shutdown(1)
+        assert connection.rest() == b"\x81\x03bye"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "gateway/layers/limits/limits_layer.h"
@@ -32,6 +33,16 @@ std::string problem_json(int status, std::string_view id) {
 bool wants_html(const http::Fields& fields) noexcept {
   const auto accept = fields.get("accept");
   return accept && accept->find("text/html") != std::string_view::npos;
+}
+
+// They answer with what they were asked, and our own fields would be in it: who the caller is, and the token that says
+// so.
+bool is_trace(std::string_view method) noexcept { return method == "TRACE" || method == "TRACK"; }
+constexpr std::string_view kUsualMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+bool names_method(const RouteConfig& route, std::string_view method) noexcept {
+  const auto& methods = route.match.methods;
+  return std::find(methods.begin(), methods.end(), method) != methods.end();
 }
 
 }  // namespace
@@ -83,7 +94,7 @@ std::string_view Exchange::refuse(const http::ConnectionInfo& connection, http::
   open_record(connection, partial != nullptr ? *partial : kNothing);
   note(telemetry::Layer::http, Verdict::deny, http::reason_code(reason), {});
   record_.status = http::reason_status(reason);
-  snapshot_->penalties->record_attack(connection.client, http::reason_code(reason));
+  count_attack(connection.client, reason);
   write_record();
   return record_.request_id;
 }
@@ -118,10 +129,11 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   };
   trace_ = shard_.ids().begin(single("traceparent"), single("tracestate"), request.listener->trust_trace_context);
   record_.trace_id = trace_.trace_id;
-  if (!identify_client()) return;
+  // The fields of a request that was refused half-way are those that came.
+  if (!identify_client(reason == http::Reason::none ? fields : head.fields)) return;
   if (reason != http::Reason::none) {
     note(telemetry::Layer::http, Verdict::deny, http::reason_code(reason), {});
-    snapshot_->penalties->record_attack(request.client_ip, http::reason_code(reason));
+    count_attack(request.client_ip, reason);
     // HTTP/1.1 framing and the rest of the syntax are one thing to a sender who plays with them; an HTTP/2 stream
     // stands alone.
     if (head.version != http::Version::http2) down_->close_after();
@@ -133,6 +145,10 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   record_.host = request.message.authority;
   record_.path = request.message.path;
   match_ = snapshot_->router.match(request.message, arena_);
+  if (match_.outcome == RouteMatch::Outcome::found && is_trace(request.message.method) &&
+      !names_method(*match_.route, request.message.method)) {
+    match_.outcome = RouteMatch::Outcome::trace;
+  }
   if (match_.outcome == RouteMatch::Outcome::found) {
     request.route = match_.route;
     request.route_index = match_.route_index;
@@ -144,11 +160,18 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   run_layers();
 }
 
+// A proxy that we trust is not banned for what its clients sent; and of a head that was refused before its end nobody
+// knows whether the proxy's own word on them is among what came.
+void Exchange::count_attack(const IpAddress& client, http::Reason reason) {
+  if (snapshot_->trusted_proxies[binding_index_].contains(client)) return;
+  snapshot_->penalties->record_attack(client, http::reason_code(reason));
+}
+
 // False: a trusted proxy wrote something that cannot be read; the request has been answered.
-bool Exchange::identify_client() {
+bool Exchange::identify_client(const http::Fields& fields) {
   Request& request = *request_;
   const http::ConnectionInfo& connection = *request.connection;
-  client_ = find_client(connection, request.message.fields, snapshot_->trusted_proxies[binding_index_]);
+  client_ = find_client(connection, fields, snapshot_->trusted_proxies[binding_index_]);
   request.client_ip = client_.address;
   const bool nowhere = connection.unix_socket && request.client_ip == IpAddress{};
   request.zone =
@@ -240,6 +263,10 @@ void Exchange::route_missing() {
       note(telemetry::Layer::http, Verdict::deny, "route.method", {});
       respond(405, "route.method", {}, match_.allow);
       return;
+    case RouteMatch::Outcome::trace:
+      note(telemetry::Layer::http, Verdict::deny, "http.trace", {});
+      respond(405, "http.trace", {}, kUsualMethods);
+      return;
     case RouteMatch::Outcome::encoded_slash:
       note(telemetry::Layer::http, Verdict::deny, http::reason_code(http::Reason::encoded_slash), {});
       respond(400, http::reason_code(http::Reason::encoded_slash));
@@ -268,7 +295,10 @@ void Exchange::respond(int status, std::string_view reason, std::string_view cha
   if (!challenge.empty()) head.fields.add("www-authenticate", challenge);
   if (!allow.empty()) head.fields.add("allow", allow);
   for (std::size_t i = 0; i < snapshot_->layers.size(); ++i) {
-    if (decided_ & (std::uint32_t{1} << i)) snapshot_->layers[i]->on_response(*request_, head);
+    // What a browser needs to show a page why it was refused, also where that came before CORS had its turn.
+    const bool cors = request_->route != nullptr && snapshot_->layers[i]->id() == telemetry::Layer::cors &&
+                      snapshot_->config->mode(telemetry::Layer::cors, request_->route) != Mode::off;
+    if (cors || (decided_ & (std::uint32_t{1} << i))) snapshot_->layers[i]->on_response(*request_, head);
   }
   snapshot_->header_policy->on_response(*request_, head);
   head.fields.add("date", shard_.http_date());

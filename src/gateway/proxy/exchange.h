@@ -50,6 +50,7 @@ class Exchange final : private net::Timer::Handler {
     void on_drained() override { x.downstream_drained(); }
     void on_complete(std::uint64_t bytes_out) override { x.downstream_complete(bytes_out); }
     void on_abort(http::Reason reason) override { x.downstream_abort(reason); }
+    std::string_view request_id() const noexcept override { return x.record_.request_id; }
     Exchange& x;
   };
   struct Upstream final : http::ClientStreamEvents {
@@ -73,7 +74,8 @@ class Exchange final : private net::Timer::Handler {
 
   // exchange.cc: the request and its verdict
   void open_record(const http::ConnectionInfo& connection, const http::RequestHead& head);
-  bool identify_client();
+  bool identify_client(const http::Fields& fields);
+  void count_attack(const IpAddress& client, http::Reason reason);
   void run_layers();
   bool apply(const Layer& layer, std::uint64_t& ticks);
   void route_missing();

@@ -23,7 +23,7 @@ void Exchange::downstream_abort(http::Reason reason) {
     // What the codec refused in the middle of a body it answers by itself, if nothing was answered before.
     note(telemetry::Layer::http, Verdict::deny, http::reason_code(reason), {});
     if (status_sent_ == 0) status_sent_ = http::reason_status(reason);
-    snapshot_->penalties->record_attack(request_->client_ip, http::reason_code(reason));
+    count_attack(request_->client_ip, reason);
   } else if (state_ == State::tunnel || state_ == State::ending) {
     // The usual end of a tunnel.
   } else {

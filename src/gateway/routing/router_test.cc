@@ -52,6 +52,7 @@ std::string outcome(const Router& router, std::string_view line, const std::vect
     case RouteMatch::Outcome::not_found: return "404";
     case RouteMatch::Outcome::wrong_method: return "405 " + std::string(match.allow);
     case RouteMatch::Outcome::encoded_slash: return "400";
+    case RouteMatch::Outcome::trace: return "trace";
   }
   return {};
 }

@@ -150,6 +150,19 @@ std::string_view Shard::listener_name(std::uint32_t listener_id) const noexcept 
   return binding == nullptr ? std::string_view("removed") : snapshot_->config->listeners[binding->index].name;
 }
 
+bool Shard::on_client_known(http::ServerConnection& connection) {
+  const http::ConnectionInfo& info = connection.info();
+  const ListenerBinding* binding = snapshot_->binding(info.listener);
+  if (binding == nullptr) return false;
+  const ListenerConfig& listener = snapshot_->config->listeners[binding->index];
+  // Another proxy that we trust, behind this one, says nothing about its clients either.
+  if (snapshot_->trusted_proxies[binding->index].contains(info.client)) return true;
+  connection.counted_ip = services_.state.connections().acquire(info.client, listener.limits.connections_per_ip);
+  if (!connection.counted_ip)
+    metrics_.count(telemetry::Metric::connections_refused, {listener.name, "connections_per_ip"});
+  return connection.counted_ip;
+}
+
 void Shard::on_established(http::ServerConnection& connection) {
   const http::ConnectionInfo& info = connection.info();
   if (info.tls) {
@@ -165,7 +178,7 @@ void Shard::on_tls_failed(http::ServerConnection& connection, std::string_view w
 }
 
 void Shard::on_closed(http::ServerConnection& connection) {
-  if (connection.counted_ip) services_.state.connections().release(connection.info().peer);
+  if (connection.counted_ip) services_.state.connections().release(connection.info().client);
   static_cast<Gauge*>(connection.counted_in)->release();
   const std::size_t slot = connection.slot;
   GH_CHECK(slot < connections_.size() && connections_[slot].get() == &connection);

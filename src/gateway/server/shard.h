@@ -77,6 +77,7 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   void connection_shed(std::uint32_t listener_id) override;
 
   // http::ServerConnectionOwner
+  bool on_client_known(http::ServerConnection& connection) override;
   void on_established(http::ServerConnection& connection) override;
   void on_closed(http::ServerConnection& connection) override;
   void on_tls_failed(http::ServerConnection& connection, std::string_view why) override;
