@@ -109,8 +109,10 @@ class TlsClientContext {
  public:
   static Result<std::shared_ptr<TlsClientContext>> create(const TlsClientOptions& options);
   virtual ~TlsClientContext() = default;
-  // `server_name` goes into SNI and must match the certificate (a DNS name or an IP address).
-  virtual std::unique_ptr<TlsSession> connect(int fd, const std::string& server_name) = 0;
+  // `server_name` goes into SNI and must match the certificate (a DNS name or an IP address). `endpoint` names the
+  // server for the resumption of sessions: those of one are offered to no other, and none is kept where it is empty.
+  virtual std::unique_ptr<TlsSession> connect(int fd, const std::string& server_name,
+                                              std::string_view endpoint = {}) = 0;
 };
 
 }  // namespace gatehouse::crypto

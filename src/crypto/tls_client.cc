@@ -5,6 +5,7 @@
 #include "crypto/tls.h"
 #include "crypto/tls_policy.h"
 #include "crypto/tls_session.h"
+#include "crypto/tls_session_store.h"
 
 namespace gatehouse::crypto {
 namespace {
@@ -12,9 +13,11 @@ namespace {
 class ClientContext final : public TlsClientContext {
  public:
   Status load(const TlsClientOptions& options);
-  std::unique_ptr<TlsSession> connect(int fd, const std::string& server_name) override;
+  std::unique_ptr<TlsSession> connect(int fd, const std::string& server_name, std::string_view endpoint) override;
 
  private:
+  // Connections outlive their context over a reload; the tickets that they still get are for nobody then.
+  std::shared_ptr<TlsSessionStore> sessions_ = std::make_shared<TlsSessionStore>();
   SslContextPtr context_;
 };
 
@@ -25,7 +28,7 @@ Status ClientContext::load(const TlsClientOptions& options) {
   if (Status set = apply_policy(context, TlsVersion::v12); !set) return set;
   // Unlike towards clients, the end of the stream without close_notify is an error here: a response that is framed by
   // the connection's end would be cut short unnoticed.
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  TlsSessionStore::fill_from(*context);
   SSL_CTX_set_verify(context, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   const bool trusted = options.ca_file.empty() ? SSL_CTX_set_default_verify_paths(context) == 1
                                                : SSL_CTX_load_verify_file(context, options.ca_file.c_str()) == 1;
@@ -51,8 +54,8 @@ Status ClientContext::load(const TlsClientOptions& options) {
   return {};
 }
 
-std::unique_ptr<TlsSession> ClientContext::connect(int fd, const std::string& server_name) {
-  auto session = std::make_unique<OpensslSession>(*context_, fd, OpensslSession::Role::client, nullptr);
+std::unique_ptr<TlsSession> ClientContext::connect(int fd, const std::string& server_name, std::string_view endpoint) {
+  auto session = std::make_unique<OpensslSession>(*context_, fd, OpensslSession::Role::client, sessions_);
   SSL& ssl = session->ssl();
   // An address goes into the verification only: SNI carries DNS names (RFC 6066 §3).
   if (IpAddress::parse(server_name)) {
@@ -62,6 +65,8 @@ std::unique_ptr<TlsSession> ClientContext::connect(int fd, const std::string& se
     SSL_set_hostflags(&ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     SSL_set1_host(&ssl, server_name.c_str());
   }
+  // A resumed session is not verified again: it must have been for the same name, by this context.
+  if (!endpoint.empty()) sessions_->resume(ssl, fmt::format("{} {}", server_name, endpoint));
   return session;
 }
 

@@ -28,7 +28,8 @@ Result<std::unique_ptr<UpstreamConnection>> UpstreamConnection::connect(net::Loo
   auto fd = net::connect_start(address);
   if (!fd) return tl::unexpected(fd.error());
   net::Stream stream(std::move(*fd));
-  if (options.tls != nullptr) stream.start_tls(options.tls->connect(stream.fd(), options.server_name));
+  if (options.tls != nullptr)
+    stream.start_tls(options.tls->connect(stream.fd(), options.server_name, options.endpoint));
   std::unique_ptr<UpstreamConnection> connection(new UpstreamConnection(loop, std::move(stream), options, owner));
   if (auto started = connection->start(Begin::connecting); !started) return tl::unexpected(started.error());
   connection->set_early_deadline(options.connect_timeout);

@@ -18,6 +18,7 @@ struct ClientConnectionOptions {
   Duration idle_timeout = std::chrono::seconds(60);
   crypto::TlsClientContext* tls = nullptr;  // null: plain
   std::string server_name;
+  std::string_view endpoint;  // whose TLS sessions may be resumed; empty: none
 };
 
 class UpstreamConnection final : public Connection {

@@ -180,3 +180,25 @@ def test_certificates_change_with_a_reload(gatehouse, backend, certificates):
         assert gate.ask(tls=certificates.client_context(), server_name="second.example").status == 200
         old.send(wire.request())
         assert old.answer().status == 200, "an open connection is not touched"
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_sessions_with_upstreams_are_resumed(gatehouse, backend, certificates, version):
+    """By endpoint: a second connection to one that was there before needs no certificate."""
+    resumed = []
+
+    def once(peer):
+        resumed.append(peer.socket.session_reused)
+        peer.read_request()
+        peer.answer(200, b"ok\n", [("Connection", "close")])
+        peer.socket.unwrap()  # an end without it makes the session worthless
+
+    def serve():
+        context = certificates.server_context("orders.internal")
+        context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
+        return backend(once, tls=context)
+
+    gate = gatehouse([serve()], process={"shards": 1}, services={"main": {"tls": {"ca": certificates.ca, "sni": "orders.internal"}}})
+    for _ in range(4):
+        assert gate.ask().status == 200
+    assert resumed == [False, True, True, True]

@@ -100,6 +100,7 @@ Result<UpstreamPool::Pooled*> UpstreamPool::connect(Slot& slot, Endpoint& endpoi
   options.idle_timeout = service.timeouts.idle;
   options.tls = tls;
   options.server_name = service.tls.sni.empty() ? endpoint.config->address.host : service.tls.sni;
+  options.endpoint = endpoint.name;
   auto pooled = std::make_unique<Pooled>(*this, slot, endpoint);
   auto connection = http::UpstreamConnection::connect(loop_, endpoint.address, options, *pooled);
   if (!connection) return tl::unexpected(connection.error());
