@@ -159,7 +159,7 @@ bool Shard::on_client_known(http::ServerConnection& connection) {
   if (snapshot_->trusted_proxies[binding->index].contains(info.client)) return true;
   connection.counted_ip = services_.state.connections().acquire(info.client, listener.limits.connections_per_ip);
   if (!connection.counted_ip)
-    metrics_.count(telemetry::Metric::connections_refused, {listener.name, "connections_per_ip"});
+    metrics().count(telemetry::Metric::connections_refused, {listener.name, "connections_per_ip"});
   return connection.counted_ip;
 }
 
