@@ -102,6 +102,9 @@ void Connection::advance_handshake() {
       state_ = State::open;
       on_established();
       if (state_ == State::open) read_some();  // the first request often comes with the handshake's last bytes
+      // Then its answer takes the session tickets along. Otherwise they go now: what they acknowledge is what a client
+      // with Nagle's algorithm waits for, 40 ms long, before it sends its request.
+      if (state_ == State::open && bytes_in_ == 0 && stream_.tls()->flush() == crypto::TlsStatus::error) dead();
       break;
     case crypto::TlsStatus::want_read:
     case crypto::TlsStatus::want_write: break;

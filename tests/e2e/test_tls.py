@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import socket
 import ssl
 import subprocess
 
@@ -89,6 +90,18 @@ def test_sessions_are_resumed(gatehouse, backend, certificates, version, tmp_pat
     assert "New, TLS" in first
     second = s_client(gate, version, "-sess_in", session, "-ign_eof", "-servername", "shop.example", stdin=data)
     assert "Reused, TLS" in second, second
+
+
+def test_tickets_do_not_wait_for_the_first_answer(gatehouse, backend, certificates):
+    """They acknowledge the handshake's end, without which Nagle's algorithm keeps a client's request back for 40 ms."""
+    gate = gatehouse(backend(), listeners=[listener(certificates.listener_tls())])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with context.wrap_socket(socket.create_connection(gate.address()), server_hostname="shop.example") as connection:
+        connection.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)  # reads what there is: no answer, since nothing was asked
+        assert connection.session.has_ticket
 
 
 def test_tickets_outlive_a_reload(gatehouse, backend, certificates, tmp_path):
