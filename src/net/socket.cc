@@ -89,12 +89,29 @@ Result<Fd> listen_tcp(const SocketAddress& address) {
   return fd;
 }
 
+Status check_unused(const SocketAddress& address) {
+  Fd fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return fail_errno("socket");
+  const auto* at = reinterpret_cast<const sockaddr*>(&address.storage);
+  if (address.is_unix()) {
+    if (::connect(fd.get(), at, address.length) != 0 && errno != EAGAIN) return {};  // EAGAIN: its backlog is full
+    errno = EADDRINUSE;
+    return fail_errno("bind");
+  }
+  set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (address.storage.ss_family == AF_INET6 && address.ip() != IpAddress{}) {
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  }
+  if (::bind(fd.get(), at, address.length) != 0) return fail_errno("bind");
+  return {};
+}
+
 Result<Fd> listen_unix(const std::string& path, unsigned mode) {
   auto address = SocketAddress::unix_path(path);
   if (!address) return tl::unexpected(address.error());
   struct stat info;
   if (::lstat(path.c_str(), &info) == 0) {
-    // Only a socket that nobody serves any more is replaced: a file of another kind is not ours to remove.
+    // A file of another kind is not ours to remove. That nobody serves the socket is for the caller to know.
     if (!S_ISSOCK(info.st_mode)) return fail(ErrorCode::invalid, fmt::format("{}: exists and is not a socket", path));
     ::unlink(path.c_str());
   }

@@ -54,6 +54,9 @@ struct SocketAddress {
 // both.
 Result<Fd> listen_tcp(const SocketAddress& address);
 Result<Fd> listen_unix(const std::string& path, unsigned mode = 0660);
+// Fails when somebody else listens there. With SO_REUSEPORT a second process of the same user would share the port, and
+// a socket's path would change its owner, without a word.
+Status check_unused(const SocketAddress& address);
 // Begins to connect; completion is an EPOLLOUT, success is `connect_error() == 0`.
 Result<Fd> connect_start(const SocketAddress& address);
 int connect_error(int fd) noexcept;

@@ -296,6 +296,27 @@ def test_drain_has_a_deadline(gatehouse, backend):
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("taken", ["listener public", "admin"])
+def test_a_second_gateway_takes_nothing_from_the_first(gatehouse, backend, tmp_path, taken):
+    """The same user could share the port (SO_REUSEPORT) and put another socket at the path, without anybody noticing."""
+    first = gatehouse(backend())
+    config = json.loads(first.config_path.read_text())
+    if taken == "admin":
+        config["listeners"][0]["address"] = "127.0.0.1:0"
+    else:
+        host, port = first.address()
+        config["listeners"][0]["address"] = f"{host}:{port}"
+        config["admin"] = {"address": f"unix:{tmp_path / 'admin.sock'}"}
+    config["data_dir"] = str(tmp_path / "data")
+    path = tmp_path / "gatehouse.yaml"
+    path.write_text(json.dumps(config))
+    second = subprocess.run([gateway.BINARY, "run", "-c", path], capture_output=True, text=True, timeout=20)
+    assert second.returncode == 1
+    assert taken in second.stderr and "Address already in use" in second.stderr
+    assert first.ask().status == 200
+    assert first.command("status").returncode == 0
+
+
 def test_binary_replacement(gatehouse, backend):
     """SIGUSR2: a new process takes the listening sockets over; during it no connection is refused."""
     gate = gatehouse(backend(well(), backlog=1024))

@@ -1,5 +1,6 @@
 #include "app/commands/run.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "app/process/privileges.h"
 #include "app/process/readable.h"
 #include "base/file.h"
+#include "net/socket.h"
 #include "telemetry/log.h"
 
 namespace gatehouse::app {
@@ -69,6 +71,32 @@ void say_ready(const RunOptions& options, const ReadyInfo& info) {
   if (options.on_ready) options.on_ready();
 }
 
+// A second gateway with the same addresses is a mistake. A successor shares them for a moment, on purpose.
+Status check_addresses(const gateway::Config& config) {
+  if (is_successor()) return {};
+  const auto check = [](const std::string& whose, const gateway::Address& address) -> Status {
+    net::SocketAddress at;
+    if (!address.unix_path.empty()) {
+      auto path = net::SocketAddress::unix_path(address.unix_path);
+      if (!path) return {};  // who opens it says what is wrong with it
+      at = *path;
+    } else {
+      const auto ip = IpAddress::parse(address.host);
+      if (!ip || address.port == 0) return {};
+      at = net::SocketAddress::tcp(*ip, address.port);
+    }
+    if (auto unused = net::check_unused(at); !unused) {
+      return tl::unexpected(std::move(unused.error()).while_(fmt::format("{} at {}", whose, address.to_string())));
+    }
+    return {};
+  };
+  for (const gateway::ListenerConfig& listener : config.listeners) {
+    if (auto unused = check("listener " + listener.name, listener.address); !unused) return unused;
+  }
+  if (auto unused = check("admin", config.admin.address); !unused) return unused;
+  return config.telemetry.metrics ? check("telemetry.metrics", *config.telemetry.metrics) : Status{};
+}
+
 Result<gateway::Credentials> credentials_for(const gateway::Config& config, JwksFetcher& fetcher) {
   gateway::Credentials credentials;
   auto issuers = fetcher.keys_for(config.authentication.jwt);
@@ -99,6 +127,7 @@ std::uint32_t shard_count(const gateway::Config& config) {
 int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> config) {
   const Clock& clock = SystemClock::instance();
   const std::string user = unprivileged_user(config->process.user);
+  if (auto unused = check_addresses(*config); !unused) return give_up(unused.error());
   if (auto prepared = prepare_data_dir(*config, user); !prepared) return give_up(prepared.error());
   const std::uint32_t shards = shard_count(*config);
 

@@ -118,6 +118,8 @@ Result<Handover> begin_handover(const std::vector<gateway::InheritedSocket>& soc
   return Handover{pid, pipe_fds[0]};
 }
 
+bool is_successor() noexcept { return std::getenv(kReady) != nullptr; }
+
 std::vector<gateway::InheritedSocket> inherited_sockets() {
   std::vector<gateway::InheritedSocket> sockets;
   const char* value = std::getenv(kSockets);

@@ -27,6 +27,8 @@ std::vector<std::string> arguments_of_successor(std::vector<std::string> ours);
 // Starts this program's file anew, with this process's arguments.
 Result<Handover> begin_handover(const std::vector<gateway::InheritedSocket>& sockets);
 
+bool is_successor() noexcept;  // until `report_ready`
+
 // In the successor: what it was given. Takes the variables out of the environment.
 std::vector<gateway::InheritedSocket> inherited_sockets();
 void report_ready();  // to the predecessor, if there is one
