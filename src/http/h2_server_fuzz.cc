@@ -24,7 +24,10 @@ void answer(ServerExchange& exchange, const RequestHead& head, End end) {
       stream.send_head(response, End::no);
       stream.send_body("hello", End::yes);
       break;
-    case 2: stream.abort(); break;
+    case 2:
+      stream.abort();
+      exchange.stream = nullptr;  // given up: no further event, and no further call
+      break;
     case 3: stream.pause_reading(); break;
     case 4:
       if (stream.wants_tunnel()) {
