@@ -115,16 +115,4 @@ class AccessLog {
 // Whether a log could be opened with these options, without making a file.
 Status can_open_access_log(const AccessLogOptions& options);
 
-// A shard's door to the log in force, which a reload may replace. Belongs to its shard; the log outlives its use.
-class AccessLogPort {
- public:
-  AccessLogPort(AccessLog& log) noexcept : log_(&log) {}  // NOLINT(google-explicit-constructor): it stands for the log
-  bool enabled() const noexcept { return log_->enabled(); }
-  AccessLogFormat format() const noexcept { return log_->format(); }
-  void write(std::size_t shard, std::string_view line) noexcept { log_->write(shard, line); }
-
- private:
-  AccessLog* log_;
-};
-
 }  // namespace gatehouse::telemetry

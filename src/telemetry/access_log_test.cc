@@ -162,11 +162,9 @@ TEST(AccessLog, AHeldLogGathersUntilItBegins) {
   auto before = open_log(path);
   auto opened = AccessLog::open({.to = path, .format = AccessLogFormat::common, .held = true});
   ASSERT_TRUE(opened);
-  AccessLogPort port(*before);
-  port.write(0, "old");
-  port = **opened;
-  EXPECT_EQ(port.format(), AccessLogFormat::common);
-  port.write(0, "new");
+  before->write(0, "old");
+  EXPECT_EQ((*opened)->format(), AccessLogFormat::common);
+  (*opened)->write(0, "new");
   before->write(0, "old, from another shard");
   before.reset();
   (*opened)->begin();

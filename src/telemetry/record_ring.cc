@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <iterator>
 
 #include "base/check.h"
 #include "telemetry/record_pack.h"
@@ -186,15 +187,17 @@ std::optional<std::string> RecordStore::find(std::string_view request_id) const 
 }
 
 std::vector<StoredRecord> RecordStore::recent(std::size_t limit, const RecordFilter& filter) const {
-  std::vector<StoredRecord> all;
+  std::vector<RecordRing::Entry> newest;
   for (const auto& shard : shards_) {
     for (const RecordRing* ring : {&shard->denied, &shard->passed}) {
-      for (auto& entry : ring->recent(limit, filter)) all.push_back({entry.time, std::move(entry.bytes)});
+      auto some = ring->recent(limit, filter);
+      std::move(some.begin(), some.end(), std::back_inserter(newest));
     }
   }
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.time > b.time; });
-  if (all.size() > limit) all.resize(limit);
-  for (StoredRecord& record : all) record.json = to_json(record.json);
+  std::stable_sort(newest.begin(), newest.end(), [](const auto& a, const auto& b) { return a.time > b.time; });
+  if (newest.size() > limit) newest.resize(limit);
+  std::vector<StoredRecord> all;
+  for (const RecordRing::Entry& entry : newest) all.push_back({entry.time, to_json(entry.bytes)});
   return all;
 }
 

@@ -14,11 +14,11 @@ namespace gatehouse::telemetry {
 
 class Recorder {
  public:
-  Recorder(std::size_t shard, Metrics& metrics, RecordStore& records, AccessLogPort log) noexcept
-      : shard_(shard), metrics_(metrics.shard(shard)), records_(records), log_(log) {}
+  Recorder(std::size_t shard, Metrics& metrics, RecordStore& records, AccessLog& log) noexcept
+      : shard_(shard), metrics_(metrics.shard(shard)), records_(records), log_(&log) {}
 
   // A reload may bring another access log.
-  void use(AccessLogPort log) noexcept { log_ = log; }
+  void use(AccessLog& log) noexcept { log_ = &log; }
   ShardMetrics& metrics() noexcept { return metrics_; }
 
   void record(const DecisionRecord& record);
@@ -27,11 +27,8 @@ class Recorder {
   const std::size_t shard_;
   ShardMetrics& metrics_;
   RecordStore& records_;
-  AccessLogPort log_;
+  AccessLog* log_;
   std::string line_;
 };
-
-// The counters of an access log and of the program's log, as metrics. `log` is asked for at every scrape; null: none.
-void add_log_collector(Metrics& metrics, std::function<const AccessLog*()> log);
 
 }  // namespace gatehouse::telemetry

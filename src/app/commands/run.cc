@@ -19,6 +19,7 @@
 #include "app/process/privileges.h"
 #include "app/process/readable.h"
 #include "base/file.h"
+#include "gateway/server/listen.h"
 #include "net/socket.h"
 #include "telemetry/log.h"
 
@@ -75,17 +76,10 @@ void say_ready(const RunOptions& options, const ReadyInfo& info) {
 Status check_addresses(const gateway::Config& config) {
   if (is_successor()) return {};
   const auto check = [](const std::string& whose, const gateway::Address& address) -> Status {
-    net::SocketAddress at;
-    if (!address.unix_path.empty()) {
-      auto path = net::SocketAddress::unix_path(address.unix_path);
-      if (!path) return {};  // who opens it says what is wrong with it
-      at = *path;
-    } else {
-      const auto ip = IpAddress::parse(address.host);
-      if (!ip || address.port == 0) return {};
-      at = net::SocketAddress::tcp(*ip, address.port);
-    }
-    if (auto unused = net::check_unused(at); !unused) {
+    const bool chosen = address.unix_path.empty() && (address.host.empty() || address.port == 0);
+    const auto at = gateway::socket_address(address);
+    if (chosen || !at) return {};  // who opens it says what is wrong with it
+    if (auto unused = net::check_unused(*at); !unused) {
       return tl::unexpected(std::move(unused.error()).while_(fmt::format("{} at {}", whose, address.to_string())));
     }
     return {};
@@ -147,7 +141,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   });
   auto gateway =
       gateway::Gateway::create(config, shards,
-                               {**state, records, (*access_log)->current(), metrics, clock,
+                               {**state, records, &(*access_log)->current(), metrics, clock,
                                 [&fetcher](const gateway::Config& wanted) { return credentials_for(wanted, fetcher); }},
                                inherited_sockets());
   if (!gateway) return give_up(gateway.error());

@@ -2,30 +2,19 @@
 
 #include <unistd.h>
 
+#include "gateway/server/listen.h"
+
 namespace gatehouse::app {
 
 Result<std::unique_ptr<ControlListener>> ControlListener::open(net::Loop& loop, const gateway::Address& address,
                                                                http::RequestSink& sink,
                                                                std::optional<std::uint32_t> group) {
   std::unique_ptr<ControlListener> listener(new ControlListener(loop, sink));
-  Result<net::Fd> socket = [&]() -> Result<net::Fd> {
-    if (!address.unix_path.empty()) return net::listen_unix(address.unix_path, 0660);
-    const auto ip = IpAddress::parse(address.host);
-    if (!ip)
-      return fail(ErrorCode::invalid, fmt::format("{} is not an IP address", address.host), ErrorSource::configuration);
-    return net::listen_tcp(net::SocketAddress::tcp(*ip, address.port));
-  }();
+  auto socket = gateway::listen_at(address, 0660);
   if (!socket) return tl::unexpected(std::move(socket.error()).while_(address.to_string()));
   if (group && !address.unix_path.empty() && ::chown(address.unix_path.c_str(), static_cast<uid_t>(-1), *group) != 0)
     return fail_errno(fmt::format("chgrp {} {}", *group, address.unix_path));
-  gateway::Address bound = address;
-  if (address.unix_path.empty()) {
-    net::SocketAddress actual;
-    actual.length = sizeof actual.storage;
-    ::getsockname(socket->get(), reinterpret_cast<sockaddr*>(&actual.storage), &actual.length);
-    bound.port = actual.port();
-  }
-  listener->bound_ = bound.to_string();
+  listener->bound_ = gateway::bound_address(*socket, address).to_string();
   listener->unix_path_ = address.unix_path;
   listener->options_ = std::make_shared<http::ServerConnectionOptions>();
   listener->options_->http1.body_bytes = 1024 * 1024;

@@ -7,29 +7,13 @@
 #include <algorithm>
 #include <atomic>
 
+#include "gateway/server/listen.h"
 #include "telemetry/log.h"
 
 namespace gatehouse::gateway {
 namespace {
 
-std::string bound_address(int fd, const Address& configured) {
-  if (!configured.unix_path.empty()) return configured.to_string();
-  net::SocketAddress address;
-  address.length = sizeof address.storage;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.length) != 0)
-    return configured.to_string();
-  Address bound = configured;
-  bound.port = address.port();
-  return bound.to_string();
-}
-
-Result<net::Fd> listen_at(const Address& address, std::uint16_t port) {
-  if (!address.unix_path.empty()) return net::listen_unix(address.unix_path, 0666);
-  const auto ip = IpAddress::parse(address.host);
-  if (!ip)
-    return fail(ErrorCode::invalid, fmt::format("{} is not an IP address", address.host), ErrorSource::configuration);
-  return net::listen_tcp(net::SocketAddress::tcp(*ip, port));
-}
+constexpr unsigned kUnixMode = 0666;  // who may connect is for the folder to say
 
 // Is this the socket of that listener? A chosen port (0) is known by the listener's name.
 bool serves(const Address& address, const std::string& name, const ListenerConfig& listener) noexcept {
@@ -76,15 +60,10 @@ Result<Gateway::Listening> Gateway::open(const ListenerConfig& listener) {
   }
   // One socket a shard, so that the kernel spreads connections; a Unix socket is shared by all.
   const std::size_t wanted = listener.address.unix_path.empty() ? shard_count_ : 1;
-  std::uint16_t port = listener.address.port;
+  Address address = listener.address;
   while (listening.sockets.size() < wanted) {
-    if (port == 0 && !listening.sockets.empty()) {
-      net::SocketAddress first;
-      first.length = sizeof first.storage;
-      ::getsockname(listening.sockets.front().get(), reinterpret_cast<sockaddr*>(&first.storage), &first.length);
-      port = first.port();
-    }
-    auto socket = listen_at(listener.address, port);
+    if (!listening.sockets.empty()) address = bound_address(listening.sockets.front(), address);
+    auto socket = listen_at(address, kUnixMode);
     if (!socket) {
       return tl::unexpected(
           std::move(socket.error()).while_(fmt::format("listener {} at {}", listener.name, configured)));
@@ -94,7 +73,7 @@ Result<Gateway::Listening> Gateway::open(const ListenerConfig& listener) {
   listening.bound.id = next_id_++;
   listening.bound.name = listener.name;
   listening.bound.configured = configured;
-  listening.bound.bound = bound_address(listening.sockets.front().get(), listener.address);
+  listening.bound.bound = bound_address(listening.sockets.front(), listener.address).to_string();
   listening.bound.connections = std::make_shared<Gauge>();
   return listening;
 }
@@ -210,8 +189,8 @@ Status Gateway::commit(std::shared_ptr<const Snapshot> snapshot, std::vector<Lis
   return {};
 }
 
-void Gateway::use(telemetry::AccessLogPort log, std::function<void()> done) {
-  services_.access_log = log;
+void Gateway::use(telemetry::AccessLog& log, std::function<void()> done) {
+  services_.access_log = &log;
   if (shards_.empty()) return done();
   auto left = std::make_shared<std::atomic<std::size_t>>(shards_.size());
   for (auto& shard : shards_) {

@@ -24,7 +24,7 @@ struct InheritedSocket {
 struct GatewayServices {
   SharedState& state;
   telemetry::RecordStore& records;
-  telemetry::AccessLogPort access_log;
+  telemetry::AccessLog* access_log;
   telemetry::Metrics& metrics;
   const Clock& clock;
   CredentialSource credentials;
@@ -52,7 +52,7 @@ class Gateway {
   // Compiles and throws away: would a reload work?
   Status try_out(std::shared_ptr<const Config> config);
   // Lines go to `log` from now on; `done` runs on a shard's thread once no shard uses the one before.
-  void use(telemetry::AccessLogPort log, std::function<void()> done);
+  void use(telemetry::AccessLog& log, std::function<void()> done);
   // `done` runs on a shard's thread.
   void drain(Duration deadline, std::function<void()> done);
   void stop();

@@ -13,7 +13,7 @@ Shard::Shard(std::uint32_t index, std::unique_ptr<net::Loop> loop, ShardServices
     : index_(index),
       loop_(std::move(loop)),
       services_(services),
-      recorder_(index, services.metrics, services.records, services.access_log),
+      recorder_(index, services.metrics, services.records, *services.access_log),
       ids_(std::move(ids)),
       pool_(*loop_) {
   random_state_ = static_cast<std::uint64_t>(services_.clock.now().time_since_epoch().count()) * 2 + index + 1;
@@ -74,8 +74,8 @@ void Shard::unlisten(std::uint32_t listener_id) {
   });
 }
 
-void Shard::use(telemetry::AccessLogPort log, std::function<void()> done) {
-  loop_->post([this, log, done = std::move(done)] {
+void Shard::use(telemetry::AccessLog& log, std::function<void()> done) {
+  loop_->post([this, &log, done = std::move(done)] {
     recorder_.use(log);
     done();
   });

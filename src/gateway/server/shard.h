@@ -28,7 +28,7 @@ namespace gatehouse::gateway {
 struct ShardServices {
   SharedState& state;
   telemetry::RecordStore& records;
-  telemetry::AccessLogPort access_log;
+  telemetry::AccessLog* access_log;
   telemetry::Metrics& metrics;
   const Clock& clock;
 };
@@ -45,7 +45,7 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   void listen(std::uint32_t listener_id, net::Fd socket);
   void unlisten(std::uint32_t listener_id);
   // Lines go to `log` from now on. `done` is run on the shard, which by then is through with the log before.
-  void use(telemetry::AccessLogPort log, std::function<void()> done);
+  void use(telemetry::AccessLog& log, std::function<void()> done);
   // Takes no new connection, lets requests finish until `deadline`, then closes the rest. `done` runs on the shard.
   void drain(Duration deadline, std::function<void()> done);
   void stop();  // and joins

@@ -130,6 +130,11 @@ bool BanTable::remove(const Network& network) {
   return in_force;
 }
 
+Ban BanTable::ban_of(const Entry& entry, MonotonicTime now, WallTime wall) {
+  return {entry.network, wall - (now - entry.since), wall + (entry.until - now), entry.level,
+          entry.reason,  wall + (entry.forget - now)};
+}
+
 std::vector<Ban> BanTable::list() const {
   const MonotonicTime now = clock_.now();
   const WallTime wall = clock_.wall();
@@ -138,8 +143,7 @@ std::vector<Ban> BanTable::list() const {
     const std::lock_guard lock(mutex_);
     for (const auto& [key, entry] : entries_) {
       if (entry.until <= now) continue;
-      bans.push_back({entry.network, wall - (now - entry.since), wall + (entry.until - now), entry.level, entry.reason,
-                      wall + (entry.forget - now)});
+      bans.push_back(ban_of(entry, now, wall));
     }
   }
   std::sort(bans.begin(), bans.end(), [](const Ban& a, const Ban& b) { return a.until < b.until; });
@@ -153,9 +157,7 @@ std::vector<Ban> BanTable::remembered() const {
   const std::lock_guard lock(mutex_);
   for (const auto& [forget, key] : by_forget_) {
     if (forget <= now) continue;
-    const Entry& entry = entries_.at(key);
-    bans.push_back({entry.network, wall - (now - entry.since), wall + (entry.until - now), entry.level, entry.reason,
-                    wall + (forget - now)});
+    bans.push_back(ban_of(entries_.at(key), now, wall));
   }
   return bans;
 }

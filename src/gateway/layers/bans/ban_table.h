@@ -70,6 +70,7 @@ class BanTable {
 
   BanTable(WordTable words, std::size_t entries_max, const Clock& clock)
       : words_(std::move(words)), entries_max_(entries_max), clock_(clock) {}
+  static Ban ban_of(const Entry& entry, MonotonicTime now, WallTime wall);  // by the calendar
   static std::uint64_t key_of(const IpAddress& base, std::uint8_t prefix) noexcept;
   void put(std::uint64_t key, Entry entry);
   void drop(Entries::iterator at);
