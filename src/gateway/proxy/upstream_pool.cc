@@ -1,7 +1,6 @@
 #include "gateway/proxy/upstream_pool.h"
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 namespace gatehouse::gateway {
@@ -143,8 +142,7 @@ void UpstreamPool::forget(Pooled& pooled) {
   if (pooled.listed) std::erase(slot.free, &pooled);
   pooled.admission.release();
   --slot.connections;
-  // Either we see who joins the queue, or it sees the place that is free now.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  // Either we see who joins the queue, or it sees the place that is free now (circuit.h).
   if (slot.cluster->pending().used() > 0) serve_later(slot.cluster);
   std::unique_ptr<Pooled> dying = std::move(at->second);
   pooled_.erase(at);
@@ -168,7 +166,6 @@ bool UpstreamPool::wait(const std::shared_ptr<Cluster>& cluster, Waiter& waiter)
   }
   Admission pending = cluster->pending().admit();
   if (!pending) return false;
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   const ConnectionQueue::Joined joined = cluster->queue().join(*this);
   waiter.ticket_ = joined.number;
   waiting_[joined.number] = {&waiter, cluster, std::move(pending)};

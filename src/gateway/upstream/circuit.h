@@ -3,6 +3,9 @@
 //
 // Thread safety: any shard; no lock. Invariant: `used` never exceeds `max`, and what was admitted is given back exactly
 // once, when its Admission ends. An Admission must not outlive its Limit: hold the Cluster for as long.
+//
+// `used` is sequentially consistent over all Limits: of one thread that gives a place back and then asks whether
+// somebody waits, and one that begins to wait and then asks for a place, at least one sees the other.
 
 #include <atomic>
 #include <cstdint>
@@ -47,13 +50,13 @@ class Limit {
   }
   // The same, for those who can wait: it does not count as refused.
   Admission try_admit() noexcept {
-    std::uint32_t used = used_.load(std::memory_order_relaxed);
+    std::uint32_t used = used_.load();
     while (used < max_) {
-      if (used_.compare_exchange_weak(used, used + 1, std::memory_order_relaxed)) return Admission(this);
+      if (used_.compare_exchange_weak(used, used + 1)) return Admission(this);
     }
     return {};
   }
-  std::uint32_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+  std::uint32_t used() const noexcept { return used_.load(); }
   std::uint32_t max() const noexcept { return max_; }
   std::uint64_t refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
 
@@ -65,7 +68,7 @@ class Limit {
 };
 
 inline void Admission::release() noexcept {
-  if (limit_ != nullptr) std::exchange(limit_, nullptr)->used_.fetch_sub(1, std::memory_order_relaxed);
+  if (limit_ != nullptr) std::exchange(limit_, nullptr)->used_.fetch_sub(1);
 }
 
 }  // namespace gatehouse::gateway
