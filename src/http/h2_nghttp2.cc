@@ -1,8 +1,10 @@
 // The bridge between nghttp2 and `H2Connection`: the session with its options, and the C callbacks.
 
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "base/check.h"
 #include "http/h2_connection.h"
 
@@ -249,8 +251,13 @@ void H2Connection::create_session() {
   for (int type = 10; type <= 255; ++type) {
     nghttp2_option_set_user_recv_extension_type(options, static_cast<std::uint8_t>(type));
   }
-  const int made = side_ == Side::server ? nghttp2_session_server_new2(&nghttp2_, callbacks, this, options)
-                                         : nghttp2_session_client_new2(&nghttp2_, callbacks, this, options);
+  // Five blocks a request come and go.
+  nghttp2_mem memory{nullptr, [](std::size_t bytes, void*) { return block_pool::allocate(bytes); },
+                     [](void* block, void*) { block_pool::release(block); },
+                     [](std::size_t count, std::size_t bytes, void*) { return std::calloc(count, bytes); },
+                     [](void* block, std::size_t bytes, void*) { return std::realloc(block, bytes); }};
+  const int made = side_ == Side::server ? nghttp2_session_server_new3(&nghttp2_, callbacks, this, options, &memory)
+                                         : nghttp2_session_client_new3(&nghttp2_, callbacks, this, options, &memory);
   nghttp2_option_del(options);
   GH_CHECK(made == 0);
 
