@@ -43,8 +43,11 @@ template <class Good>
 void ensure(http::Fields& fields, std::string_view name, std::string_view value, Good good) {
   if (value.empty()) return;
   const auto present = fields.get(name);
-  if (present && good(*present) && fields.count(name) == 1) return;
-  fields.set(name, value);
+  if (!present) {
+    fields.add(name, value);  // the usual case: `set` would look for it once more
+  } else if (!good(*present) || fields.count(name) != 1) {
+    fields.set(name, value);
+  }
 }
 
 void secure(const SecurityHeadersConfig& config, bool tls, http::Fields& fields) {
