@@ -47,7 +47,12 @@ class H2Connection::Turn {
 // --- the connection --------------------------------------------------------------------------------------------------
 
 H2Connection::H2Connection(Transport& transport, const H2Limits& limits, Side side)
-    : transport_(transport), limits_(limits), block_(limits), side_(side) {
+    : transport_(transport),
+      limits_(limits),
+      block_(limits),
+      side_(side),
+      scanner_(NGHTTP2_CLIENT_MAGIC_LEN),
+      late_data_(limits.streams_max) {
   idle_since_ = output_since_ = now();
   create_session();
   wants_flush();
@@ -147,17 +152,58 @@ void H2Connection::receive(std::string_view data) {
   if (shut_) return;
   const Turn turn(*this);
   received_ += data.size();
+  // A client resets as many streams as it likes before the upstream hears of the first: no bound for what comes late.
+  std::string_view rest = side_ == Side::server ? data : std::string_view{};
+  bool good = true;
+  for (FrameHead head; good && scanner_.next(rest, head);) {
+    if (head.type != NGHTTP2_DATA) continue;
+    // nghttp2 gets the head by itself, to see whether it takes the frame: it drops one of a gone stream without a word.
+    data_begun_ = false;
+    good = feed(data.substr(0, data.size() - rest.size()));
+    data = rest;
+    if (good && !data_begun_) data_dropped(head);
+    good = good && failure_ == Reason::none;
+  }
+  if (good) feed(data);
+  if (header_since_ != kNever) arm(header_since_ + limits_.header_timeout);
+  if (nghttp2_session_want_write(nghttp2_)) wants_flush();
+}
+
+// false: nghttp2 takes nothing more.
+bool H2Connection::feed(std::string_view data) {
   const ssize_t taken =
       nghttp2_session_mem_recv(nghttp2_, reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
   switch (taken < 0 ? static_cast<int>(taken) : 0) {
-    case 0:
+    case 0: return true;
     case NGHTTP2_ERR_CALLBACK_FAILURE: break;  // `fail` was called
     case NGHTTP2_ERR_FLOODED: fail(Reason::h2_ping_flood, NGHTTP2_ENHANCE_YOUR_CALM); break;
     case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS: fail(Reason::h2_continuation_flood, NGHTTP2_ENHANCE_YOUR_CALM); break;
     default: fail(Reason::h2_protocol_error, NGHTTP2_PROTOCOL_ERROR); break;
   }
-  if (header_since_ != kNever) arm(header_since_ + limits_.header_timeout);
-  if (nghttp2_session_want_write(nghttp2_)) wants_flush();
+  return false;
+}
+
+void H2Connection::data_dropped(const FrameHead& head) {
+  if (late_data_.admit(head.stream_id, head.length, (head.flags & NGHTTP2_FLAG_END_STREAM) != 0)) return;
+  count(idle_frames_, limits_.flood.idle_frames, Reason::h2_empty_frame_flood);
+}
+
+void H2Connection::expect_late_data(std::int32_t id) {
+  if (side_ == Side::client) return;
+  switch (nghttp2_session_get_stream_remote_close(nghttp2_, id)) {
+    case 0: late_data_.expect(id, nghttp2_session_get_stream_local_window_size(nghttp2_, id)); break;
+    case 1: break;  // the peer has ended it
+    default:        // never taken; before our SETTINGS the peer goes by the default
+      late_data_.expect(id, std::max<std::int32_t>(NGHTTP2_INITIAL_WINDOW_SIZE,
+                                                   static_cast<std::int32_t>(limits_.stream_window_bytes)));
+      break;
+  }
+}
+
+void H2Connection::submit_reset(std::int32_t id, std::uint32_t code) {
+  expect_late_data(id);
+  nghttp2_submit_rst_stream(nghttp2_, NGHTTP2_FLAG_NONE, id, code);
+  wants_flush();
 }
 
 void H2Connection::produce() {

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "http/h2_fields.h"
+#include "http/h2_late_data.h"
 #include "http/h2_limits.h"
 #include "http/h2_stream.h"
 #include "http/stream.h"
@@ -77,6 +78,8 @@ class H2Connection {
   std::unique_ptr<H2Stream> take_stream(H2Stream& stream);  // out of the list
   void bury(std::unique_ptr<H2Stream> stream) { graveyard_.push_back(std::move(stream)); }
   void detach(H2Stream& stream);
+  // RST_STREAM; what the peer may have sent before it hears of it is no flood.
+  void submit_reset(std::int32_t id, std::uint32_t code);
   // Queues `on_stream_closed`, for an end that nghttp2 does not tell.
   void close_later(H2Stream& stream, Reason reason);
   // One more stream that the peer made us reset or refuse.
@@ -111,6 +114,9 @@ class H2Connection {
 
   void create_session();
   H2Stream* find(std::int32_t id) noexcept;
+  bool feed(std::string_view data);
+  void data_dropped(const FrameHead& head);
+  void expect_late_data(std::int32_t id);
   void pump(bool bounded);
   void stage(std::string_view bytes);
   void flush_stage();
@@ -145,12 +151,15 @@ class H2Connection {
   MonotonicTime deadline_ = kNever;          // what the transport's timer is set to
   MonotonicTime idle_since_, header_since_ = kNever, output_since_;
   std::uint64_t written_ = 0, output_seen_ = 0, received_ = 0;
-  std::int32_t header_id_ = 0;
+  std::int32_t header_id_ = 0, highest_id_ = 0;
+  FrameScanner scanner_;
+  LateData late_data_;
   std::uint32_t continuations_ = 0;
   int depth_ = 0;
   Reason failure_ = Reason::none;
   bool failure_told_ = false, pumping_ = false, producing_ = false, dirty_ = false;
-  Stage* stage_ = nullptr;  // while pumping
+  bool data_begun_ = false;  // nghttp2 takes the DATA frame whose head it got last
+  Stage* stage_ = nullptr;   // while pumping
   bool bounded_ = true;
   LeakyCounter resets_, provoked_, settings_, pings_, idle_frames_, window_updates_, stalls_;
 };

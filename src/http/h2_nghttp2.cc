@@ -1,5 +1,6 @@
 // The bridge between nghttp2 and `H2Connection`: the session with its options, and the C callbacks.
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 #include <vector>
@@ -14,10 +15,13 @@ int H2Connection::begin_frame(const nghttp2_frame_hd& head) {
   const H2FloodBounds& flood = limits_.flood;
   const bool ack = head.flags & NGHTTP2_FLAG_ACK;
   switch (head.type) {
-    case NGHTTP2_DATA:
+    case NGHTTP2_DATA: data_begun_ = true; return 0;
     case NGHTTP2_RST_STREAM: return 0;  // judged when complete
     case NGHTTP2_HEADERS:
       continuations_ = 0;
+      // Behind our GOAWAY nghttp2 skips what is new; the peer may not have heard of it yet.
+      if (goaway_sent_ && head.stream_id > highest_id_) expect_late_data(head.stream_id);
+      highest_id_ = std::max(highest_id_, head.stream_id);
       // Idle until `begin_headers` says that a stream takes it.
       return count(idle_frames_, flood.idle_frames, Reason::h2_empty_frame_flood);
     case NGHTTP2_CONTINUATION:
@@ -172,6 +176,7 @@ int H2Connection::stream_closed(std::int32_t id, std::uint32_t code) {
 }
 
 int H2Connection::invalid_frame(const nghttp2_frame& frame) {
+  expect_late_data(frame.hd.stream_id);
   if (H2Stream* const stream = find(frame.hd.stream_id)) stream->close_reason_ = Reason::h2_protocol_error;
   count_provoked();
   return verdict();

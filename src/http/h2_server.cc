@@ -431,7 +431,7 @@ void H2Server::drain() {
 void H2Server::on_answered_early(H2Stream& stream) {
   const auto& answered = static_cast<H2ServerStream&>(stream);
   if (!answered.answered_with_error()) {
-    nghttp2_submit_rst_stream(nghttp2_, NGHTTP2_FLAG_NONE, answered.id(), NGHTTP2_NO_ERROR);
+    submit_reset(answered.id(), NGHTTP2_NO_ERROR);
     return;
   }
   while (!answered_early_.empty() &&
@@ -446,10 +446,7 @@ MonotonicTime H2Server::check_own_deadlines(MonotonicTime at) {
   while (!answered_early_.empty() && at >= answered_early_.front().reset_at) {
     const std::int32_t id = answered_early_.front().id;
     answered_early_.pop_front();
-    if (nghttp2_session_get_stream_remote_close(nghttp2_, id) == 0) {
-      nghttp2_submit_rst_stream(nghttp2_, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
-      wants_flush();
-    }
+    if (nghttp2_session_get_stream_remote_close(nghttp2_, id) == 0) submit_reset(id, NGHTTP2_NO_ERROR);
   }
   if (at >= drained_at_) {
     drained_at_ = kNever;

@@ -81,10 +81,7 @@ void H2Stream::resume() {
 }
 
 void H2Stream::reset(std::uint32_t code) {
-  if (id_ > 0 && !detached_) {
-    nghttp2_submit_rst_stream(connection_.nghttp2_, NGHTTP2_FLAG_NONE, id_, code);
-    connection_.wants_flush();
-  }
+  if (id_ > 0 && !detached_) connection_.submit_reset(id_, code);
   connection_.detach(*this);
 }
 
