@@ -89,8 +89,8 @@ class Gateway:
         path.chmod(0o644)
         return str(path)
 
-    def start(self, *arguments, limit_files=None, environment=None, ready_fd=0):
-        """`ready_fd`: the lowest number that the descriptor for the ready line may have."""
+    def start(self, *arguments, limit_files=None, environment=None, ready_fd=0, through=()):
+        """`ready_fd`: the lowest number that the descriptor for the ready line may have. `through`: what execs it."""
         self.write()
         reading, low = os.pipe()
         writing = fcntl.fcntl(low, fcntl.F_DUPFD, ready_fd)
@@ -98,6 +98,7 @@ class Gateway:
         command = [BINARY, "run", "-c", str(self.config_path), "--ready-fd", str(writing), *arguments]
         if limit_files:
             command = ["prlimit", f"--nofile={limit_files}", *command]
+        command = [*through, *command]
         with open(self.dir / "output.log", "ab") as output:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                             pass_fds=[writing], env={**os.environ, **(environment or {})})  # fmt: skip

@@ -4,7 +4,9 @@ import base64
 import datetime
 import ipaddress
 import json
+import pathlib
 import ssl
+import subprocess
 import time
 
 import jwt
@@ -67,6 +69,20 @@ class Certificates:
     def listener_tls(self, *names, **keys):
         certificate, key = self.issue(*(names or ("shop.example", "127.0.0.1")))
         return {"certificates": [{"cert": certificate, "key": key}], **keys}
+
+    def ocsp_by_openssl(self, certificate, folder, days=2, revoked=False):
+        """The DER of a response of ours about a certificate file."""
+        ca_key, request, response, index = (folder / name for name in ("ca.key", "request", "response", "index"))
+        ca_key.write_bytes(pem_of(self.key))
+        serial = x509.load_pem_x509_certificate(pathlib.Path(certificate).read_bytes()).serial_number
+        digits = f"{serial:X}"
+        state = ("R", "250101000000Z,superseded") if revoked else ("V", "")
+        index.write_text(f"{state[0]}\t351231000000Z\t{state[1]}\t{'0' * (len(digits) % 2)}{digits}\tunknown\t/CN=a\n")
+        subject = ["-issuer", self.ca, "-cert", certificate, "-no_nonce"]
+        answer = ["-index", index, "-rsigner", self.ca, "-rkey", ca_key, "-CA", self.ca, "-ndays", str(days)]
+        for arguments in ([*subject, "-reqout", request], [*answer, "-reqin", request, "-respout", response]):
+            subprocess.run(["openssl", "ocsp", *arguments], check=True, capture_output=True)
+        return response.read_bytes()
 
     def client_context(self, alpn=("http/1.1",), certificate=None):
         context = ssl.create_default_context(cafile=self.ca)

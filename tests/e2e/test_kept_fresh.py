@@ -7,6 +7,7 @@ import pathlib
 import signal
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -66,6 +67,30 @@ def test_a_broken_renewal_keeps_the_last_good_one(gatehouse, backend, certificat
     assert "the last good ones stay" in gate.output() and "site.key" in gate.output()
     put(gate, other)
     wire.eventually(lambda: served(gate).serial_number != before, WITHIN)
+
+
+def stapled(gate):
+    """Until when the OCSP response that came with the handshake holds, by `openssl s_client`."""
+    host, port = gate.address()
+    command = ["openssl", "s_client", "-connect", f"{host}:{port}", "-status", "-servername", "shop.example"]
+    out = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20).stdout
+    return next((line.strip() for line in out.splitlines() if "Next Update:" in line), None)
+
+
+def test_a_new_ocsp_response_is_taken_by_itself(gatehouse, backend, certificates, tmp_path):
+    gate = with_files(gatehouse, backend, certificates)
+    old, new = (certificates.ocsp_by_openssl(gate.dir / "site.pem", tmp_path, days=days) for days in (2, 4))
+    gate.config["listeners"][0]["tls"]["certificates"][0]["ocsp"] = gate.file("site.ocsp", old)
+    gate.start()
+    first = stapled(gate)
+    assert first
+    gate.file("site.ocsp", new)
+    wire.eventually(lambda: gate.metric("gatehouse_certificate_reloads_total", result="applied") == 1, WITHIN)
+    second = wire.eventually(lambda: (now := stapled(gate)) != first and now)  # a shard may be a moment behind
+    gate.file("site.ocsp", certificates.ocsp_by_openssl(gate.dir / "site.pem", tmp_path, revoked=True))
+    wire.eventually(lambda: gate.metric("gatehouse_certificate_reloads_total", result="failed") == 1, WITHIN)
+    assert stapled(gate) == second, "the last good one stays"
+    assert "site.ocsp" in gate.output()
 
 
 def test_an_own_certificate_is_renewed_before_its_end(gatehouse, backend):

@@ -136,16 +136,8 @@ def test_client_certificates_of_strangers(gatehouse, backend, certificates, tmp_
 def test_ocsp_stapling(gatehouse, backend, certificates, tmp_path):
     """A response made by `openssl ocsp` is stapled as it is."""
     cert, key = certificates.issue("shop.example", "127.0.0.1", stem="stapled")
-    ca_key = tmp_path / "ca.key"
-    from keys import pem_of
-
-    ca_key.write_bytes(pem_of(certificates.key))
-    request, response, index = tmp_path / "req", pathlib.Path(cert).with_suffix(".ocsp"), tmp_path / "index"
-    serial = subprocess.run(["openssl", "x509", "-in", cert, "-noout", "-serial"], capture_output=True, text=True, check=True).stdout
-    index.write_text(f"V\t351231000000Z\t\t{serial.strip().split('=')[1]}\tunknown\t/CN=shop.example\n")
-    subprocess.run(["openssl", "ocsp", "-issuer", certificates.ca, "-cert", cert, "-reqout", request, "-no_nonce"], check=True, capture_output=True)
-    subprocess.run(["openssl", "ocsp", "-index", index, "-rsigner", certificates.ca, "-rkey", ca_key, "-CA", certificates.ca,
-                    "-reqin", request, "-respout", response, "-ndays", "2"], check=True, capture_output=True)  # fmt: skip
+    response = pathlib.Path(cert).with_suffix(".ocsp")
+    response.write_bytes(certificates.ocsp_by_openssl(cert, tmp_path))
     response.chmod(0o644)
     tls = {"certificates": [{"cert": cert, "key": key, "ocsp": str(response)}]}
     gate = gatehouse(backend(), listeners=[listener(tls)])
@@ -193,25 +185,3 @@ def test_certificates_change_with_a_reload(gatehouse, backend, certificates):
         assert gate.ask(tls=certificates.client_context(), server_name="second.example").status == 200
         old.send(wire.request())
         assert old.answer().status == 200, "an open connection is not touched"
-
-
-@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
-def test_sessions_with_upstreams_are_resumed(gatehouse, backend, certificates, version):
-    """By endpoint: a second connection to one that was there before needs no certificate."""
-    resumed = []
-
-    def once(peer):
-        resumed.append(peer.socket.session_reused)
-        peer.read_request()
-        peer.answer(200, b"ok\n", [("Connection", "close")])
-        peer.socket.unwrap()  # an end without it makes the session worthless
-
-    def serve():
-        context = certificates.server_context("orders.internal")
-        context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
-        return backend(once, tls=context)
-
-    gate = gatehouse([serve()], process={"shards": 1}, services={"main": {"tls": {"ca": certificates.ca, "sni": "orders.internal"}}})
-    for _ in range(4):
-        assert gate.ask().status == 200
-    assert resumed == [False, True, True, True]

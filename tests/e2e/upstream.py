@@ -9,6 +9,10 @@ import socket
 import threading
 import time
 
+import h2.config
+import h2.connection
+import h2.events
+
 
 class Peer:
     """The connection from the gateway, as a behaviour sees it."""
@@ -95,6 +99,31 @@ def well(status=200, body=b"ok\n", fields=(("Content-Type", "text/plain"),), del
     return behave
 
 
+def h2_well(body=b"ok\n", requests=None):
+    """HTTP/2: answers every request the same way. After `requests` of them it says GOAWAY and is done."""
+
+    def behave(peer):
+        session = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="latin-1"))
+        session.initiate_connection()
+        peer.send(session.data_to_send())
+        answered = 0
+        while answered != requests and peer.more():
+            events, peer.buffer = session.receive_data(peer.buffer), b""
+            for event in events:
+                if isinstance(event, h2.events.RequestReceived):
+                    head = dict(event.headers)
+                    peer.upstream.heads.append((f"{head[':method']} {head[':path']} HTTP/2", list(event.headers)))
+                elif isinstance(event, h2.events.StreamEnded):
+                    session.send_headers(event.stream_id, [(":status", "200"), ("content-type", "text/plain")])
+                    session.send_data(event.stream_id, body, end_stream=True)
+                    answered += 1
+            if answered == requests:
+                session.close_connection()
+            peer.send(session.data_to_send())
+
+    return behave
+
+
 def mirror(peer):
     """Answers with what it got, as JSON: request line, fields, body."""
     while got := peer.read_request():
@@ -145,7 +174,7 @@ def in_turn(*behaviours):
 
 
 class Upstream:
-    def __init__(self, behaviour=mirror, name="upstream", tls=None, path=None, backlog=512):
+    def __init__(self, behaviour=mirror, name="upstream", tls=None, path=None, scheme=None, backlog=512):
         self.behaviour, self.name, self.tls = behaviour, name, tls
         self.bytes = bytearray()  # all that arrived, in order of arrival
         self.heads, self.bodies = [], []
@@ -160,7 +189,7 @@ class Upstream:
             self.listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
         self.listener.listen(backlog)
         self.port = None if path else self.listener.getsockname()[1]
-        self.url = f"unix:{path}" if path else f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"unix:{path}" if path else f"{scheme or ('https' if tls else 'http')}://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -191,7 +220,10 @@ class Upstream:
     def _serve(self, connection):
         try:
             if self.tls:
-                connection = self.tls.wrap_socket(connection, server_side=True)
+                plain, connection = connection, self.tls.wrap_socket(connection, server_side=True)
+                with self.lock:  # the plain socket is an empty shell now
+                    self.open.discard(plain)
+                    self.open.add(connection)
             else:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) if self.port else None
             self.behaviour(Peer(self, connection))
