@@ -13,7 +13,7 @@ complete -c gatehouse -n '__fish_use_subcommand' -a dev -d 'A small shop of serv
 complete -c gatehouse -n '__fish_use_subcommand' -a doctor -d 'Would the gateway run here, now, with this file?'
 complete -c gatehouse -n '__fish_use_subcommand' -a completions -d 'Print a completion script for a shell'
 complete -c gatehouse -n '__fish_use_subcommand' -a version -d 'Print the version'
-complete -c gatehouse -n '__fish_use_subcommand' -l version -d 'Display program version information and exit'
+complete -c gatehouse -n '__fish_use_subcommand' -l version -d 'Print the version'
 complete -c gatehouse -n '__fish_use_subcommand' -l help -s h -d 'Print this help'
 complete -c gatehouse -n '__fish_seen_subcommand_from run' -l help -s h -d 'Print this help'
 complete -c gatehouse -n '__fish_seen_subcommand_from run' -l config -s c -r -F -d 'The configuration file'

@@ -48,11 +48,12 @@ struct StatusView {
 };
 
 struct ReloadReport {
-  bool applied = false;  // false with no errors: nothing has changed, or it was a dry run
+  bool applied = false;  // false with no errors: a dry run
   std::uint64_t generation = 0;
   std::vector<std::string> changes;        // for people: "routes.orders-read.rate_limit: 100/s → 200/s"
   std::vector<std::string> needs_restart;  // keys of which the process keeps the value that it was started with
   std::vector<std::string> errors;         // "file:line:column: what is wrong"; not empty: refused
+  std::string config_file;                 // that the program reads
 };
 
 struct BanView {

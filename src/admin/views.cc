@@ -106,6 +106,7 @@ std::string to_json(const ReloadReport& report) {
   JsonWriter json(out);
   {
     Members members(json);
+    members.text("config_file", report.config_file);
     members.boolean("applied", report.applied);
     members.number("generation", report.generation);
     members.texts("changes", report.changes);

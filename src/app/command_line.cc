@@ -1,5 +1,8 @@
 #include "app/command_line.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -21,6 +24,9 @@ namespace gatehouse::app {
 namespace {
 
 constexpr int kUsage = 64;
+
+// The bounds are told when they are broken; in --help they would be noise.
+CLI::Validator in_range(int least, int most) { return CLI::Range(least, most).description(""); }
 
 // Where the options of all commands land, and what is to be run.
 struct CommandLine {
@@ -71,7 +77,7 @@ struct CommandLine {
 CommandLine::CommandLine() {
   app.name("gatehouse");
   app.require_subcommand(1);
-  app.set_version_flag("--version", "gatehouse " GATEHOUSE_VERSION);
+  app.set_version_flag("--version", "gatehouse " GATEHOUSE_VERSION, "Print the version");
   app.set_help_flag("-h,--help", "Print this help");
   app.get_formatter()->column_width(34);
   add_run();
@@ -90,7 +96,7 @@ void CommandLine::add_run() {
       ->add_option("--ready-fd", run_options.ready_fd,
                    "Write one JSON line with the addresses here once all ports are open")
       ->type_name("FD")
-      ->check(CLI::Range(0, 1 << 20));
+      ->check(in_range(0, 1 << 20));
   does(command, [this] { return run_gateway(run_options); });
 }
 
@@ -229,6 +235,7 @@ void CommandLine::add_others() {
       app.add_subcommand("dev", "A small shop of services behind a fully armed gateway, to try things out");
   dev_command->add_option("--port", dev.port, "Where it listens; a free port when it is taken")
       ->type_name("PORT")
+      ->check(in_range(0, 65535))
       ->capture_default_str();
   dev_command->add_option("--demo", dev.demo_dir, "The folder with the demo's services")->type_name("DIR");
   does(dev_command, [this] { return run_dev(dev); });
@@ -284,26 +291,62 @@ std::string completion_script(Shell shell) {
   return {};
 }
 
-// A misspelt command is told as that; CLI11 would ask for a subcommand.
-bool tell_unknown_command(const CLI::App& app, std::string_view word) {
+namespace {
+
+std::vector<std::string> commands_below(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
     names.push_back(sub->get_name());
-  if (word.starts_with('-') || std::find(names.begin(), names.end(), word) != names.end()) return false;
-  const Refusal refusal = not_a_choice(word, {names.begin(), names.end()});
-  std::fprintf(stderr, "gatehouse: there is no command \"%.60s\"; %s\n", std::string(word).c_str(),
-               refusal.hint.c_str());
-  return true;
+  return names;
 }
+
+std::string not_accepted(std::string_view kind, const std::string& word, const std::vector<std::string>& names) {
+  return fmt::format("there is no {} \"{:.60}\"; {}", kind, word,
+                     not_a_choice(word, {names.begin(), names.end()}).hint);
+}
+
+// What is wrong, in the words of the command that was begun; CLI11 would ask for a subcommand where one is misspelt.
+std::string usage_mistake(const CLI::App& command, const std::string& word, const CLI::ParseError& error) {
+  const std::vector<std::string> commands = commands_below(command);
+  if (word.starts_with('-')) {
+    std::vector<std::string> options;
+    for (const OptionNode& option : describe(command).options)
+      options.insert(options.end(), option.names.begin(), option.names.end());
+    return not_accepted("option", word, options);
+  }
+  if (!word.empty() && !commands.empty()) return not_accepted("command", word, commands);
+  if (!word.empty()) {
+    const bool file = command.get_option_no_throw("--config") != nullptr;
+    return fmt::format("\"{:.60}\" is one word too many{}", word,
+                       file ? "; a configuration is named with -c FILE" : "");
+  }
+  if (!commands.empty() && command.get_require_subcommand_min() > 0 && command.get_subcommands().empty())
+    return fmt::format("a command is missing: {}", fmt::join(commands, ", "));
+  return error.what();
+}
+
+int tell_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* command = &app;
+  std::string path = app.get_name();
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    path += " " + command->get_name();
+  }
+  const std::vector<std::string> words = app.remaining(true);
+  const std::string mistake = usage_mistake(*command, words.empty() ? std::string() : words.front(), error);
+  std::fprintf(stderr, "%s: %s\n  see %s --help\n", path.c_str(), mistake.c_str(), path.c_str());
+  return kUsage;
+}
+
+}  // namespace
 
 int run_command_line(int argc, char** argv) {
   CommandLine line;
-  if (argc > 1 && tell_unknown_command(line.app, argv[1])) return kUsage;
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    const int code = line.app.exit(e);
-    return code == 0 ? 0 : kUsage;  // --help and --version come this way too
+    if (e.get_exit_code() == 0) return line.app.exit(e);  // --help and --version come this way too
+    return tell_usage(line.app, e);
   }
   try {
     return line.run ? line.run() : kUsage;

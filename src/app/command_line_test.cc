@@ -3,17 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <vector>
 
 namespace gatehouse::app {
 namespace {
-
-std::string read(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 int run(std::vector<std::string> words) {
   std::vector<char*> argv;
@@ -31,13 +24,6 @@ TEST(CommandLine, ExitCodes) {
   EXPECT_EQ(run({"gatehouse", "check", "-c", "/nowhere/gatehouse.yaml"}), 2);
   EXPECT_EQ(run({"gatehouse", "config", "show", "-c", "/nowhere/gatehouse.yaml"}), 2);
   EXPECT_EQ(run({"gatehouse", "config", "schema"}), 0);
-}
-
-TEST(CommandLine, PackagedCompletionsAreCurrent) {
-  const std::string folder = GATEHOUSE_SOURCE_DIR "/packaging/completions/";
-  EXPECT_EQ(read(folder + "gatehouse.bash"), completion_script(Shell::bash)) << "run: gatehouse completions";
-  EXPECT_EQ(read(folder + "_gatehouse"), completion_script(Shell::zsh)) << "run: gatehouse completions";
-  EXPECT_EQ(read(folder + "gatehouse.fish"), completion_script(Shell::fish)) << "run: gatehouse completions";
 }
 
 TEST(CommandLine, BashCompletes) {

@@ -10,8 +10,9 @@
 namespace gatehouse::app {
 
 struct AdminTarget {
-  std::string address;  // "127.0.0.1:9900", "[::1]:9900" or "unix:/path"
-  SecretBytes token;    // for TCP
+  std::string address;           // "127.0.0.1:9900", "[::1]:9900" or "unix:/path"
+  SecretBytes token;             // for TCP
+  std::string config_file = {};  // that the address was found in; empty: it was given
 };
 
 struct AdminReply {

@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
+#include <filesystem>
 
+#include "admin/admin_api.h"
+#include "app/config/diagnostic.h"
 #include "base/ip.h"
 #include "codec/json.h"
 #include "codec/json_writer.h"
@@ -21,11 +23,11 @@ constexpr int kDone = 0, kFailed = 1, kRefused = 2;
 constexpr codec::JsonLimits kReplyLimits{.bytes_max = 64 * 1024 * 1024, .depth_max = 16, .values_max = 4'000'000};
 
 // A token that has just been changed in the file isn't the running gateway's yet.
-constexpr std::string_view kOtherToken = " After a change of admin.token in the file: reload by SIGHUP.";
+constexpr std::string_view kOtherToken =
+    " If admin.token has changed in the file, the running gateway still has the one before: give it in "
+    "GATEHOUSE_ADMIN_TOKEN, or reload by SIGHUP.";
 
-bool in_colour() {
-  return isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;  // NOLINT(concurrency-mt-unsafe): one thread
-}
+bool in_colour() { return wants_colour(STDOUT_FILENO); }
 
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
@@ -144,7 +146,8 @@ void add_status(const Json& status, Text& text) {
   text.literal("  shards ").add(number_of(status, "shards"));
   text.literal("\n  configuration  ").add(text_of(status, "config_file"));
   text.literal(", generation ").add(number_of(status, "generation"));
-  text.literal(", ").add(number_of(status, "routes")).literal(" routes");
+  const std::int64_t routes = number_of(status, "routes");
+  text.literal(", ").add(routes).literal(routes == 1 ? " route" : " routes");
   if (const Json* reload = status.find("last_reload")) {
     text.literal("\n  last reload    ").add(text_of(*reload, "time")).literal("  ");
     if (flag_of(*reload, "applied")) {
@@ -194,12 +197,24 @@ void add_services(const Json& services, Text& text) {
   }
 }
 
-int finish_reload(const Result<AdminReply>& reply, bool dry_run, bool json) {
+// The file that the gateway reads is the one that it was started with, whichever was named here.
+void tell_other_file(const AdminTarget& target, const Json& report) {
+  const std::string_view running = text_of(report, "config_file");
+  std::error_code error;
+  if (target.config_file.empty() || running.empty()) return;
+  if (std::filesystem::equivalent(target.config_file, running, error) || error) return;  // or in another file system
+  complain(fmt::format("the running gateway reads {}, not {}", running, target.config_file));
+}
+
+enum class Asked : std::uint8_t { reload, dry_run, rollback };
+
+int finish_reload(const AdminTarget& target, const Result<AdminReply>& reply, Asked asked, bool json) {
   if (reply && (reply->status == 200 || reply->status == 422)) {
     const int code = reply->status == 422 ? kRefused : kDone;
-    if (json) return print_raw(*reply), code;
     const auto report = Json::parse(reply->body, kReplyLimits);
     if (!report || !report->is_object()) return complain("the answer is not from a gatehouse admin API");
+    tell_other_file(target, *report);
+    if (json) return print_raw(*reply), code;
     Text text(in_colour());
     for (const Json& error : list_of(*report, "errors")) text.add(error.string().value_or("")).literal("\n");
     for (const Json& change : list_of(*report, "changes")) {
@@ -207,11 +222,16 @@ int finish_reload(const Result<AdminReply>& reply, bool dry_run, bool json) {
     }
     if (code == kRefused) {
       text.bad("refused").literal(": the configuration in force stays as it is\n");
-    } else if (dry_run) {
+    } else if (asked == Asked::dry_run) {
       text.good("valid").literal(list_of(*report, "changes").empty() ? ": nothing would change\n"
                                                                      : ": not applied, dry run\n");
     } else if (flag_of(*report, "applied")) {
-      text.good("applied").literal(": generation ").add(number_of(*report, "generation")).literal("\n");
+      text.good("applied").literal(": generation ").add(number_of(*report, "generation"));
+      if (list_of(*report, "changes").empty()) text.literal(", with no setting changed; its files were read again");
+      if (asked == Asked::rollback) {
+        text.literal("\nthe next reload or start takes what ").add(text_of(*report, "config_file")).literal(" says");
+      }
+      text.literal("\n");
     } else {
       text.literal("nothing has changed\n");
     }
@@ -225,6 +245,11 @@ int finish_reload(const Result<AdminReply>& reply, bool dry_run, bool json) {
   int code = kFailed;
   expect_json(reply, code);
   return code;
+}
+
+std::string not_a_network(const std::string& text) {
+  return fmt::format("'{}' is no address and no network{}", text,
+                     text.find('/') == std::string::npos ? "" : "; a network has no bits set behind its prefix");
 }
 
 }  // namespace
@@ -245,11 +270,12 @@ int run_status(const AdminTarget& target, bool json) {
 }
 
 int run_reload(const AdminTarget& target, bool dry_run, bool json) {
-  return finish_reload(admin_call(target, "POST", "/v1/reload", dry_run ? R"({"dry_run":true})" : "{}"), dry_run, json);
+  return finish_reload(target, admin_call(target, "POST", "/v1/reload", dry_run ? R"({"dry_run":true})" : "{}"),
+                       dry_run ? Asked::dry_run : Asked::reload, json);
 }
 
 int run_rollback(const AdminTarget& target, bool json) {
-  return finish_reload(admin_call(target, "POST", "/v1/rollback", "{}"), false, json);
+  return finish_reload(target, admin_call(target, "POST", "/v1/rollback", "{}"), Asked::rollback, json);
 }
 
 int run_bans_list(const AdminTarget& target, bool json) {
@@ -264,7 +290,8 @@ int run_bans_list(const AdminTarget& target, bool json) {
   for (const Json& ban : bans) {
     text.column(text_of(ban, "network"), widest(bans, "network"))
         .column(text_of(ban, "source"), widest(bans, "source"));
-    text.column(text_of(ban, "until").empty() ? "for as long as it is configured" : text_of(ban, "until"), 0);
+    const std::string until = fmt::format("until {}", text_of(ban, "until"));
+    text.column(text_of(ban, "until").empty() ? "for as long as it is configured" : until, 0);
     text.add(text_of(ban, "reason")).literal("\n");
   }
   text.print_out();
@@ -273,6 +300,10 @@ int run_bans_list(const AdminTarget& target, bool json) {
 
 int run_bans_add(const AdminTarget& target, const std::string& network, const std::string& duration,
                  const std::string& reason, bool json) {
+  if (!Network::parse(network)) return complain(not_a_network(network), kRefused);
+  if (!admin::parse_ban_duration(duration))
+    return complain(fmt::format("--for takes a time such as 10m, 24h or 7d, a year at most, not '{}'", duration),
+                    kRefused);
   std::string body;
   {
     codec::JsonWriter writer(body);
@@ -293,7 +324,7 @@ int run_bans_add(const AdminTarget& target, const std::string& network, const st
 int run_bans_remove(const AdminTarget& target, const std::string& network, bool json) {
   // Nothing but an address or network goes into the path.
   const auto parsed = Network::parse(network);
-  if (!parsed) return complain(fmt::format("'{}' is no address and no network", network), kRefused);
+  if (!parsed) return complain(not_a_network(network), kRefused);
   int code = kDone;
   const auto reply = admin_call(target, "DELETE", "/v1/bans/" + parsed->to_string());
   if (!expect_json(reply, code)) return code;
@@ -306,8 +337,8 @@ int run_bans_remove(const AdminTarget& target, const std::string& network, bool 
 int run_explain(const AdminTarget& target, const std::string& request_id, const std::optional<std::string>& log_file,
                 bool json) {
   if (!telemetry::is_request_id(request_id)) {
-    return complain(fmt::format("'{}' is no request id: it has 26 characters, and every answer carries it in "
-                                "x-request-id",
+    return complain(fmt::format("'{}' is no request id: it has 26 characters of 0-9 and a-z, and every answer carries "
+                                "it in x-request-id",
                                 request_id),
                     kRefused);
   }

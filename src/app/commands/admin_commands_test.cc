@@ -169,6 +169,7 @@ TEST(AdminCommands, Reload) {
   Ran ran = run([&] { return run_reload(server.target(), false, false); });
   EXPECT_EQ(ran.code, 0);
   EXPECT_EQ(ran.out, "  routes.a: new\napplied: generation 8\n");
+  EXPECT_EQ(ran.err, "");
   EXPECT_TRUE(server.last().ends_with("\r\n\r\n{}"));
   EXPECT_NE(server.last().find("Content-Type: application/json\r\n"), std::string::npos);
 
@@ -185,8 +186,17 @@ TEST(AdminCommands, Reload) {
   EXPECT_EQ(ran.out, "gatehouse.yaml:3:1: unknown key 'x'\nrefused: the configuration in force stays as it is\n");
   EXPECT_EQ(run([&] { return run_reload(server.target(), false, true); }).code, 2);
 
-  server.on("POST /v1/rollback", 200, R"({"applied":true,"generation":9,"changes":[],"errors":[]})");
-  EXPECT_EQ(run([&] { return run_rollback(server.target(), false); }).out, "applied: generation 9\n");
+  answer(200, R"({"config_file":"/usr","applied":true,"generation":8,"changes":[],"errors":[]})");
+  AdminTarget target = server.target();
+  target.config_file = "/tmp";
+  ran = run([&] { return run_reload(target, false, false); });
+  EXPECT_EQ(ran.out, "applied: generation 8, with no setting changed; its files were read again\n");
+  EXPECT_EQ(ran.err, "gatehouse: the running gateway reads /usr, not /tmp\n");
+
+  server.on("POST /v1/rollback", 200,
+            R"({"config_file":"/x.yaml","applied":true,"generation":9,"changes":["a: 1 → 2"],"errors":[]})");
+  EXPECT_EQ(run([&] { return run_rollback(server.target(), false); }).out,
+            "  a: 1 → 2\napplied: generation 9\nthe next reload or start takes what /x.yaml says\n");
 }
 
 TEST(AdminCommands, Bans) {
@@ -197,15 +207,17 @@ TEST(AdminCommands, Bans) {
       R"({"network":"192.0.2.7/32","source":"attacks","reason":"10 attacks","until":"2025-06-15T15:16:40.000000Z"}]})");
   EXPECT_EQ(run([&] { return run_bans_list(server.target(), false); }).out,
             "203.0.113.0/24  configuration  for as long as it is configured  \n"
-            "192.0.2.7/32    attacks        2025-06-15T15:16:40.000000Z  10 attacks\n");
+            "192.0.2.7/32    attacks        until 2025-06-15T15:16:40.000000Z  10 attacks\n");
   server.on("POST /v1/bans", 201, "{}");
   Ran ran = run([&] { return run_bans_add(server.target(), "192.0.2.1", "10m", "a \"scan\"", false); });
   EXPECT_EQ(ran.out, "192.0.2.1 is banned for 10m\n");
   EXPECT_TRUE(server.last().ends_with(R"({"network":"192.0.2.1","duration":"10m","reason":"a \"scan\""})"));
-  server.on("POST /v1/bans", 400, R"({"detail":"This is no address and no network."})");
-  ran = run([&] { return run_bans_add(server.target(), "x", "10m", "", false); });
-  EXPECT_EQ(ran.code, 2);
-  EXPECT_EQ(ran.err, "gatehouse: This is no address and no network.\n");
+  server.on("POST /v1/bans", 507, R"({"detail":"The table is full."})");
+  ran = run([&] { return run_bans_add(server.target(), "192.0.2.1", "10m", "", false); });
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err, "gatehouse: The table is full.\n");
+  EXPECT_EQ(run([&] { return run_bans_add(server.target(), "x", "10m", "", false); }).code, 2);
+  EXPECT_EQ(run([&] { return run_bans_add(server.target(), "192.0.2.1", "2y", "", false); }).code, 2);
   server.on("DELETE /v1/bans/198.51.100.0/24", 200, "{}");
   EXPECT_EQ(run([&] { return run_bans_remove(server.target(), "198.51.100.0/24", false); }).code, 0);
   EXPECT_EQ(run([&] { return run_bans_remove(server.target(), "../status", false); }).code, 2);
@@ -250,9 +262,10 @@ TEST(AdminCommands, NobodyThereAndNotOurs) {
   server.on("GET /v1/status", 401, R"({"detail":"A bearer token is needed.\u001b[2J"})");
   const Ran ran = run([&] { return run_status(server.target(), false); });
   EXPECT_EQ(ran.code, 1);
-  EXPECT_EQ(
-      ran.err,
-      "gatehouse: A bearer token is needed.\\x1b[2J After a change of admin.token in the file: reload by SIGHUP.\n");
+  EXPECT_EQ(ran.err,
+            "gatehouse: A bearer token is needed.\\x1b[2J If admin.token has changed in the file, the running gateway "
+            "still has "
+            "the one before: give it in GATEHOUSE_ADMIN_TOKEN, or reload by SIGHUP.\n");
 }
 
 }  // namespace

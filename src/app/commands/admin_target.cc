@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "app/config/load.h"
+#include "app/config/scalars.h"
 
 namespace gatehouse::app {
 
@@ -16,6 +17,11 @@ int with_target(const AdminOptions& options, const std::function<int(const Admin
     target.token = SecretBytes(std::string_view(from_environment));
   }
   if (!options.address.empty()) {
+    if (!options.address.starts_with("unix:") && !parse_host_port(options.address, std::nullopt)) {
+      std::fprintf(stderr, "gatehouse: --address takes 127.0.0.1:9900 or unix:/run/gatehouse/admin.sock, not '%s'\n",
+                   options.address.c_str());
+      return 2;
+    }
     target.address = options.address;
     return command(target);
   }
@@ -30,6 +36,7 @@ int with_target(const AdminOptions& options, const std::function<int(const Admin
                  options.config_path.c_str());
     return 2;
   }
+  target.config_file = options.config_path;
   target.address = admin->address.to_string();
   if (target.token.empty()) target.token = admin->token;
   return command(target);

@@ -80,7 +80,8 @@ std::string to_text(const std::vector<Examination>& examinations, bool colour) {
     bad += e.state == State::bad ? 1 : 0;
     warnings += e.state == State::warning ? 1 : 0;
   }
-  return out + fmt::format("\n{} checks, {} failed, {} warnings\n", examinations.size(), bad, warnings);
+  return out + fmt::format("\n{} checks, {} failed, {} warning{}\n", examinations.size(), bad, warnings,
+                           warnings == 1 ? "" : "s");
 }
 
 std::string to_json(const std::vector<Examination>& examinations) {

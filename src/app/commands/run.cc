@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -147,7 +148,10 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   if (!gateway) return give_up(gateway.error());
   if (auto given = hand_over(config->data_dir, user); !config->data_dir.empty() && !given)
     return give_up(given.error());
-  auto control = ControlPlane::create({**gateway, **state, records, **access_log, metrics, clock}, options.config_path);
+  // Whoever asks for the file's name later is in another folder.
+  std::error_code no_folder;
+  const std::string config_file = std::filesystem::absolute(options.config_path, no_folder).lexically_normal().string();
+  auto control = ControlPlane::create({**gateway, **state, records, **access_log, metrics, clock}, config_file);
   if (!control) return give_up(control.error());
   if (auto opened = (*control)->open_sockets(); !opened) return give_up(opened.error());
   warn_of_unreadable_files(*config, user);  // still as root, who can look everywhere

@@ -18,7 +18,7 @@ struct ReadyInfo {
 };
 
 struct RunOptions {
-  std::string config_path;
+  std::string config_path = "gatehouse.yaml";
   int ready_fd = -1;  // gets one line of JSON (ReadyInfo) once connections are served
   std::function<void()> on_ready;
 };

@@ -74,6 +74,7 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   };
   Result<Prepared> prepare(const gateway::Config& config);
   Status try_out(std::shared_ptr<const gateway::Config> config);
+  admin::ReloadReport unchanged() const;
   admin::ReloadReport apply(std::shared_ptr<const gateway::Config> config);
   Result<std::unique_ptr<ControlListener>> open_metrics(const gateway::Config& config);
   void watch_upstreams();

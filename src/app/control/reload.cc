@@ -30,9 +30,15 @@ void add_remedies(const gateway::Config& config, admin::ReloadReport& report) {
 
 }  // namespace
 
-admin::ReloadReport ControlPlane::reload(bool dry_run) {
+admin::ReloadReport ControlPlane::unchanged() const {
   admin::ReloadReport report;
+  report.config_file = config_file_;
   report.generation = parts_.gateway.snapshot()->generation;
+  return report;
+}
+
+admin::ReloadReport ControlPlane::reload(bool dry_run) {
+  admin::ReloadReport report = unchanged();
   LoadOutcome outcome = load_config(config_file_);
   for (const Diagnostic& diagnostic : outcome.diagnostics) {
     if (diagnostic.severity != Severity::error) continue;
@@ -60,8 +66,7 @@ admin::ReloadReport ControlPlane::reload(bool dry_run) {
 
 admin::ReloadReport ControlPlane::rollback() {
   if (before_ == nullptr) {
-    admin::ReloadReport report;
-    report.generation = parts_.gateway.snapshot()->generation;
+    admin::ReloadReport report = unchanged();
     report.errors.push_back("there is no earlier configuration to go back to");
     return report;
   }
@@ -96,7 +101,7 @@ Status ControlPlane::try_out(std::shared_ptr<const gateway::Config> config) {
 
 admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> config) {
   notify_supervisor("RELOADING=1");
-  admin::ReloadReport report;
+  admin::ReloadReport report = unchanged();
   const auto current = parts_.gateway.snapshot();
   report.changes = config_difference(*current->config, *config);
   report.needs_restart = keys_needing_restart(*started_with_, *config);
@@ -105,7 +110,8 @@ admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> c
   auto stamps = CertificateWatch::look(*config, current->certificates);
   const Status reloaded = prepared ? parts_.gateway.reload(std::move(config)) : tl::unexpected(prepared.error());
   if (reloaded) {
-    before_ = current->config;
+    // Files that were merely read again are no earlier configuration to go back to.
+    if (!report.changes.empty()) before_ = current->config;
     report.applied = true;
     if (admin_api_) admin_api_->use_token(wanted->admin.token);
     if (prepared->access_log) parts_.access_log.replace(std::move(prepared->access_log), parts_.gateway, *loop_);
