@@ -29,6 +29,9 @@ class Layer {
   virtual Decision decide(Request& request) const = 0;
   // May add or change fields of the answer, whoever made it (the upstream, or us). Views must outlive the exchange.
   virtual void on_response(Request&, http::ResponseHead&) const {}
+  // Whether `on_response` is called for every answer of a route, those of layers that refused before this one's turn
+  // included; otherwise only where `decide` was called. Never where the layer's mode is off.
+  virtual bool decorates_every_response() const noexcept { return false; }
   // Once per request for which `decide` was called, after everything, with the status that was sent (0: none).
   virtual void on_end(Request&, int /*status*/) const {}
 };

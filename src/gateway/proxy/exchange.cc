@@ -295,10 +295,11 @@ void Exchange::respond(int status, std::string_view reason, std::string_view cha
   if (!challenge.empty()) head.fields.add("www-authenticate", challenge);
   if (!allow.empty()) head.fields.add("allow", allow);
   for (std::size_t i = 0; i < snapshot_->layers.size(); ++i) {
-    // What a browser needs to show a page why it was refused, also where that came before CORS had its turn.
-    const bool cors = request_->route != nullptr && snapshot_->layers[i]->id() == telemetry::Layer::cors &&
-                      snapshot_->config->mode(telemetry::Layer::cors, request_->route) != Mode::off;
-    if (cors || (decided_ & (std::uint32_t{1} << i))) snapshot_->layers[i]->on_response(*request_, head);
+    const Layer& layer = *snapshot_->layers[i];
+    const bool decided = (decided_ & (std::uint32_t{1} << i)) != 0;
+    const bool always = request_->route != nullptr && layer.decorates_every_response() &&
+                        snapshot_->config->mode(layer.id(), request_->route) != Mode::off;
+    if (decided || always) layer.on_response(*request_, head);
   }
   snapshot_->header_policy->on_response(*request_, head);
   head.fields.add("date", shard_.http_date());

@@ -26,6 +26,8 @@ class CorsLayer final : public Layer {
   telemetry::Layer id() const noexcept override { return telemetry::Layer::cors; }
   Decision decide(Request& request) const override;
   void on_response(Request& request, http::ResponseHead& response) const override;
+  // Without its fields a browser shows a page nothing of a refusal, not even that it was one.
+  bool decorates_every_response() const noexcept override { return true; }
 
  private:
   struct Policy {
