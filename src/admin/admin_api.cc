@@ -19,7 +19,7 @@ using codec::Json;
 using telemetry::RecordFilter;
 
 constexpr std::size_t kRequestsDefault = 50, kRequestsMax = 1000;
-constexpr std::size_t kReasonBytesMax = 200;
+constexpr std::size_t kReasonBytesMax = 100;  // with who it was, it fits into what a ban keeps
 constexpr std::string_view kBanPrefix = "/v1/bans/", kRequestPrefix = "/v1/requests/";
 
 int hex_value(char c) noexcept {
@@ -97,7 +97,6 @@ Answer error_answer(const Error& error) {
     case ErrorCode::not_found: return problem(404, error.message);
     case ErrorCode::invalid: return problem(400, error.message);
     case ErrorCode::denied: return problem(409, error.message);
-    case ErrorCode::exhausted: return problem(507, error.message);
     default: return problem(500, error.message);
   }
 }
@@ -280,6 +279,7 @@ Answer AdminApi::add_ban(const Call& call) {
   if (!network) return problem(400, "This is no address and no network. A network must not have host bits set.");
   const auto duration = parse_ban_duration(body->find_string("duration").value_or(""));
   if (!duration) return problem(400, "'duration' must be a time such as \"10m\", \"24h\" or \"7d\", a year at most.");
+  if (body->find("reason") != nullptr && !body->find_string("reason")) return problem(400, "'reason' must be a text.");
   const std::string reason(body->find_string("reason").value_or(""));
   if (reason.size() > kReasonBytesMax) return problem(400, "'reason' is too long.");
   if (Status done = backend_.ban(*network, *duration, reason); !done) return error_answer(done.error());

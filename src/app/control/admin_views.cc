@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "app/config/documents.h"
 #include "app/control/control_plane.h"
 #include "gateway/layers/bans/ban_table.h"
@@ -109,6 +111,12 @@ std::vector<admin::ServiceView> ControlPlane::services() {
                                 : status.ejected ? "ejected"
                                                  : "healthy",
                                 status.active, status.requests, status.errors});
+    }
+    // A name without an address has no endpoint to count anything: it is shown all the same.
+    for (const gateway::EndpointConfig& configured : cluster->config().endpoints) {
+      const bool resolved = std::any_of(view.endpoints.begin(), view.endpoints.end(),
+                                        [&](const admin::EndpointView& one) { return one.url == configured.url; });
+      if (!resolved) view.endpoints.push_back({configured.url, "unresolved", 0, 0, 0});
     }
     views.push_back(std::move(view));
   }

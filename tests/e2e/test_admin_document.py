@@ -1,0 +1,241 @@
+"""docs/admin-api.yaml held against the server: every operation answers every status that it lists, with bodies that are
+valid and hold nothing else; and nothing is served that it does not list. On the socket, and on TCP with the token."""
+
+import copy
+import json
+import re
+
+import jsonschema
+import pytest
+import yaml
+
+import gateway
+import wire
+from upstream import well
+
+TOKEN = "correct-horse-battery-staple"
+BANNED = "203.0.113.0/24"  # by the configuration
+UNKNOWN_ID = "01jd6y4t9v0m3k8c2q5r7w1xza"
+
+
+def closed(schema):
+    """The schema with every object closed that names its members: what isn't documented isn't valid."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {key: closed(value) for key, value in schema.items()}
+    if schema.get("type") == "object" and "properties" in schema:
+        result.setdefault("additionalProperties", False)
+    return result
+
+
+DOCUMENT = yaml.safe_load((gateway.ROOT / "docs" / "admin-api.yaml").read_text())
+RESOLVER = jsonschema.RefResolver.from_schema(closed(copy.deepcopy(DOCUMENT)))
+
+
+def resolved(node):
+    while "$ref" in node:
+        node = RESOLVER.resolve(node["$ref"])[1]
+    return node
+
+
+def operations():
+    return {(method.upper(), path): operation for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()}
+
+
+class Api:
+    """Asks, and holds each answer against the document."""
+
+    def __init__(self, gate):
+        self.gate = gate
+        self.address = gate.parse(gate.ready["admin"])
+        self.seen = set()
+
+    def ask(self, method, target, body=None, status=200, path=None, token=TOKEN, content_type="application/json", accept=None):
+        """`path`: as the document has it, when that isn't the target without its query."""
+        fields = {"Authorization": f"Bearer {token}"} if token else {}
+        if body is not None:
+            fields["Content-Type"] = content_type
+        if accept:
+            fields["Accept"] = accept
+        data = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        answer = wire.ask(self.address, wire.request(method, target, host="127.0.0.1", fields=fields, body=data), method=method)
+        assert answer.status == status, (method, target, answer.status, answer.body)
+        path = path or target.partition("?")[0]
+        self.hold(method, path, answer)
+        return json.loads(answer.body) if "json" in answer.get("content-type") else answer
+
+    def hold(self, method, path, answer):
+        described = operations()[method, path]["responses"]
+        assert str(answer.status) in described, f"{method} {path} answers {answer.status}, which is not documented"
+        self.seen.add((method, path, str(answer.status)))
+        content = resolved(described[str(answer.status)])["content"]
+        kind = answer.get("content-type").partition(";")[0]
+        assert kind in content, (method, path, kind)
+        if kind.endswith("json"):
+            schema = closed(content[kind]["schema"])
+            checker = jsonschema.FormatChecker(())
+            jsonschema.Draft4Validator(schema, resolver=RESOLVER, format_checker=checker).validate(json.loads(answer.body))
+        elif kind != "text/plain" or path == "/metrics":
+            assert answer.body
+
+
+def walk(api):
+    """Every operation with every status that it has; but for 401, which needs a stranger."""
+    gate = api.gate
+    shown = gate.ask(target="/shown")
+    gate.record_of(shown)
+    request_id = shown.get("x-request-id")
+
+    assert "last_reload" not in api.ask("GET", "/v1/status")
+    assert api.ask("GET", "/v1/config")["version"] == 1
+    api.ask("POST", "/v1/rollback", {}, 422)  # there is nothing to go back to
+    assert not api.ask("POST", "/v1/reload", {"dry_run": True})["applied"]
+    gate.config["routes"][0]["timeout"] = "7s"
+    gate.write()
+    report = api.ask("POST", "/v1/reload", {})
+    assert report["applied"] and report["changes"] and report["config_file"] == str(gate.config_path)
+    api.ask("POST", "/v1/rollback", {})
+    good = json.loads(gate.config_path.read_text())
+    gate.config_path.write_text("version: 2\n")
+    assert api.ask("POST", "/v1/reload", {}, 422)["errors"]
+    gate.write(good)
+    assert "last_reload" in api.ask("GET", "/v1/status")
+    for path in ("/v1/reload", "/v1/rollback"):
+        for bad in ("[]", "{", {"dry-run": True}, {"dry_run": 1}):
+            api.ask("POST", path, bad, 400)
+        api.ask("POST", path, "{}", 415, content_type="text/plain")
+
+    api.ask("POST", "/v1/bans", {"address": "192.0.2.7", "duration": "10m", "reason": "r" * 100}, 201)
+    api.ask("POST", "/v1/bans", {"network": "198.51.100.0/24", "duration": "365d"}, 201)
+    for bad in (
+        {"address": "192.0.2.7"},
+        {"duration": "1h"},
+        {"address": "192.0.2.7", "network": "192.0.2.7", "duration": "1h"},
+        {"network": "192.0.2.7/24", "duration": "1h"},
+        {"address": "192.0.2.7", "duration": "366d"},
+        {"address": "192.0.2.7", "duration": "0s"},
+        {"address": "192.0.2.7", "duration": 10},
+        {"address": "192.0.2.7", "duration": "1h", "reason": "r" * 101},
+        {"address": "192.0.2.7", "duration": "1h", "reason": 5},
+        {"address": "192.0.2.7", "duration": "1h", "until": "later"},
+    ):
+        api.ask("POST", "/v1/bans", bad, 400)
+    api.ask("POST", "/v1/bans", "{}", 415, content_type="text/plain")
+    bans = {ban["network"]: ban for ban in api.ask("GET", "/v1/bans")["bans"]}
+    assert bans["192.0.2.7/32"]["reason"] == "r" * 100, "kept whole"
+    assert "until" in bans["192.0.2.7/32"] and "until" not in bans[BANNED]
+    one = "/v1/bans/{network}"
+    api.ask("DELETE", "/v1/bans/192.0.2.7", path=one)
+    api.ask("DELETE", "/v1/bans/192.0.2.7", status=404, path=one)
+    api.ask("DELETE", "/v1/bans/198.51.100.0%2F24", path=one)
+    api.ask("DELETE", f"/v1/bans/{BANNED}", status=409, path=one)
+    api.ask("DELETE", "/v1/bans/nobody", status=400, path=one)
+
+    for query in ("", "?limit=1", "?verdict=pass&layer=upstream&client=127.0.0.0/8&limit=1000"):
+        assert request_id in {record["request_id"] for record in api.ask("GET", f"/v1/requests{query}")["requests"]}
+    for query in ("limit=0", "limit=1001", "verdict=no", "layer=no", "client=no", "no=1", "client=%zz"):
+        api.ask("GET", f"/v1/requests?{query}", status=400)
+    one = "/v1/requests/{id}"
+    assert api.ask("GET", f"/v1/requests/{request_id}", path=one)["request_id"] == request_id
+    for missing in (UNKNOWN_ID, "short"):
+        api.ask("GET", f"/v1/requests/{missing}", status=404, path=one)
+
+    services = {service["name"]: service for service in api.ask("GET", "/v1/services")["services"]}
+    assert services["main"]["endpoints"][0]["health"] == "healthy"
+    assert [endpoint["health"] for endpoint in services["away"]["endpoints"]] == ["unresolved"]
+    api.ask("GET", "/metrics")
+    api.ask("GET", "/metrics", accept="application/openmetrics-text; version=1.0.0")
+    api.ask("GET", "/healthz", token=None)
+    api.ask("GET", "/readyz", token=None)
+
+
+def drain(api):
+    """Not ready any more while a request is under way."""
+    gate = api.gate
+    with gate.connect() as connection:
+        connection.send(wire.request("POST", "/slow", fields={"Content-Length": "9"}))
+        wire.eventually(lambda: api.ask("GET", "/v1/status")["requests_active"] == 1)
+        gate.process.terminate()
+        wire.eventually(lambda: status_of(api, "/readyz") == 503)
+        api.ask("GET", "/readyz", status=503, token=None)
+        assert api.ask("GET", "/v1/status")["state"] == "draining"
+    gate.process.wait(10)
+
+
+def status_of(api, target):
+    return wire.ask(api.address, wire.request("GET", target, host="127.0.0.1")).status
+
+
+def documented():
+    return {(method, path, status) for (method, path), operation in operations().items() for status in operation["responses"]}
+
+
+def example(path):
+    return path.replace("{network}", "192.0.2.7").replace("{id}", UNKNOWN_ID)
+
+
+@pytest.mark.parametrize("transport", ["socket", "tcp"])
+def test_every_operation_answers_as_documented(gatehouse, backend, transport):
+    keys = {"admin": {"address": "127.0.0.1:0", "token": TOKEN}} if transport == "tcp" else {}
+    upstreams = {"main": [backend(well())], "away": ["http://nothing.invalid:80"]}
+    gate = gatehouse(upstreams, bans={"deny": [BANNED]}, process={"drain_timeout": "5s"}, **keys)
+    api = Api(gate)
+    walk(api)
+    if transport == "tcp":
+        for (method, path), operation in operations().items():
+            if operation.get("security") != []:
+                for token in (None, TOKEN[:-1]):
+                    api.ask(method, example(path), status=401, path=path, token=token)
+    drain(api)
+    wanted = documented()
+    if transport == "socket":  # root is never a stranger there; test_admin.py has one
+        wanted = {one for one in wanted if one[2] != "401"}
+    assert api.seen == wanted
+
+
+def test_nothing_else_is_served(gatehouse, backend):
+    """By the server's own table, and by what it says it allows."""
+    source = (gateway.ROOT / "src" / "admin" / "admin_api.cc").read_text()
+    prefixes = dict(re.findall(r'(k\w+Prefix) = "([^"]+)"', source))
+    routes = {(method, prefixes.get(path, path.strip('"'))) for method, path in re.findall(r'^      \{"([A-Z]+)", ("[^"]+"|k\w+Prefix)', source, re.M)}
+    assert len(routes) > 10
+    assert routes == {(method, path.partition("{")[0]) for method, path in operations()}
+
+    gate = gatehouse(backend(well()))
+    address = gate.parse(gate.ready["admin"])
+    for path in DOCUMENT["paths"]:
+        allowed = {method for method, other in operations() if other == path}
+        for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"):
+            answer = wire.ask(address, wire.request(method, example(path), host="localhost"), method=method)
+            if method in allowed or (method == "HEAD" and "GET" in allowed):
+                assert answer.status != 405, (method, path)
+            else:
+                assert answer.status == 405 and set(answer.get("allow").split(", ")) == allowed, (method, path)
+    for path in ("/", "/v1", "/v1/", "/v1/status/", "/v1/bans/", "/v1/requests/", "/v2/status", "/healthz/x"):
+        assert wire.ask(address, wire.request("GET", path, host="localhost")).status == 404, path
+
+
+def test_what_any_call_may_get(gatehouse, backend):
+    gate = gatehouse(backend(well()), admin={"address": "127.0.0.1:0", "token": TOKEN})
+    address = gate.parse(gate.ready["admin"])
+    fields = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+
+    def status(method="GET", host="127.0.0.1", body=b"", **more):
+        return wire.ask(address, wire.request(method, "/v1/status" if method == "GET" else "/v1/bans", host=host, fields={**fields, **more}, body=body)).status
+
+    assert status() == 200
+    assert status(host="gateway.example") == 421
+    assert status(Origin="https://elsewhere.example") == 403
+    assert status(Origin="http://127.0.0.1") == 200
+    assert status("POST", body=b"x" * (64 * 1024 + 1)) == 413
+    assert wire.ask(address, b"GET /v1/status HTTP/1.1\r\n\r\n").status == 400
+
+
+def test_the_request_schema_refuses_what_the_server_refuses():
+    schema = operations()["POST", "/v1/bans"]["requestBody"]["content"]["application/json"]["schema"]
+    check = jsonschema.Draft4Validator(schema)
+    assert check.is_valid({"address": "192.0.2.7", "duration": "10m"})
+    for bad in ({"address": "192.0.2.7"}, {"address": "192.0.2.7", "duration": "0s"}, {"address": "192.0.2.7", "duration": "1h", "until": "x"}):
+        assert not check.is_valid(bad)
