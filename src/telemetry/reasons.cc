@@ -167,7 +167,7 @@ constexpr ReasonText kReasons[] = {
     {"http.leading_space", "there is white space before the first field", kWatchClient},
     {"http.method", "the method is not a token", kFixClient},
     {"http.trace", "TRACE and TRACK answer with what they were asked, and that holds what only the service may see",
-     "A route that needs it can name it in `match.methods`."},
+     "No route lets them through."},
     {"http.missing_colon", "a field line has no colon", kFixClient},
     {"http.missing_host", "the request has no Host", kFixClient},
     {"http.obs_fold", "a field is continued on a second line, which HTTP no longer allows", kFixClient},

@@ -239,8 +239,12 @@ Kind<std::string> method() {
          if (upper != written) {  // methods are case-sensitive (RFC 9110 §9.1): `get` would match nothing
            return Refusal{"methods are upper case", fmt::format("did you mean \"{}\"?", upper)};
          }
-         static constexpr std::array<std::string_view, 9> kUsual{"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
-                                                                 "OPTIONS", "CONNECT", "PATCH", "TRACE"};
+         if (upper == "TRACE" || upper == "TRACK") {
+           return Refusal{in_quotes(written) + " is never passed on",
+                          "its answer would repeat the fields that the gateway adds for the service alone"};
+         }
+         static constexpr std::array<std::string_view, 8> kUsual{"GET",    "HEAD",    "POST",    "PUT",
+                                                                 "DELETE", "OPTIONS", "CONNECT", "PATCH"};
          if (std::find(kUsual.begin(), kUsual.end(), written) == kUsual.end()) {
            const std::string_view guess = closest(written, kUsual);
            if (!guess.empty())

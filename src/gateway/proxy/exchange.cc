@@ -40,11 +40,6 @@ bool wants_html(const http::Fields& fields) noexcept {
 bool is_trace(std::string_view method) noexcept { return method == "TRACE" || method == "TRACK"; }
 constexpr std::string_view kUsualMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-bool names_method(const RouteConfig& route, std::string_view method) noexcept {
-  const auto& methods = route.match.methods;
-  return std::find(methods.begin(), methods.end(), method) != methods.end();
-}
-
 }  // namespace
 
 Exchange::Exchange(Shard& shard) : shard_(shard) {}
@@ -145,10 +140,8 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   record_.host = request.message.authority;
   record_.path = request.message.path;
   match_ = snapshot_->router.match(request.message, arena_);
-  if (match_.outcome == RouteMatch::Outcome::found && is_trace(request.message.method) &&
-      !names_method(*match_.route, request.message.method)) {
+  if (match_.outcome == RouteMatch::Outcome::found && is_trace(request.message.method))
     match_.outcome = RouteMatch::Outcome::trace;
-  }
   if (match_.outcome == RouteMatch::Outcome::found) {
     request.route = match_.route;
     request.route_index = match_.route_index;

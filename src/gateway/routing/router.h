@@ -38,7 +38,7 @@ struct RouteMatch {
     not_found,      // 404
     wrong_method,   // 405: `allow` says what the path admits
     encoded_slash,  // 400: the path holds %2F and the route does not allow it
-    trace,          // 405: TRACE or TRACK, and the route does not name it (the exchange's finding)
+    trace,          // 405: TRACE or TRACK, which no route lets through (the exchange's finding)
   };
   Outcome outcome = Outcome::not_found;
   const RouteConfig* route = nullptr;
