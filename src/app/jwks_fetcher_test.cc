@@ -3,13 +3,11 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <map>
 
 #include "base/file.h"
+#include "base/temp_dir.h"
 #include "crypto/jwk.h"
 #include "net/socket.h"
 
@@ -23,16 +21,12 @@ constexpr char kUrl[] = "https://login.example/jwks";
 class JwksFetcherTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "jwks_fetcher_test_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     issuer_.name = "main";
     issuer_.issuer = "https://login.example";
     issuer_.jwks = kUrl;
     issuer_.refresh = 10min;
     answer_.text = first_.public_jwks();
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   JwksFetcher make() {
     return JwksFetcher(
         clock_,
@@ -54,7 +48,7 @@ class JwksFetcherTest : public ::testing::Test {
     return fetches_;
   }
 
-  std::string folder_;
+  const TempDir folder_;
   FakeClock clock_;
   gateway::JwtIssuerConfig issuer_;
   const crypto::SigningKey first_ = crypto::SigningKey::generate(), second_ = crypto::SigningKey::generate();
@@ -142,7 +136,7 @@ TEST_F(JwksFetcherTest, IssuersKeepTheirKeysOverAReload) {
 }
 
 TEST_F(JwksFetcherTest, FilesAreReadAtOnceAndWatched) {
-  issuer_.jwks = folder_ + "/jwks.json";
+  issuer_.jwks = folder_ / "jwks.json";
   JwksFetcher fetcher = make();
   EXPECT_EQ(fetcher.keys_for({issuer_}).error().code, ErrorCode::not_found);
   ASSERT_TRUE(write_file_atomically(issuer_.jwks, "{}"));
@@ -163,7 +157,7 @@ TEST_F(JwksFetcherTest, FilesAreReadAtOnceAndWatched) {
 }
 
 TEST_F(JwksFetcherTest, ARevokedApiKeyIsGoneWithinSeconds) {
-  const std::string file = folder_ + "/keys.yaml";
+  const std::string file = folder_ / "keys.yaml";
   JwksFetcher fetcher = make();
   EXPECT_FALSE(fetcher.api_keys_for(file));
   gateway::ApiKeyEntry entry;

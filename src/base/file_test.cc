@@ -6,44 +6,40 @@
 
 #include <filesystem>
 
+#include "base/temp_dir.h"
+
 namespace gatehouse {
 namespace {
 
 class FileTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "file_test_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::string folder_;
+  const TempDir folder_;
 };
 
 TEST_F(FileTest, ReplacesInOneStepAndLeavesNothingBehind) {
-  const std::string path = folder_ + "/secret";
+  const std::string path = folder_ / "secret";
   ASSERT_TRUE(write_file_atomically(path, "first", 0600));
   ASSERT_TRUE(write_file_atomically(path, std::string(100'000, 'x'), 0600));
   EXPECT_EQ(read_file(path)->size(), 100'000U);
   struct stat info;
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);
 }
 
 TEST_F(FileTest, APrivateFolderWithThoseAboveIt) {
-  const std::string path = folder_ + "/a/b";
+  const std::string path = folder_ / "a/b";
   ASSERT_TRUE(make_private_folder(path));
   ASSERT_TRUE(make_private_folder(path));
   struct stat info;
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0700U);
-  ASSERT_TRUE(write_file_atomically(folder_ + "/file", ""));
-  EXPECT_FALSE(make_private_folder(folder_ + "/file/below"));
+  ASSERT_TRUE(write_file_atomically(folder_ / "file", ""));
+  EXPECT_FALSE(make_private_folder(folder_ / "file/below"));
 }
 
 TEST_F(FileTest, ReplacingKeepsModeAndOwner) {
-  const std::string path = folder_ + "/keys";
+  const std::string path = folder_ / "keys";
   ASSERT_TRUE(replace_file(path, "new", 0600));
   struct stat info;
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
@@ -59,11 +55,11 @@ TEST_F(FileTest, ReplacingKeepsModeAndOwner) {
 }
 
 TEST_F(FileTest, Failures) {
-  EXPECT_EQ(read_file(folder_ + "/absent").error().code, ErrorCode::not_found);
-  ASSERT_TRUE(write_file_atomically(folder_ + "/big", "0123456789"));
-  EXPECT_EQ(read_file(folder_ + "/big", 9).error().code, ErrorCode::exhausted);
-  EXPECT_EQ(*read_file(folder_ + "/big", 10), "0123456789");
-  EXPECT_EQ(write_file_atomically(folder_ + "/no/such", "x").error().code, ErrorCode::not_found);
+  EXPECT_EQ(read_file(folder_ / "absent").error().code, ErrorCode::not_found);
+  ASSERT_TRUE(write_file_atomically(folder_ / "big", "0123456789"));
+  EXPECT_EQ(read_file(folder_ / "big", 9).error().code, ErrorCode::exhausted);
+  EXPECT_EQ(*read_file(folder_ / "big", 10), "0123456789");
+  EXPECT_EQ(write_file_atomically(folder_ / "no/such", "x").error().code, ErrorCode::not_found);
 }
 
 }  // namespace

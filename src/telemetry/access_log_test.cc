@@ -17,24 +17,12 @@
 #include <map>
 #include <thread>
 
+#include "base/temp_dir.h"
+
 namespace gatehouse::telemetry {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "gatehouse-log-XXXXXX").string();
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  std::string operator/(const char* name) const { return (path_ / name).string(); }
-
- private:
-  fs::path path_;
-};
 
 std::string content_of(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -48,7 +36,7 @@ std::unique_ptr<AccessLog> open_log(const std::string& to, std::size_t shards = 
 }
 
 TEST(AccessLog, AppendsToAFile) {
-  Folder folder;
+  const TempDir folder;
   const std::string path = folder / "access.log";
   std::ofstream(path) << "before\n";
   {
@@ -76,7 +64,7 @@ TEST(AccessLog, ALineAloneIsWrittenWithoutBeingAskedFor) {
 }
 
 TEST(AccessLog, NewFilesAreNotForEverybody) {
-  Folder folder;
+  const TempDir folder;
   const std::string path = folder / "access.log";
   auto log = open_log(path);
   struct stat info {};
@@ -85,7 +73,7 @@ TEST(AccessLog, NewFilesAreNotForEverybody) {
 }
 
 TEST(AccessLog, RotationByRename) {
-  Folder folder;
+  const TempDir folder;
   const std::string path = folder / "access.log", old = folder / "access.log.1";
   auto log = open_log(path);
   log->write(0, "one");
@@ -102,7 +90,7 @@ TEST(AccessLog, RotationByRename) {
 }
 
 TEST(AccessLog, AFileThatCannotBeReopenedLosesNothing) {
-  Folder folder;
+  const TempDir folder;
   const std::string path = folder / "access.log", old = folder / "old";
   auto log = open_log(path);
   fs::rename(path, old);
@@ -114,7 +102,7 @@ TEST(AccessLog, AFileThatCannotBeReopenedLosesNothing) {
 }
 
 TEST(AccessLog, AFullDiskDropsCountsAndRecovers) {
-  Folder folder;
+  const TempDir folder;
   const std::string path = folder / "access.log";
   fs::create_symlink("/dev/full", path);
   auto log = open_log(path, 1, 4096);
@@ -135,7 +123,7 @@ TEST(AccessLog, AFullDiskDropsCountsAndRecovers) {
 }
 
 TEST(AccessLog, AShortWriteIsContinuedWhereItStopped) {
-  Folder folder;
+  const TempDir folder;
   const std::string path = folder / "access.log";
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -157,7 +145,7 @@ TEST(AccessLog, AShortWriteIsContinuedWhereItStopped) {
 }
 
 TEST(AccessLog, AHeldLogGathersUntilItBegins) {
-  Folder folder;
+  const TempDir folder;
   const std::string path = folder / "access.log";
   auto before = open_log(path);
   auto opened = AccessLog::open({.to = path, .format = AccessLogFormat::common, .held = true});
@@ -173,7 +161,7 @@ TEST(AccessLog, AHeldLogGathersUntilItBegins) {
 }
 
 TEST(AccessLog, AHeldLogThatEndsWritesWhatItHas) {
-  Folder folder;
+  const TempDir folder;
   const std::string path = folder / "access.log";
   auto held = AccessLog::open({.to = path, .held = true});
   ASSERT_TRUE(held);
@@ -183,7 +171,7 @@ TEST(AccessLog, AHeldLogThatEndsWritesWhatItHas) {
 }
 
 TEST(AccessLog, WhetherItCouldBeOpened) {
-  Folder folder;
+  const TempDir folder;
   const std::string path = folder / "access.log";
   EXPECT_TRUE(can_open_access_log({.to = path}));
   EXPECT_FALSE(fs::exists(path)) << "asking makes no file";
@@ -333,7 +321,7 @@ TEST(Syslog, TcpCountsOctetsAndReconnects) {
 }
 
 TEST(Syslog, LocalSocketInTheFormItKnows) {
-  Folder folder;
+  const TempDir folder;
   const std::string path = folder / "log";
   const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
@@ -349,7 +337,7 @@ TEST(Syslog, LocalSocketInTheFormItKnows) {
 }
 
 TEST(AccessLog, ShardsUnderLoadLoseNoLineUncounted) {
-  Folder folder;
+  const TempDir folder;
   const std::string path = folder / "access.log";
   constexpr int kLines = 20000;
   std::uint64_t dropped = 0;

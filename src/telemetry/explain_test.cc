@@ -7,6 +7,7 @@
 #include <iterator>
 #include <regex>
 
+#include "base/temp_dir.h"
 #include "telemetry/reasons.h"
 #include "telemetry/record_sample.h"
 #include "telemetry/render.h"
@@ -147,9 +148,8 @@ TEST(Reasons, NoCodeOfTheDataPathIsMissing) {
 }
 
 TEST(FindInLog, InTheFileTheRotatedOneAndNowhere) {
-  std::string folder = (std::filesystem::temp_directory_path() / "gatehouse-explain-XXXXXX").string();
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  const std::string path = folder + "/access.log";
+  const TempDir folder;
+  const std::string path = folder / "access.log";
   const auto line = [](int number) {
     return "{\"time\":\"x\",\"request_id\":\"id" + std::to_string(number) + "\",\"path\":\"" +
            std::string(static_cast<std::size_t>(number % 700), 'p') + "\"}";
@@ -162,8 +162,7 @@ TEST(FindInLog, InTheFileTheRotatedOneAndNowhere) {
   }
   for (int i : {10000, 10001, 11234, 12999, 13000, 1}) EXPECT_EQ(find_in_log(path, "id" + std::to_string(i)), line(i));
   EXPECT_EQ(find_in_log(path, "id9").error().code, ErrorCode::not_found);
-  EXPECT_FALSE(find_in_log(folder + "/none", "id1"));
-  std::filesystem::remove_all(folder);
+  EXPECT_FALSE(find_in_log(folder / "none", "id1"));
 }
 
 }  // namespace

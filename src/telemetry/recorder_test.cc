@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 
+#include "base/temp_dir.h"
 #include "telemetry/record_sample.h"
 #include "telemetry/render.h"
 
@@ -12,14 +12,13 @@ namespace gatehouse::telemetry {
 namespace {
 
 TEST(Recorder, CountsKeepsAndLogs) {
-  std::string folder = (std::filesystem::temp_directory_path() / "gatehouse-recorder-XXXXXX").string();
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const TempDir folder;
   const DecisionRecord record = sample_record();
   std::string json, common;
   append_json(record, json);
   append_common(record, common);
   for (const auto format : {AccessLogFormat::json, AccessLogFormat::common}) {
-    const std::string path = folder + (format == AccessLogFormat::json ? "/json" : "/common");
+    const std::string path = folder / (format == AccessLogFormat::json ? "json" : "common");
     auto log = AccessLog::open({.to = path, .format = format});
     ASSERT_TRUE(log);
     Metrics metrics(1);
@@ -36,7 +35,6 @@ TEST(Recorder, CountsKeepsAndLogs) {
     EXPECT_EQ(line, format == AccessLogFormat::json ? json : common);
     EXPECT_EQ((*log)->counters().bytes_written, 2 * line.size() + 2);
   }
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "admin/views.h"
+#include "base/temp_dir.h"
 #include "telemetry/record_sample.h"
 #include "telemetry/render.h"
 
@@ -35,14 +35,12 @@ class CannedServer {
       getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &length);
       address_ = "127.0.0.1:" + std::to_string(ntohs(at.sin_port));
     } else {
-      folder_ = (std::filesystem::temp_directory_path() / "gatehouse-admin-XXXXXX").string();
-      EXPECT_NE(mkdtemp(folder_.data()), nullptr);
       fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
       sockaddr_un at{};
       at.sun_family = AF_UNIX;
-      (folder_ + "/admin.sock").copy(at.sun_path, sizeof at.sun_path - 1);
+      (folder_ / "admin.sock").copy(at.sun_path, sizeof at.sun_path - 1);
       EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
-      address_ = "unix:" + folder_ + "/admin.sock";
+      address_ = "unix:" + folder_ / "admin.sock";
     }
     listen(fd_, 8);
     thread_ = std::thread([this] { serve(); });
@@ -51,7 +49,6 @@ class CannedServer {
     shutdown(fd_, SHUT_RDWR);
     thread_.join();
     close(fd_);
-    if (!folder_.empty()) std::filesystem::remove_all(folder_);
   }
   void on(const std::string& request, int status, const std::string& body) { answers_[request] = {status, body}; }
   AdminTarget target(const char* token = "") const { return {address_, SecretBytes(std::string_view(token))}; }
@@ -85,7 +82,8 @@ class CannedServer {
   }
 
   int fd_ = -1;
-  std::string address_, folder_, last_;
+  const TempDir folder_;
+  std::string address_, last_;
   std::map<std::string, std::pair<int, std::string>> answers_;
   std::thread thread_;
 };
@@ -239,14 +237,12 @@ TEST(AdminCommands, Explain) {
             1);
   EXPECT_EQ(run([&] { return run_explain(server.target(), "../status", std::nullopt, false); }).code, 2);
 
-  std::string folder = (std::filesystem::temp_directory_path() / "gatehouse-explain-XXXXXX").string();
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  std::ofstream(folder + "/access.log") << line << "\n";
+  const TempDir folder;
+  std::ofstream(folder / "access.log") << line << "\n";
   const AdminTarget nobody{"127.0.0.1:1", {}};
-  ran = run([&] { return run_explain(nobody, id, folder + "/access.log", false); });
+  ran = run([&] { return run_explain(nobody, id, folder / "access.log", false); });
   EXPECT_EQ(ran.code, 0);
   EXPECT_TRUE(ran.out.starts_with("Request " + id));
-  std::filesystem::remove_all(folder);
 }
 
 TEST(AdminCommands, NobodyThereAndNotOurs) {

@@ -2,11 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+
+#include "base/temp_dir.h"
 
 namespace gatehouse::app {
 namespace {
@@ -16,22 +17,19 @@ using testing::HasSubstr;
 class Check : public testing::Test {
  protected:
   Check() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "gatehouse-check-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-    std::filesystem::permissions(folder_, std::filesystem::perms(0755));  // root's tests become somebody else
+    std::filesystem::permissions(folder_.path(), std::filesystem::perms(0755));  // root's tests become somebody else
   }
-  ~Check() override { std::filesystem::remove_all(folder_); }
 
   CheckReport check_text(std::string_view text, Severity fail_on, const std::string& format = "text") {
     CheckOptions options;
-    options.config_path = folder_ + "/gatehouse.yaml";
+    options.config_path = folder_ / "gatehouse.yaml";
     options.format = format;
     options.fail_on = fail_on;
     std::ofstream(options.config_path) << text;
     return check(options, clock_, false);
   }
   FakeClock clock_;
-  std::string folder_;
+  const TempDir folder_;
 };
 
 constexpr std::string_view kGood =
@@ -60,7 +58,7 @@ TEST_F(Check, ExitCodes) {
     }
   }
   CheckOptions missing;
-  missing.config_path = folder_ + "/none.yaml";
+  missing.config_path = folder_ / "none.yaml";
   EXPECT_EQ(check(missing, clock_, false).exit_code, 2);
 }
 

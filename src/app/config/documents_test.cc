@@ -2,15 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "app/config/load.h"
 #include "app/config/table.h"
+#include "base/temp_dir.h"
 
 namespace gatehouse::app {
 namespace {
@@ -129,19 +128,18 @@ TEST(Documents, SchemaAcceptsWhatWeAccept) {
   if (std::system((std::string(kPython) + " -c 'import jsonschema' 2>/dev/null").c_str()) != 0) {
     GTEST_SKIP() << "python3-jsonschema is not installed";
   }
-  std::string folder = (std::filesystem::temp_directory_path() / "gatehouse-schema-XXXXXX").string();
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  std::ofstream(folder + "/schema.json") << json_schema();
+  const TempDir folder;
+  std::ofstream(folder / "schema.json") << json_schema();
   const LoadOutcome first = load(contract());
   const LoadOutcome second = load(annotated_defaults());
-  std::ofstream(folder + "/good1.json") << effective_json(*first.config);
-  std::ofstream(folder + "/good2.json") << effective_json(*second.config);
-  std::ofstream(folder + "/bad1.json") << R"({"version": 1, "listeners": [{"name": "a", "adress": "127.0.0.1:1"}]})";
-  std::ofstream(folder + "/bad2.json")
+  std::ofstream(folder / "good1.json") << effective_json(*first.config);
+  std::ofstream(folder / "good2.json") << effective_json(*second.config);
+  std::ofstream(folder / "bad1.json") << R"({"version": 1, "listeners": [{"name": "a", "adress": "127.0.0.1:1"}]})";
+  std::ofstream(folder / "bad2.json")
       << R"({"version": 1, "listeners": [{"name": "a", "address": "127.0.0.1:1", "limits": {"headers": 0}}]})";
-  std::ofstream(folder + "/bad3.json")
+  std::ofstream(folder / "bad3.json")
       << R"({"version": 1, "listeners": [], "routes": [{"name": "a", "service": "x", "timeout": "10 s"}]})";
-  std::ofstream(folder + "/check.py") << R"(
+  std::ofstream(folder / "check.py") << R"(
 import json, sys, jsonschema
 read = lambda name: json.load(open(sys.argv[1] + "/" + name))
 schema = read("schema.json")
@@ -153,8 +151,7 @@ for name in ("good1.json", "good2.json"):
 for name in ("bad1.json", "bad2.json", "bad3.json"):
     if validator.is_valid(read(name)): sys.exit(f"{name}: accepted")
 )";
-  EXPECT_EQ(std::system((std::string(kPython) + " " + folder + "/check.py " + folder).c_str()), 0);
-  std::filesystem::remove_all(folder);
+  EXPECT_EQ(std::system((std::string(kPython) + " " + folder / "check.py " + folder.path()).c_str()), 0);
 }
 
 }  // namespace

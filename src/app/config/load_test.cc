@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "app/config/load_testing.h"
 #include "app/config/table.h"
+#include "base/temp_dir.h"
 
 namespace gatehouse::app {
 namespace {
@@ -174,17 +174,12 @@ TEST(Load, ManyMistakesEndInOneLine) {
 
 class LoadFiles : public testing::Test {
  protected:
-  LoadFiles() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "gatehouse-load-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~LoadFiles() override { std::filesystem::remove_all(folder_); }
   std::string write(const std::string& name, std::string_view text) {
-    const std::string path = folder_ + "/" + name;
+    const std::string path = folder_ / name;
     std::ofstream(path) << text;
     return path;
   }
-  std::string folder_;
+  const TempDir folder_;
 };
 
 TEST_F(LoadFiles, RelativePathsStartAtTheFile) {
@@ -197,7 +192,7 @@ TEST_F(LoadFiles, RelativePathsStartAtTheFile) {
                                             "routes: []\n"));
   const LoadOutcome outcome = load_config(file);
   ASSERT_TRUE(outcome.ok()) << all(outcome);
-  EXPECT_EQ(outcome.config->listeners[0].tls->certificates[0].key, folder_ + "/site.key");
+  EXPECT_EQ(outcome.config->listeners[0].tls->certificates[0].key, folder_ / "site.key");
   EXPECT_EQ(outcome.config->admin.token.expose(), "s3cret");
 }
 
@@ -206,15 +201,15 @@ TEST_F(LoadFiles, MissingFilesHaveAPosition) {
       write("gatehouse.yaml", listener_with("    tls: { certificates: [{ cert: site.pem, key: . }] }\nroutes: []\n"));
   const LoadOutcome outcome = load_config(file);
   ASSERT_EQ(outcome.diagnostics.size(), 3u) << all(outcome);
-  EXPECT_EQ(place(outcome.diagnostics[0]), "5:35: cannot read " + folder_ + "/site.pem: No such file or directory");
-  EXPECT_EQ(place(outcome.diagnostics[1]), "5:50: " + folder_ + "/ is a folder, not a file");
+  EXPECT_EQ(place(outcome.diagnostics[0]), "5:35: cannot read " + folder_ / "site.pem: No such file or directory");
+  EXPECT_EQ(place(outcome.diagnostics[1]), "5:50: " + folder_ / " is a folder, not a file");
 }
 
 TEST_F(LoadFiles, TheFileItself) {
-  const LoadOutcome missing = load_config(folder_ + "/none.yaml");
+  const LoadOutcome missing = load_config(folder_ / "none.yaml");
   EXPECT_FALSE(missing.ok());
   EXPECT_THAT(missing.diagnostics[0].message, HasSubstr("No such file or directory"));
-  EXPECT_FALSE(load_config(folder_).ok()) << "a folder";
+  EXPECT_FALSE(load_config(folder_.path()).ok()) << "a folder";
   EXPECT_FALSE(load_config(write("large.yaml", std::string(4 * 1024 * 1024 + 1, '#'))).ok());
 }
 
@@ -222,8 +217,8 @@ TEST_F(LoadFiles, TheFileItself) {
 TEST_F(LoadFiles, TheContractsExample) {
   for (const char* name : {"site.pem", "site.key", "clients.pem", "upstream-ca.pem", "gw.pem", "gw.key"})
     write(name, "x");
-  std::filesystem::copy(GATEHOUSE_SOURCE_DIR "/tests/data/config/contract.yaml", folder_ + "/gatehouse.yaml");
-  const LoadOutcome outcome = load_config(folder_ + "/gatehouse.yaml");
+  std::filesystem::copy(GATEHOUSE_SOURCE_DIR "/tests/data/config/contract.yaml", folder_ / "gatehouse.yaml");
+  const LoadOutcome outcome = load_config(folder_ / "gatehouse.yaml");
   EXPECT_TRUE(outcome.ok()) << all(outcome);
   EXPECT_EQ(outcome.config->routes[0].rate_limit.size(), 2u);
 }
@@ -246,7 +241,7 @@ TEST_F(LoadFiles, TheAdminBlockOfABrokenFile) {
     EXPECT_EQ(admin ? admin->address.to_string() : "", c.address) << c.name;
     EXPECT_THAT(admin ? "" : admin.error().message, HasSubstr(c.error)) << c.name;
   }
-  EXPECT_FALSE(load_admin(folder_ + "/none.yaml").has_value());
+  EXPECT_FALSE(load_admin(folder_ / "none.yaml").has_value());
 }
 
 TEST(Locate, NearestPlace) {

@@ -4,13 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <regex>
 
+#include "base/temp_dir.h"
 #include "crypto/x509.h"
 
 namespace gatehouse::app {
@@ -235,17 +235,14 @@ TEST(Posture, ThePageListsEveryFinding) {
 class PostureFiles : public testing::Test {
  protected:
   PostureFiles() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "gatehouse-posture-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-    auto authority = crypto::LocalAuthority::open(folder_ + "/ca", "shop.example", clock_);
+    auto authority = crypto::LocalAuthority::open(folder_ / "ca", "shop.example", clock_);
     EXPECT_TRUE(authority.has_value());
     certificate_ = *authority->issue_server({"shop.example"});
     other_ = *authority->issue_server({"other.example"});
   }
-  ~PostureFiles() override { std::filesystem::remove_all(folder_); }
 
   std::vector<std::string> judge(const std::string& cert, const std::string& key) {
-    const std::string file = folder_ + "/gatehouse.yaml";
+    const std::string file = folder_ / "gatehouse.yaml";
     std::ofstream(file) << fmt::format(
         "version: 1\nlisteners:\n  - {{ name: l, address: 127.0.0.1:1, tls: {{ min_version: \"1.3\", certificates: [{{ "
         "cert: {}, key: {} }}] }} }}\n"
@@ -260,7 +257,7 @@ class PostureFiles : public testing::Test {
   }
 
   FakeClock clock_;
-  std::string folder_;
+  const TempDir folder_;
   crypto::IssuedCertificate certificate_, other_;
 };
 
@@ -281,8 +278,8 @@ TEST_F(PostureFiles, CertificatesAndKeys) {
 
 TEST_F(PostureFiles, WritableByOthers) {
   clock_.set_wall(certificate_.not_after - std::chrono::hours(24 * 60));
-  std::filesystem::create_directory(folder_ + "/data");
-  chmod((folder_ + "/data").c_str(), 0777);
+  std::filesystem::create_directory(folder_ / "data");
+  chmod((folder_ / "data").c_str(), 0777);
   EXPECT_THAT(judge(certificate_.certificate_file, certificate_.key_file), ElementsAre("error data_dir.writable"));
 }
 

@@ -2,12 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 
 #include "base/file.h"
+#include "base/temp_dir.h"
 
 namespace gatehouse::app {
 namespace {
@@ -16,16 +15,11 @@ using namespace std::chrono_literals;
 
 class BanStoreTest : public testing::Test {
  protected:
-  BanStoreTest() {
-    std::string pattern = testing::TempDir() + "bans_XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    file_ = ban_file(folder_);
-  }
-  ~BanStoreTest() override { std::filesystem::remove_all(folder_); }
   std::unique_ptr<gateway::BanTable> table() { return std::move(*gateway::BanTable::create(1024, clock_)); }
 
   FakeClock clock_;
-  std::string folder_, file_;
+  const TempDir folder_;
+  const std::string file_ = ban_file(folder_.path());
 };
 
 TEST_F(BanStoreTest, BansAndLevelsComeBack) {

@@ -1,11 +1,10 @@
 #include "app/control/certificate_watch.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 
+#include "base/temp_dir.h"
 #include "crypto/x509.h"
 
 namespace gatehouse::app {
@@ -16,23 +15,20 @@ using namespace std::chrono_literals;
 class CertificateWatchTest : public testing::Test {
  protected:
   CertificateWatchTest() {
-    std::string pattern = testing::TempDir() + "watch_XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
     for (const char* name : {"site.pem", "site.key", "site.ocsp"}) write(name, "first");
     gateway::ListenerConfig listener;
     listener.tls.emplace();
-    listener.tls->certificates.push_back({folder_ + "/site.pem", folder_ + "/site.key", folder_ + "/site.ocsp", false});
+    listener.tls->certificates.push_back({folder_ / "site.pem", folder_ / "site.key", folder_ / "site.ocsp", false});
     config_.listeners.push_back(listener);
-    served_.push_back({"public", folder_ + "/site.pem", false});
+    served_.push_back({"public", folder_ / "site.pem", false});
     watch_.loaded(config_, served_, look());
   }
-  ~CertificateWatchTest() override { std::filesystem::remove_all(folder_); }
-  void write(const std::string& name, std::string_view text) { std::ofstream(folder_ + "/" + name) << text; }
+  void write(const std::string& name, std::string_view text) { std::ofstream(folder_ / name) << text; }
   CertificateWatch::Stamps look() { return CertificateWatch::look(config_, served_); }
   bool due_after(Duration time) { return clock_.advance(time), watch_.due(config_); }
 
   FakeClock clock_;
-  std::string folder_;
+  const TempDir folder_;
   gateway::Config config_;
   std::vector<gateway::ServedCertificate> served_;
   CertificateWatch watch_{clock_};
@@ -72,7 +68,7 @@ TEST_F(CertificateWatchTest, AFailureIsTriedAgainLaterOrWhenItChanges) {
 }
 
 TEST_F(CertificateWatchTest, OwnCertificatesAreRenewedBeforeTheyEnd) {
-  auto authority = crypto::LocalAuthority::open(folder_ + "/ca", "shop.example", clock_);
+  auto authority = crypto::LocalAuthority::open(folder_ / "ca", "shop.example", clock_);
   ASSERT_TRUE(authority);
   const auto issued = authority->issue_server({"localhost"});
   ASSERT_TRUE(issued);

@@ -4,8 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
+
+#include "base/temp_dir.h"
 
 namespace gatehouse::app {
 namespace {
@@ -13,20 +14,15 @@ namespace {
 class ReadableTest : public testing::Test {
  protected:
   ReadableTest() {
-    std::string pattern = testing::TempDir() + "readable_XXXXXX";
-    folder_ = std::filesystem::canonical(::mkdtemp(pattern.data())).string();
-    ::chmod(folder_.c_str(), 0755);
-    file_ = folder_ + "/site.key";
+    ::chmod(folder_.path().c_str(), 0755);
     std::ofstream(file_) << "key";
   }
-  ~ReadableTest() override {
-    ::chmod(folder_.c_str(), 0700);
-    std::filesystem::remove_all(folder_);
-  }
+  ~ReadableTest() override { ::chmod(folder_.path().c_str(), 0700); }  // or it could not be removed
   static FileUser stranger() { return {"web", "webs", 54'321, {54'322}}; }
   static FileUser companion() { return {"web", "webs", 54'321, {54'322, ::getegid()}}; }
 
-  std::string folder_, file_;
+  const TempDir folder_;
+  const std::string file_ = folder_ / "site.key";
 };
 
 TEST_F(ReadableTest, ByOwnerGroupAndMode) {
@@ -43,20 +39,20 @@ TEST_F(ReadableTest, ByOwnerGroupAndMode) {
     EXPECT_EQ(obstacle(companion(), file_), c.companion ? std::nullopt : std::optional(file_));
   }
   EXPECT_EQ(obstacle(FileUser{"root", "root", 0, {}}, file_), std::nullopt);
-  EXPECT_EQ(obstacle(stranger(), folder_ + "/missing"), std::nullopt);
+  EXPECT_EQ(obstacle(stranger(), folder_ / "missing"), std::nullopt);
 }
 
 TEST_F(ReadableTest, AFolderMayBeInTheWay) {
   ASSERT_EQ(::chmod(file_.c_str(), 0644), 0);
-  ASSERT_EQ(::chmod(folder_.c_str(), 0700), 0);
-  EXPECT_EQ(obstacle(stranger(), file_), folder_);
-  EXPECT_EQ(remedy(stranger(), folder_), "chgrp webs " + folder_ + " && chmod g+x " + folder_);
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0700), 0);
+  EXPECT_EQ(obstacle(stranger(), file_), folder_.path());
+  EXPECT_EQ(remedy(stranger(), folder_.path()), "chgrp webs " + folder_.path() + " && chmod g+x " + folder_.path());
 }
 
 TEST_F(ReadableTest, EveryFileOfAConfigurationWithItsRemedy) {
   ASSERT_EQ(::chmod(file_.c_str(), 0600), 0);
   gateway::Config config;
-  config.file = folder_;
+  config.file = folder_.path();
   gateway::ListenerConfig listener;
   listener.tls.emplace();
   listener.tls->certificates.push_back({"", file_, "", false});

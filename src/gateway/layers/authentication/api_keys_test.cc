@@ -3,11 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 #include "base/file.h"
+#include "base/temp_dir.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -55,19 +54,13 @@ TEST(ApiKeySet, FilesAcceptedAndRefused) {
 
 class ApiKeyFileTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "api_keys_test_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    file_ = folder_ + "/keys.yaml";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   static ApiKeyEntry entry(std::string id) {
     ApiKeyEntry made;
     made.id = std::move(id);
     return made;
   }
-  std::string folder_, file_;
+  const TempDir folder_;
+  const std::string file_ = folder_ / "keys.yaml";
 };
 
 TEST_F(ApiKeyFileTest, CreateListRevoke) {
