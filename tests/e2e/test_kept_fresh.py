@@ -55,6 +55,7 @@ def test_a_renewed_certificate_is_taken_by_itself(gatehouse, backend, certificat
     assert abs(gate.metric(expiry, listener="public") - (time.time() + 80 * 86400)) < 7200
     assert gate.metric("gatehouse_certificate_reloads_total", result="applied") == 1
     assert "certificates read again" in gate.output()
+    assert gate.generation() == 1, "the configuration is the same"
 
 
 def test_a_broken_renewal_keeps_the_last_good_one(gatehouse, backend, certificates):

@@ -13,6 +13,8 @@ struct AdminTarget {
   std::string address;           // "127.0.0.1:9900", "[::1]:9900" or "unix:/path"
   SecretBytes token;             // for TCP
   std::string config_file = {};  // that the address was found in; empty: it was given
+
+  bool is_local() const noexcept { return address.starts_with("unix:"); }
 };
 
 struct AdminReply {

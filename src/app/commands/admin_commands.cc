@@ -104,7 +104,7 @@ std::size_t widest(std::span<const Json> list, std::string_view name) {
 }
 
 // A successful answer as JSON. Otherwise it has told why, and `code` is what to exit with.
-std::optional<Json> expect_json(const Result<AdminReply>& reply, int& code) {
+std::optional<Json> expect_json(const AdminTarget& target, const Result<AdminReply>& reply, int& code) {
   if (!reply) {
     code = complain(reply.error().message);
     return std::nullopt;
@@ -115,10 +115,10 @@ std::optional<Json> expect_json(const Result<AdminReply>& reply, int& code) {
     return std::nullopt;
   }
   if (reply->status < 300) return value;
-  code = complain(text_of(*value, "detail").empty()
-                      ? fmt::format("status {}", reply->status)
-                      : std::string(text_of(*value, "detail")) + (reply->status == 401 ? std::string(kOtherToken) : ""),
-                  reply->status == 400 ? kRefused : kFailed);
+  std::string why(text_of(*value, "detail"));
+  if (why.empty()) why = fmt::format("status {}", reply->status);
+  if (reply->status == 401 && !target.is_local()) why += kOtherToken;
+  code = complain(why, reply->status == 400 ? kRefused : kFailed);
   return std::nullopt;
 }
 
@@ -243,7 +243,7 @@ int finish_reload(const AdminTarget& target, const Result<AdminReply>& reply, As
     return code;
   }
   int code = kFailed;
-  expect_json(reply, code);
+  expect_json(target, reply, code);
   return code;
 }
 
@@ -257,10 +257,10 @@ std::string not_a_network(const std::string& text) {
 int run_status(const AdminTarget& target, bool json) {
   int code = kDone;
   const auto reply = admin_call(target, "GET", "/v1/status");
-  const auto status = expect_json(reply, code);
+  const auto status = expect_json(target, reply, code);
   if (!status) return code;
   if (json) return print_raw(*reply);
-  const auto services = expect_json(admin_call(target, "GET", "/v1/services"), code);
+  const auto services = expect_json(target, admin_call(target, "GET", "/v1/services"), code);
   if (!services) return code;
   Text text(in_colour());
   add_status(*status, text);
@@ -281,7 +281,7 @@ int run_rollback(const AdminTarget& target, bool json) {
 int run_bans_list(const AdminTarget& target, bool json) {
   int code = kDone;
   const auto reply = admin_call(target, "GET", "/v1/bans");
-  const auto answer = expect_json(reply, code);
+  const auto answer = expect_json(target, reply, code);
   if (!answer) return code;
   if (json) return print_raw(*reply);
   const auto bans = list_of(*answer, "bans");
@@ -314,7 +314,7 @@ int run_bans_add(const AdminTarget& target, const std::string& network, const st
   }
   int code = kDone;
   const auto reply = admin_call(target, "POST", "/v1/bans", body);
-  if (!expect_json(reply, code)) return code;
+  if (!expect_json(target, reply, code)) return code;
   if (json) return print_raw(*reply);
   Text text(in_colour());
   text.add(network).literal(" is banned for ").add(duration).literal("\n").print_out();
@@ -327,7 +327,7 @@ int run_bans_remove(const AdminTarget& target, const std::string& network, bool 
   if (!parsed) return complain(not_a_network(network), kRefused);
   int code = kDone;
   const auto reply = admin_call(target, "DELETE", "/v1/bans/" + parsed->to_string());
-  if (!expect_json(reply, code)) return code;
+  if (!expect_json(target, reply, code)) return code;
   if (json) return print_raw(*reply);
   Text text(in_colour());
   text.add(network).literal(" is no longer banned\n").print_out();
@@ -350,7 +350,7 @@ int run_explain(const AdminTarget& target, const std::string& request_id, const 
   } else {
     int code = kDone;
     auto reply = admin_call(target, "GET", "/v1/requests/" + request_id);
-    if (!expect_json(reply, code)) return code;
+    if (!expect_json(target, reply, code)) return code;
     line = std::move(reply->body);
   }
   if (json) {

@@ -158,6 +158,8 @@ TEST(AdminCommands, OverAUnixSocketWithoutTheToken) {
   EXPECT_EQ(text.code, 0);
   EXPECT_EQ(text.out, "nobody is banned\n");
   EXPECT_EQ(server.last().find("secret"), std::string::npos) << "the kernel says who we are";
+  server.on("GET /v1/bans", 401, R"({"detail":"Only root may call."})");
+  EXPECT_EQ(run([&] { return run_bans_list(server.target(), false); }).err, "gatehouse: Only root may call.\n");
 }
 
 TEST(AdminCommands, Reload) {

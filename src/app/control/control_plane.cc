@@ -234,7 +234,7 @@ void ControlPlane::read_certificates_again() {
   }
   note_certificates(std::move(stamps));
   watch_upstreams();
-  GH_LOG(info, "certificates read again", {"generation", parts_.gateway.snapshot()->generation});
+  GH_LOG(info, "certificates read again");
 }
 
 // A ban that is lost with a crash within the last second is no loss.

@@ -178,7 +178,7 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::build(std::shared_ptr<const Co
                                                         std::vector<ListenerBinding> bindings,
                                                         SnapshotSources sources) {
   auto snapshot = std::make_shared<Snapshot>();
-  snapshot->generation = previous != nullptr ? previous->generation + 1 : 1;
+  if (previous != nullptr) snapshot->generation = previous->generation + (previous->config == config ? 0 : 1);
   snapshot->config = std::move(config);
   snapshot->bindings = std::move(bindings);
   auto router = Router::create(*snapshot->config);

@@ -65,7 +65,7 @@ struct Snapshot {
   void count_attack(const IpAddress& client, std::string_view reason) const;
   void resumed(Request& request) const;  // a parked request goes on
 
-  std::uint64_t generation = 1;
+  std::uint64_t generation = 1;  // of the configuration: stays when the same one is built anew for what its files hold
   std::shared_ptr<const Config> config;
   Router router;
   std::vector<std::shared_ptr<Cluster>> clusters;  // by service index
