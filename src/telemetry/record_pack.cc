@@ -2,27 +2,25 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 
 namespace gatehouse::telemetry {
 namespace {
 
 constexpr std::array kTexts = {
-    &DecisionRecord::request_id, &DecisionRecord::zone,     &DecisionRecord::listener, &DecisionRecord::route,
-    &DecisionRecord::service,    &DecisionRecord::endpoint, &DecisionRecord::method,   &DecisionRecord::host,
-    &DecisionRecord::protocol,   &DecisionRecord::user,     &DecisionRecord::auth,     &DecisionRecord::tls,
-    &DecisionRecord::reason,     &DecisionRecord::path,
+    &DecisionRecord::zone,     &DecisionRecord::listener, &DecisionRecord::route, &DecisionRecord::service,
+    &DecisionRecord::endpoint, &DecisionRecord::method,   &DecisionRecord::host,  &DecisionRecord::protocol,
+    &DecisionRecord::user,     &DecisionRecord::auth,     &DecisionRecord::tls,   &DecisionRecord::reason,
+    &DecisionRecord::path,
 };
 constexpr std::size_t kPathAt = kTexts.size() - 1;
 
 struct Fixed {
-  std::int64_t time_ns;
+  PackedKey key;
   std::uint64_t bytes_in, bytes_out, duration_us, upstream_us, gatehouse_us;
   std::array<char, 32> trace_id;
-  std::array<std::uint8_t, 16> client_ip;
   std::int32_t status;
-  Verdict verdict;
-  Layer layer;
   std::uint8_t layer_count;
   std::array<std::uint16_t, kTexts.size()> text_bytes;
 };
@@ -60,19 +58,26 @@ struct Reader {
 
 }  // namespace
 
+std::array<char, 32> packed_id(std::string_view request_id) noexcept {
+  std::array<char, 32> id{};
+  put(id.data(), request_id.data(), std::min(request_id.size(), id.size()));
+  return id;
+}
+
 std::size_t pack(const DecisionRecord& record, char* const to) noexcept {
   Fixed fixed{};
-  fixed.time_ns = record.time.time_since_epoch().count();
+  fixed.key.request_id = packed_id(record.request_id);
+  fixed.key.client_ip = record.client_ip.bytes;
+  fixed.key.time_ns = record.time.time_since_epoch().count();
+  fixed.key.verdict = record.verdict;
+  fixed.key.layer = record.layer;
   fixed.bytes_in = record.bytes_in;
   fixed.bytes_out = record.bytes_out;
   fixed.duration_us = record.duration_us;
   fixed.upstream_us = record.upstream_us;
   fixed.gatehouse_us = record.gatehouse_us;
   fixed.trace_id = record.trace_id;
-  fixed.client_ip = record.client_ip.bytes;
   fixed.status = record.status;
-  fixed.verdict = record.verdict;
-  fixed.layer = record.layer;
   fixed.layer_count = record.layer_count;
 
   char* at = to + sizeof fixed + record.layer_count * sizeof(FixedLayer);
@@ -81,7 +86,6 @@ std::size_t pack(const DecisionRecord& record, char* const to) noexcept {
     fixed.text_bytes[i] = kept(text, i == kPathAt ? kPathBytesMax : kTextBytesMax);
     at = put(at, text.data(), fixed.text_bytes[i]);
   }
-  std::memcpy(to, &fixed, sizeof fixed);
   for (std::size_t i = 0; i < record.layer_count; ++i) {
     const LayerDecision& decision = record.layers[i];
     const FixedLayer layer = {decision.layer,
@@ -94,7 +98,9 @@ std::size_t pack(const DecisionRecord& record, char* const to) noexcept {
     at = put(at, decision.reason.data(), layer.reason_bytes);
     at = put(at, decision.evidence.data(), layer.evidence_bytes);
   }
-  return static_cast<std::size_t>(at - to);
+  fixed.key.bytes = static_cast<std::uint32_t>(at - to);
+  std::memcpy(to, &fixed, sizeof fixed);
+  return fixed.key.bytes;
 }
 
 bool unpack(std::string_view bytes, DecisionRecord& record) noexcept {
@@ -104,18 +110,20 @@ bool unpack(std::string_view bytes, DecisionRecord& record) noexcept {
   const std::string_view head = reader.take(sizeof fixed);
   if (!reader.whole) return false;
   std::memcpy(&fixed, head.data(), sizeof fixed);
-  if (fixed.layer_count > DecisionRecord::kLayersMax) return false;
-  record.time = WallTime(Duration(fixed.time_ns));
+  if (fixed.key.bytes != bytes.size() || fixed.layer_count > DecisionRecord::kLayersMax) return false;
+  const std::string_view id = head.substr(offsetof(Fixed, key.request_id), fixed.key.request_id.size());
+  record.request_id = id.substr(0, id.find('\0'));
+  record.client_ip.bytes = fixed.key.client_ip;
+  record.time = WallTime(Duration(fixed.key.time_ns));
+  record.verdict = fixed.key.verdict;
+  record.layer = fixed.key.layer;
   record.bytes_in = fixed.bytes_in;
   record.bytes_out = fixed.bytes_out;
   record.duration_us = fixed.duration_us;
   record.upstream_us = fixed.upstream_us;
   record.gatehouse_us = fixed.gatehouse_us;
   record.trace_id = fixed.trace_id;
-  record.client_ip.bytes = fixed.client_ip;
   record.status = fixed.status;
-  record.verdict = fixed.verdict;
-  record.layer = fixed.layer;
   record.layer_count = fixed.layer_count;
   const std::string_view layers = reader.take(fixed.layer_count * sizeof(FixedLayer));
   for (std::size_t i = 0; i < kTexts.size(); ++i) record.*kTexts[i] = reader.take(fixed.text_bytes[i]);

@@ -7,7 +7,9 @@
 //
 // Thread safety: any thread.
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "telemetry/decision_record.h"
@@ -15,8 +17,23 @@
 
 namespace gatehouse::telemetry {
 
+// What the bytes begin with: what a record is found by, to be read without the rest.
+struct PackedKey {
+  std::array<char, 32> request_id;  // filled up with zeros; a longer one is cut
+  std::array<std::uint8_t, 16> client_ip;
+  std::int64_t time_ns;
+  std::uint32_t bytes;  // of the whole record, the key included
+  Verdict verdict;
+  Layer layer;
+  std::uint16_t unused;
+};
+static_assert(sizeof(PackedKey) == 64);
+
+// A request id as it stands in a key.
+std::array<char, 32> packed_id(std::string_view request_id) noexcept;
+
 inline constexpr std::size_t kPackedBytesMax =
-    1024 + (kPathBytesMax + 1) + (14 + 2 * DecisionRecord::kLayersMax) * (kTextBytesMax + 1);
+    1024 + (kPathBytesMax + 1) + (13 + 2 * DecisionRecord::kLayersMax) * (kTextBytesMax + 1);
 
 // Writes the record to `to`, which has room for kPackedBytesMax; returns how many bytes it took.
 std::size_t pack(const DecisionRecord& record, char* to) noexcept;

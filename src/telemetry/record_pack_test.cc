@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -56,10 +57,11 @@ TEST(RecordPack, LongTextsAreCutWhereRenderingCutsThem) {
 TEST(RecordPack, TheLargestRecordFits) {
   DecisionRecord record;
   const std::string text(10 * kPathBytesMax, 'x');
-  for (auto field : {&DecisionRecord::request_id, &DecisionRecord::zone, &DecisionRecord::listener,
-                     &DecisionRecord::route, &DecisionRecord::service, &DecisionRecord::endpoint,
-                     &DecisionRecord::method, &DecisionRecord::host, &DecisionRecord::protocol, &DecisionRecord::user,
-                     &DecisionRecord::auth, &DecisionRecord::tls, &DecisionRecord::reason, &DecisionRecord::path}) {
+  record.request_id = std::string_view(text).substr(0, sizeof(PackedKey::request_id));
+  for (auto field : {&DecisionRecord::zone, &DecisionRecord::listener, &DecisionRecord::route, &DecisionRecord::service,
+                     &DecisionRecord::endpoint, &DecisionRecord::method, &DecisionRecord::host,
+                     &DecisionRecord::protocol, &DecisionRecord::user, &DecisionRecord::auth, &DecisionRecord::tls,
+                     &DecisionRecord::reason, &DecisionRecord::path}) {
     record.*field = text;
   }
   for (auto& layer : record.layers) layer.reason = layer.evidence = text;
@@ -68,6 +70,19 @@ TEST(RecordPack, TheLargestRecordFits) {
   EXPECT_LE(bytes.size(), kPackedBytesMax);
   EXPECT_GT(bytes.size(), kPackedBytesMax - 2048);
   EXPECT_EQ(rendered_from(bytes), rendered(record));
+}
+
+TEST(RecordPack, BeginsWithWhatItIsFoundBy) {
+  const DecisionRecord record = sample_record();
+  const std::string bytes = packed(record);
+  PackedKey key;
+  std::memcpy(&key, bytes.data(), sizeof key);
+  EXPECT_EQ(key.request_id, packed_id(record.request_id));
+  EXPECT_EQ(key.client_ip, record.client_ip.bytes);
+  EXPECT_EQ(key.time_ns, record.time.time_since_epoch().count());
+  EXPECT_EQ(key.bytes, bytes.size());
+  EXPECT_EQ(key.verdict, record.verdict);
+  EXPECT_EQ(key.layer, record.layer);
 }
 
 TEST(RecordPack, BytesThatAreNoRecordAreRefused) {

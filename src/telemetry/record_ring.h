@@ -23,6 +23,7 @@
 
 #include "base/ip.h"
 #include "telemetry/decision_record.h"
+#include "telemetry/record_pack.h"
 
 namespace gatehouse::telemetry {
 
@@ -38,8 +39,7 @@ struct StoredRecord {
   std::string json;
 };
 
-// One ring: a single writer, any number of readers. What is kept of a record besides what filters ask for is the
-// caller's: any bytes.
+// One ring: a single writer, any number of readers. Of what it keeps it reads the PackedKey alone.
 class RecordRing {
  public:
   // `bytes` is rounded up to a power of two, at least 64 KiB. The memory is touched only as it is used.
@@ -50,17 +50,14 @@ class RecordRing {
     std::string bytes;
   };
 
-  // What is longer than a quarter of the ring is not kept. Returns whether it was.
-  bool add(const DecisionRecord& record, std::string_view bytes) noexcept;
+  // `packed` is what `pack` made. What is longer than a quarter of the ring is not kept. Returns whether it was.
+  bool add(std::string_view packed) noexcept;
 
   std::optional<std::string> find(std::string_view request_id) const;
   // Up to `limit` that match, newest first.
   std::vector<Entry> recent(std::size_t limit, const RecordFilter& filter) const;
 
  private:
-  // The words before a record's bytes.
-  enum : std::size_t { kMeta, kTime, kIp0, kIp1, kId0, kId1, kId2, kId3, kHeaderWords };
-  using Header = std::array<std::uint64_t, kHeaderWords>;
   struct Free {
     void operator()(std::uint64_t* words) const noexcept { std::free(words); }
   };
@@ -68,9 +65,9 @@ class RecordRing {
   std::uint64_t load(std::uint64_t position) const noexcept;
   void store(std::uint64_t position, std::uint64_t word) noexcept;
   bool intact(std::uint64_t position) const noexcept;
-  // The header of entry number `entry`, if it is still there.
-  bool read_header(std::uint64_t entry, std::uint64_t& position, Header& header) const noexcept;
-  bool read_bytes(std::uint64_t position, const Header& header, std::string& out) const;
+  // The key of entry number `entry`, if it is still there.
+  bool read_key(std::uint64_t entry, std::uint64_t& position, PackedKey& key) const noexcept;
+  bool read_bytes(std::uint64_t position, const PackedKey& key, std::string& out) const;
 
   std::size_t words_;    // a power of two
   std::size_t entries_;  // slots of `index_`, a power of two

@@ -25,6 +25,17 @@ std::string line_of(std::uint64_t number, std::size_t size) {
   return line;
 }
 
+// The same behind the key that the ring reads.
+std::string packed_line(const std::string& id, const std::string& line) {
+  PackedKey key{};
+  key.request_id = packed_id(id);
+  key.bytes = static_cast<std::uint32_t>(sizeof key + line.size());
+  return std::string(reinterpret_cast<const char*>(&key), sizeof key) + line;
+}
+std::string packed_line(std::uint64_t number, std::size_t size) {
+  return packed_line(id_of(number), line_of(number, size));
+}
+
 DecisionRecord record_of(const std::string& id, Verdict verdict = Verdict::pass) {
   DecisionRecord record;
   record.request_id = id;
@@ -37,8 +48,8 @@ TEST(RecordRing, FindsTheLatestAndForgetsTheOldest) {
   constexpr int kCount = 1000;  // of 564 bytes: nine times the ring
   for (int i = 0; i < kCount; ++i) {
     const std::string id = id_of(i);
-    ASSERT_TRUE(ring.add(record_of(id), line_of(i, 500)));
-    ASSERT_EQ(ring.find(id), line_of(i, 500));
+    ASSERT_TRUE(ring.add(packed_line(i, 500)));
+    ASSERT_EQ(ring.find(id), packed_line(i, 500));
   }
   EXPECT_EQ(ring.find(id_of(0)), std::nullopt);
   EXPECT_EQ(ring.find("no such id"), std::nullopt);
@@ -46,22 +57,22 @@ TEST(RecordRing, FindsTheLatestAndForgetsTheOldest) {
   const auto recent = ring.recent(kCount, {});
   EXPECT_GT(recent.size(), 100u);
   EXPECT_LT(recent.size(), 120u);
-  for (std::size_t i = 0; i < recent.size(); ++i) EXPECT_EQ(recent[i].bytes, line_of(kCount - 1 - i, 500));
+  for (std::size_t i = 0; i < recent.size(); ++i) EXPECT_EQ(recent[i].bytes, packed_line(kCount - 1 - i, 500));
 }
 
 TEST(RecordRing, EverySizeOfLineComesBackWhole) {
   RecordRing ring(64 * 1024);
   for (std::size_t size = 0; size < 300; ++size) {
     const std::string id = id_of(size);
-    ASSERT_TRUE(ring.add(record_of(id), line_of(size, size)));
-    ASSERT_EQ(ring.find(id), line_of(size, size));
+    ASSERT_TRUE(ring.add(packed_line(size, size)));
+    ASSERT_EQ(ring.find(id), packed_line(size, size));
   }
 }
 
 TEST(RecordRing, ALineTooLongIsNotKept) {
   RecordRing ring(64 * 1024);
-  EXPECT_FALSE(ring.add(record_of("big"), std::string(17 * 1024, 'x')));
-  EXPECT_TRUE(ring.add(record_of("ok"), std::string(15 * 1024, 'x')));
+  EXPECT_FALSE(ring.add(packed_line("big", std::string(17 * 1024, 'x'))));
+  EXPECT_TRUE(ring.add(packed_line("ok", std::string(15 * 1024, 'x'))));
   EXPECT_EQ(ring.find("big"), std::nullopt);
   EXPECT_TRUE(ring.find("ok"));
 }
@@ -128,22 +139,21 @@ TEST(RecordRing, ReadersNeverSeeATornLine) {
       if (const std::uint64_t newest = written.load(); newest > 0) {
         const std::uint64_t number = newest - 1 - (++turn % std::min<std::uint64_t>(newest, 50));
         if (const auto line = ring.find(id_of(number))) {
-          ASSERT_EQ(*line, line_of(number, 100 + number % 700));
+          ASSERT_EQ(*line, packed_line(number, 100 + number % 700));
           ++seen;
         }
       }
       for (const auto& record : ring.recent(20, {})) {
-        ASSERT_GE(record.bytes.size(), 26u);
-        const std::uint64_t number = std::stoull(record.bytes.substr(0, 26));
-        ASSERT_EQ(record.bytes, line_of(number, 100 + number % 700));
+        ASSERT_GE(record.bytes.size(), sizeof(PackedKey) + 26);
+        const std::uint64_t number = std::stoull(record.bytes.substr(sizeof(PackedKey), 26));
+        ASSERT_EQ(record.bytes, packed_line(number, 100 + number % 700));
         ++seen;
       }
     } while (!done.load());
   };
   std::thread first(read), second(read);
   for (std::uint64_t i = 0; i < 30000; ++i) {
-    const std::string id = id_of(i);
-    ring.add(record_of(id), line_of(i, 100 + i % 700));
+    ring.add(packed_line(i, 100 + i % 700));
     written.store(i + 1);
   }
   done.store(true);
