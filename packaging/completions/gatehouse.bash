@@ -104,7 +104,7 @@ _gatehouse() {
   case "$path" in
     'gatehouse') words='run check config reload rollback explain status bans apikey dev doctor completions version --version --help -h' ;;
     'gatehouse run') words='--help -h --config -c --ready-fd' ;;
-    'gatehouse check') words='--help -h --config -c --format --fail-on --no-files' ;;
+    'gatehouse check') words='--help -h --config -c --format --json --fail-on --no-files' ;;
     'gatehouse config') words='schema default show reference --help -h' ;;
     'gatehouse config schema') words='--help -h --config -c' ;;
     'gatehouse config default') words='--help -h --config -c' ;;

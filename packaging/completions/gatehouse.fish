@@ -21,6 +21,7 @@ complete -c gatehouse -n '__fish_seen_subcommand_from run' -l ready-fd -x -d 'Wr
 complete -c gatehouse -n '__fish_seen_subcommand_from check' -l help -s h -d 'Print this help'
 complete -c gatehouse -n '__fish_seen_subcommand_from check' -l config -s c -r -F -d 'The configuration file'
 complete -c gatehouse -n '__fish_seen_subcommand_from check' -l format -x -a 'text json sarif' -d 'How findings are printed'
+complete -c gatehouse -n '__fish_seen_subcommand_from check' -l json -d 'Print JSON, as --format json does'
 complete -c gatehouse -n '__fish_seen_subcommand_from check' -l fail-on -x -a 'error warning info' -d 'The least severity that makes the exit code 1'
 complete -c gatehouse -n '__fish_seen_subcommand_from check' -l no-files -d 'Don'\''t look at the files it names: judge it away from its machine'
 complete -c gatehouse -n '__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from schema default show reference' -a schema -d 'Print the JSON Schema, for editors'

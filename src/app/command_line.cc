@@ -107,6 +107,8 @@ void CommandLine::add_check() {
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json", "sarif"}))
       ->capture_default_str();
+  command->add_flag_callback(
+      "--json", [this] { check_options.format = "json"; }, "Print JSON, as --format json does");
   command->add_option("--fail-on", fail_on, "The least severity that makes the exit code 1")
       ->type_name("SEVERITY")
       ->check(CLI::IsMember({"error", "warning", "info"}))

@@ -164,6 +164,12 @@ def test_the_manual_pages_request_id_is_one():
     assert "is no request id" not in gateway.run("explain", shown, "--address", "127.0.0.1:1").stderr
 
 
+def test_check_prints_json_by_either_name(tmp_path):
+    (tmp_path / "gatehouse.yaml").write_text("version: 1\n")
+    short, long = (gateway.run("check", *words, cwd=tmp_path) for words in (["--json"], ["--format", "json"]))
+    assert short.stdout == long.stdout and json.loads(short.stdout)["valid"] is False
+
+
 def test_api_keys(tmp_path):
     file = tmp_path / "keys.yaml"
     none = gateway.run("apikey", "list", "--file", file, "--json")
@@ -200,3 +206,16 @@ def test_a_relative_configuration_is_shown_whole(gatehouse, backend):
     whole, gate.config_path = gate.config_path, pathlib.Path(os.path.relpath(gate.config_path))
     gate.start()
     assert json.loads(gate.command("status", "--json").stdout)["config_file"] == str(whole)
+
+
+def test_the_doctor_knows_the_running_gateway(gatehouse, backend):
+    """Its ports are in use, by itself: nothing is wrong. With another file they are somebody else's."""
+    gate = gatehouse(backend(well()))
+    gate.config["listeners"][0]["address"] = gate.ready["listeners"]["public"]
+    gate.write()
+    found = gate.command("doctor")
+    assert found.returncode == 0 and f"{gate.ready['listeners']['public']} is the running gateway's" in found.stdout
+    other = gate.dir / "other.yaml"
+    shutil.copy(gate.config_path, other)
+    found = gateway.run("doctor", "-c", other)
+    assert found.returncode == 1 and "Address already in use" in found.stdout

@@ -22,6 +22,7 @@ using telemetry::append_printable;
 constexpr int kDone = 0, kFailed = 1, kRefused = 2;
 constexpr codec::JsonLimits kReplyLimits{.bytes_max = 64 * 1024 * 1024, .depth_max = 16, .values_max = 4'000'000};
 
+constexpr std::string_view kNoToken = " Give it in GATEHOUSE_ADMIN_TOKEN.";
 // A token that has just been changed in the file isn't the running gateway's yet.
 constexpr std::string_view kOtherToken =
     " If admin.token has changed in the file, the running gateway still has the one before: give it in "
@@ -117,7 +118,7 @@ std::optional<Json> expect_json(const AdminTarget& target, const Result<AdminRep
   if (reply->status < 300) return value;
   std::string why(text_of(*value, "detail"));
   if (why.empty()) why = fmt::format("status {}", reply->status);
-  if (reply->status == 401 && !target.is_local()) why += kOtherToken;
+  if (reply->status == 401 && !target.is_local()) why += target.token.empty() ? kNoToken : kOtherToken;
   code = complain(why, reply->status == 400 ? kRefused : kFailed);
   return std::nullopt;
 }

@@ -258,7 +258,9 @@ TEST(AdminCommands, NobodyThereAndNotOurs) {
   server.on("GET /v1/status", 200, "<html>");
   EXPECT_EQ(run([&] { return run_status(server.target(), false); }).code, 1);
   server.on("GET /v1/status", 401, R"({"detail":"A bearer token is needed.\u001b[2J"})");
-  const Ran ran = run([&] { return run_status(server.target(), false); });
+  EXPECT_EQ(run([&] { return run_status(server.target(), false); }).err,
+            "gatehouse: A bearer token is needed.\\x1b[2J Give it in GATEHOUSE_ADMIN_TOKEN.\n");
+  const Ran ran = run([&] { return run_status(server.target("old"), false); });
   EXPECT_EQ(ran.code, 1);
   EXPECT_EQ(ran.err,
             "gatehouse: A bearer token is needed.\\x1b[2J If admin.token has changed in the file, the running gateway "

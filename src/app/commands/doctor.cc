@@ -61,7 +61,7 @@ std::vector<Examination> examine(const LoadOutcome& outcome, const DoctorOptions
   examine_configuration(outcome, found);
   if (outcome.ok()) {
     examine_files(outcome, clock, found);
-    examine_ports(*outcome.config, found);
+    examine_ports(*outcome.config, outcome.file, found);
     examine_upstreams(*outcome.config, options, found);
   }
   examine_system(outcome.config.get(), clock, found);

@@ -12,7 +12,9 @@
 #include <memory>
 #include <set>
 
+#include "app/commands/admin_client.h"
 #include "app/commands/doctor_checks.h"
+#include "codec/json.h"
 #include "net/socket.h"
 
 namespace gatehouse::app {
@@ -35,9 +37,7 @@ int try_bind(const net::SocketAddress& address) {
 
 std::string fix_for_bind(int error, const gateway::Address& address) {
   switch (error) {
-    case EADDRINUSE:
-      return fmt::format("ss -ltnp 'sport = :{}' shows who has it; a running Gatehouse is fine: reload it instead",
-                         address.port);
+    case EADDRINUSE: return fmt::format("ss -ltnp 'sport = :{}' shows who has it", address.port);
     case EACCES:
       return "ports below 1024 need root at start, CAP_NET_BIND_SERVICE, or net.ipv4.ip_unprivileged_port_start";
     case EADDRNOTAVAIL: return fmt::format("{} is no address of this machine: see ip address", address.host);
@@ -55,13 +55,28 @@ void examine_unix_address(const gateway::Address& address, const std::string& na
   }
 }
 
-void examine_address(const gateway::Address& address, const std::string& name, std::vector<Examination>& found) {
+// Whether a gateway that was started with this very file runs: what it has open, nobody else took.
+bool runs_with(const gateway::AdminConfig& admin, const std::string& file) {
+  if (admin.address.host.empty() && admin.address.unix_path.empty()) return false;
+  const auto reply = admin_call({admin.address.to_string(), admin.token}, "GET", "/v1/status");
+  if (!reply || reply->status != 200) return false;
+  const auto status = codec::Json::parse(reply->body);
+  if (!status || !status->is_object()) return false;
+  const auto running = status->find_string("config_file");
+  std::error_code error;
+  return running && std::filesystem::equivalent(file, *running, error) && !error;
+}
+
+void examine_address(const gateway::Address& address, const std::string& name, bool running,
+                     std::vector<Examination>& found) {
   if (!address.unix_path.empty()) return examine_unix_address(address, name, found);
   const auto ip = IpAddress::parse(address.host);
   if (!ip) return;
   const int error = try_bind(net::SocketAddress::tcp(*ip, address.port));
   if (error == 0) {
     found.push_back({"ports", name, State::good, address.to_string() + " is free", ""});
+  } else if (error == EADDRINUSE && running) {
+    found.push_back({"ports", name, State::good, address.to_string() + " is the running gateway's", ""});
   } else {
     found.push_back({"ports", name, State::bad, fmt::format("{}: {}", address.to_string(), strerror(error)),
                      fix_for_bind(error, address)});
@@ -117,13 +132,14 @@ void examine_endpoint(const gateway::EndpointConfig& endpoint, const std::string
 
 }  // namespace
 
-void examine_ports(const gateway::Config& config, std::vector<Examination>& found) {
+void examine_ports(const gateway::Config& config, const std::string& file, std::vector<Examination>& found) {
+  const bool running = runs_with(config.admin, file);
   for (const gateway::ListenerConfig& listener : config.listeners) {
-    examine_address(listener.address, "listener " + listener.name, found);
+    examine_address(listener.address, "listener " + listener.name, running, found);
   }
-  if (config.telemetry.metrics) examine_address(*config.telemetry.metrics, "metrics", found);
+  if (config.telemetry.metrics) examine_address(*config.telemetry.metrics, "metrics", running, found);
   if (!config.admin.address.host.empty() || !config.admin.address.unix_path.empty()) {
-    examine_address(config.admin.address, "admin", found);
+    examine_address(config.admin.address, "admin", running, found);
   }
 }
 
