@@ -68,6 +68,7 @@ struct EndpointView {
   std::string health;  // "healthy", "unhealthy", "ejected", "unresolved"
   std::uint64_t requests_active = 0;
   std::uint64_t requests = 0, failures = 0;
+  std::string address = {};  // that the name in `url` resolved to
 };
 
 struct ServiceView {

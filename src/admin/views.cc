@@ -146,6 +146,7 @@ std::string to_json(const std::vector<ServiceView>& services) {
     write_list(json, service.endpoints, [&](const EndpointView& endpoint) {
       Members member(json);
       member.text("url", endpoint.url);
+      member.text("address", endpoint.address);
       member.text("health", endpoint.health);
       member.number("requests_active", endpoint.requests_active);
       member.number("requests", endpoint.requests);

@@ -179,6 +179,12 @@ void add_status(const Json& status, Text& text) {
   }
 }
 
+// "http://orders.internal:80 (192.0.2.7:80)": a name may have many addresses, each with its own health.
+std::string shown_url(const Json& endpoint) {
+  const std::string_view url = text_of(endpoint, "url"), address = text_of(endpoint, "address");
+  return address.empty() || url.ends_with(address) ? std::string(url) : fmt::format("{} ({})", url, address);
+}
+
 void add_services(const Json& services, Text& text) {
   const auto list = list_of(services, "services");
   if (!list.empty()) text.literal("\n").strong("services").literal("\n");
@@ -187,8 +193,10 @@ void add_services(const Json& services, Text& text) {
     if (flag_of(service, "circuit_open")) text.literal("  ").bad("circuit open");
     text.literal("\n");
     const auto endpoints = list_of(service, "endpoints");
+    std::size_t width = 0;
+    for (const Json& endpoint : endpoints) width = std::max(width, shown_url(endpoint).size());
     for (const Json& endpoint : endpoints) {
-      text.literal("    ").column(text_of(endpoint, "url"), widest(endpoints, "url"));
+      text.literal("    ").column(shown_url(endpoint), width);
       const std::string_view health = text_of(endpoint, "health");
       (health == "healthy" ? text.good(health) : text.bad(health)).literal("  ");
       text.add(number_of(endpoint, "requests_active")).literal(" in progress, ");

@@ -121,11 +121,12 @@ TEST(AdminCommands, Status) {
   CannedServer server;
   server.on("GET /v1/status", 200, admin::to_json(status_view()));
   server.on("GET /v1/services", 200,
-            admin::to_json(std::vector<admin::ServiceView>{
-                {"orders",
-                 "least_requests",
-                 true,
-                 {{"http://127.0.0.1:9001", "healthy", 1, 20, 3}, {"http://127.0.0.1:10002", "ejected", 0, 9, 9}}}}));
+            admin::to_json(
+                std::vector<admin::ServiceView>{{"orders",
+                                                 "least_requests",
+                                                 true,
+                                                 {{"http://127.0.0.1:9001", "healthy", 1, 20, 3, "127.0.0.1:9001"},
+                                                  {"http://orders:10002", "ejected", 0, 9, 9, "192.0.2.7:10002"}}}}));
   const Ran text = run([&] { return run_status(server.target("tok"), false); });
   EXPECT_EQ(text.code, 0);
   EXPECT_EQ(text.out, R"(gatehouse 1.2.3  serving  up 1 d 2 h  pid 42  shards 2
@@ -142,8 +143,8 @@ listeners
 
 services
   orders  least_requests  circuit open
-    http://127.0.0.1:9001   healthy  1 in progress, 20 requests, 3 failures
-    http://127.0.0.1:10002  ejected  0 in progress, 9 requests, 9 failures
+    http://127.0.0.1:9001                  healthy  1 in progress, 20 requests, 3 failures
+    http://orders:10002 (192.0.2.7:10002)  ejected  0 in progress, 9 requests, 9 failures
 )");
   EXPECT_NE(server.last().find("Authorization: Bearer tok\r\n"), std::string::npos);
   const Ran json = run([&] { return run_status(server.target(), true); });

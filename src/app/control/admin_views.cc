@@ -110,7 +110,7 @@ std::vector<admin::ServiceView> ControlPlane::services() {
                                 unhealthy        ? "unhealthy"
                                 : status.ejected ? "ejected"
                                                  : "healthy",
-                                status.active, status.requests, status.errors});
+                                status.active, status.requests, status.errors, status.name});
     }
     // A name without an address has no endpoint to count anything: it is shown all the same.
     for (const gateway::EndpointConfig& configured : cluster->config().endpoints) {
