@@ -72,6 +72,10 @@ void Connection::on_io(std::uint32_t events) {
     write_blocked_ = false;
     if (!flush()) return;
   }
+  if (eof_ && (events & EPOLLERR)) {  // there is nothing left to read that would show the reset
+    dead();
+    return;
+  }
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
     // A reset leaves what came before it readable, and that may be a complete answer: read it, then find the error.
     if (!paused_ || state_ != State::open) {

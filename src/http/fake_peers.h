@@ -229,7 +229,7 @@ struct RecordedResponse final : ClientStreamEvents {
   std::string fields, body, trailers;
   std::optional<std::uint64_t> content_length;
   std::vector<int> informational;
-  bool ended = false, failed = false, abandoned = false;
+  bool ended = false, failed = false, abandoned = false, tunnel_ended = false;
   int drained = 0;
   Failure failure;
   std::function<void()> informational_hook, head_hook, body_hook, end_hook;
@@ -254,6 +254,11 @@ struct RecordedResponse final : ClientStreamEvents {
     GH_CHECK(status != 0);
     body.append(data);
     if (body_hook) body_hook();
+  }
+  void on_tunnel_end() override {
+    check_alive();
+    GH_CHECK(!tunnel_ended);
+    tunnel_ended = true;
   }
   void on_response_end(const Fields& fields_behind) override {
     check_alive();

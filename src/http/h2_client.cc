@@ -14,6 +14,20 @@ constexpr std::int32_t kStreamIdMax = 1 << 30;  // then a new connection; far fr
 
 class H2Client;
 
+// Of a stream that the gateway has let go of, and that still has something to send.
+ClientStreamEvents& nobody() {
+  struct Nobody final : ClientStreamEvents {
+    void on_informational(const ResponseHead&) override {}
+    void on_response(const ResponseHead&, End) override {}
+    void on_body(std::string_view) override {}
+    void on_response_end(const Fields&) override {}
+    void on_drained() override {}
+    void on_failure(const Failure&) override {}
+  };
+  static Nobody instance;
+  return instance;
+}
+
 class H2ClientStream final : public ClientStream, public H2Stream {
  public:
   H2ClientStream(H2Client& client, H2Connection& connection, ClientStreamEvents& events)
@@ -65,6 +79,7 @@ class H2ClientStream final : public ClientStream, public H2Stream {
   std::uint64_t body_in_ = 0;
   int informational_ = 0;
   bool final_seen_ = false, to_head_ = false, to_connect_ = false, bodyless_ = false, ended_with_head_ = false;
+  bool tunnel_ = false, peer_ended_ = false;
 };
 
 // Constructed before H2Connection, which refers to them.
@@ -210,6 +225,7 @@ void H2ClientStream::on_final(HeaderBlock& block, End end) {
   const ResponseHead& head = block.response();
   final_seen_ = true;
   bodyless_ = to_head_ || head.status == 204 || head.status == 304;
+  tunnel_ = to_connect_ && head.status >= 200 && head.status < 300;
   if (!bodyless_ && !to_connect_) length_in_ = head.content_length;
   if (end == End::yes) finish();
   events_->on_response(head, end);
@@ -243,6 +259,11 @@ void H2ClientStream::response_ended(const Fields& trailers) {
     malformed(Reason::content_length_mismatch);
     return;
   }
+  if (tunnel_ && !local_end_sent_) {
+    peer_ended_ = true;
+    events_->on_tunnel_end();
+    return;
+  }
   finish();
   events_->on_response_end(trailers);
 }
@@ -254,6 +275,13 @@ void H2ClientStream::malformed(Reason reason) {
 }
 
 void H2ClientStream::on_stream_closed(std::uint32_t code) {
+  if (peer_ended_ && local_end_sent_) {
+    static const Fields kNone;
+    client_.forgive_answered();
+    release();
+    events_->on_response_end(kNone);
+    return;
+  }
   Failure failure{FailureKind::reset, Reason::none, final_seen_, !headers_sent_};
   if (code == NGHTTP2_REFUSED_STREAM && !final_seen_ && informational_ == 0) {
     failure.kind = FailureKind::refused_stream;
@@ -290,6 +318,10 @@ void H2ClientStream::release() {
 
 void H2ClientStream::abort() {
   if (gone_) return;
+  if (peer_ended_ && out_end_ && !detached_) {  // both sides are done: what was sent still leaves
+    events_ = &nobody();
+    return;
+  }
   reset(NGHTTP2_CANCEL);
   release();
   client_.wants_flush();

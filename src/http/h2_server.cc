@@ -127,7 +127,10 @@ class H2Server final : public Session, public H2Connection {
     if (draining_) send_goaway();
   }
   MonotonicTime check_own_deadlines(MonotonicTime at) override;
-  void complete_later(H2ServerStream& stream) { completions_.push_back({take_stream(stream), written()}); }
+  void complete_later(H2ServerStream& stream) {
+    completions_.push_back({take_stream(stream), written()});
+    if (transport_.buffered() == 0) wants_flush();  // all has left before: no output of ours will bring `on_output`
+  }
 
   RequestSink& sink_;
   const ConnectionInfo& info_;

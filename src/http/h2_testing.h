@@ -266,7 +266,7 @@ struct ClientExchange final : ClientStreamEvents {
   ClientStream* stream = nullptr;
   int status = 0;
   std::string head, body, trailers, informational;
-  bool ended = false, failed = false, drained = false;
+  bool ended = false, failed = false, drained = false, tunnel_ended = false;
   Failure failure;
   std::function<void(ClientExchange&)> response_hook;
 
@@ -280,6 +280,7 @@ struct ClientExchange final : ClientStreamEvents {
     if (response_hook) response_hook(*this);
   }
   void on_body(std::string_view data) override { body.append(data); }
+  void on_tunnel_end() override { tunnel_ended = true; }
   void on_response_end(const Fields& fields) override { ended = true, trailers = show(fields), stream = nullptr; }
   void on_drained() override { drained = true; }
   void on_failure(const Failure& why) override { failed = true, failure = why, stream = nullptr; }

@@ -58,6 +58,7 @@ class Http1Client final : public ClientSession, public ClientStream {
 
   bool parse_head(std::string_view& data);
   bool open_tunnel(const ResponseHead& head);
+  void end_tunnel();
   void request_done();
   bool read_body(std::string_view& data);
   void response_done(const Fields* trailers, std::string_view behind);
@@ -80,7 +81,7 @@ class Http1Client final : public ClientSession, public ClientStream {
   std::string upgrade_;  // what the request asked to become; empty: an ordinary request
   // Tunnel bytes that came before the upstream's 101. On the wire they would be its next request if it says no.
   std::string early_;
-  bool early_end_ = false;
+  bool early_end_ = false, peer_ended_ = false;
 };
 
 ClientStream& Http1Client::open(ClientStreamEvents& events) {
@@ -121,8 +122,9 @@ void Http1Client::send_head(const RequestHead& head, End end) {
 
 void Http1Client::send_body(std::string_view data, End end) {
   if (state_ == State::tunnel) {
+    if (early_end_) return;
     transport_.write(data);
-    if (end == End::yes) early_end_ = true, transport_.end_output();
+    if (end == End::yes) end_tunnel();
     return;
   }
   if ((state_ != State::head && state_ != State::body) || request_sent_) return;
@@ -174,8 +176,19 @@ void Http1Client::request_done() {
   transport_.close_after_flush();
 }
 
+// Our half; `on_closed` tells of the end when both are.
+void Http1Client::end_tunnel() {
+  early_end_ = true;
+  if (peer_ended_) {
+    transport_.close_after_flush();
+  } else {
+    transport_.end_output();
+  }
+}
+
 void Http1Client::abort() {
   events_ = nullptr;
+  if (state_ == State::tunnel && early_end_ && peer_ended_) return;  // it closes by itself, behind what was sent
   close();
 }
 
@@ -295,7 +308,7 @@ bool Http1Client::open_tunnel(const ResponseHead& head) {
   events_->on_response(head, End::no);
   if (state_ != State::tunnel) return false;
   if (early_end_) {
-    transport_.end_output();
+    end_tunnel();
   } else if (early.size() >= kLowWater && transport_.buffered() < kLowWater) {
     events_->on_drained();  // the kernel took at once what the sender may be waiting for
   }
@@ -373,13 +386,11 @@ void Http1Client::on_eof() {
         fail(FailureKind::reset, Reason::truncated);
       }
       break;
-    case State::tunnel: {
-      static const Fields kNone;
-      ClientStreamEvents* events = std::exchange(events_, nullptr);
-      close();
-      if (events != nullptr) events->on_response_end(kNone);
+    case State::tunnel:
+      peer_ended_ = true;
+      if (early_end_) transport_.close_after_flush();
+      if (events_ != nullptr) events_->on_tunnel_end();
       break;
-    }
     case State::closed: break;
   }
 }

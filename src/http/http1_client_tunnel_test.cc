@@ -59,9 +59,63 @@ TEST_F(Http1ClientTunnelTest, BytesBothWays) {
   EXPECT_EQ(transport->take(), "up");
   transport->peer_sends("down");
   EXPECT_EQ(response->body, "earlydown");
+  stream->send_body({}, End::yes);
   transport->peer_ends();
   EXPECT_TRUE(response->ended);
   EXPECT_EQ(owner.closed, 1);
+}
+
+TEST_F(Http1ClientTunnelTest, TheirHalfCloseLeavesOursOpen) {
+  upgrade();
+  transport->take();
+  transport->peer_sends(kSwitching + "their last word");
+  transport->peer_ends();
+  EXPECT_EQ(response->body, "their last word");
+  EXPECT_TRUE(response->tunnel_ended);
+  EXPECT_FALSE(response->over() || transport->closing());
+  transport->window = 3;
+  stream->send_body("and ", End::no);
+  stream->send_body("ours", End::yes);
+  transport->turn();
+  EXPECT_EQ(transport->take(), "and");
+  EXPECT_FALSE(response->over()) << "it is not out yet";
+  transport->window = SIZE_MAX;
+  transport->request_flush();
+  transport->turn();
+  EXPECT_EQ(transport->take(), " ours");
+  EXPECT_TRUE(response->ended);
+  EXPECT_EQ(owner.closed, 1);
+}
+
+TEST_F(Http1ClientTunnelTest, AResetBehindTheirHalfCloseIsAFailure) {
+  upgrade();
+  transport->peer_sends(kSwitching);
+  transport->peer_ends();
+  transport->peer_resets();
+  EXPECT_TRUE(response->failed);
+}
+
+TEST_F(Http1ClientTunnelTest, LettingGoOfATunnelThatIsOverLosesNothing) {
+  for (const bool theirs_first : {true, false}) {
+    SCOPED_TRACE(theirs_first);
+    begin();
+    upgrade();
+    transport->peer_sends(kSwitching);
+    transport->take();
+    transport->window = 0;
+    if (theirs_first) transport->peer_ends();
+    stream->send_body("the last word", End::yes);
+    if (!theirs_first) transport->peer_ends();
+    EXPECT_TRUE(response->tunnel_ended);
+    abort();
+    EXPECT_FALSE(transport->dead());
+    transport->window = SIZE_MAX;
+    transport->request_flush();
+    transport->turn();
+    EXPECT_EQ(transport->take(), "the last word");
+    EXPECT_TRUE(transport->dead());
+    EXPECT_EQ(owner.closed, 1);
+  }
 }
 
 // Before its 101 the upstream still reads HTTP: what the client sends too early would be the next request.

@@ -148,6 +148,8 @@ class ClientStreamEvents {
   // A final head. 101 (and 200 to an extended CONNECT) opens the tunnel: from now on bodies are raw bytes.
   virtual void on_response(const ResponseHead& head, End end) = 0;
   virtual void on_body(std::string_view data) = 0;
+  // The upstream has closed its half of a tunnel; ours stays open. `on_response_end` comes when both are closed.
+  virtual void on_tunnel_end() {}
   virtual void on_response_end(const Fields& trailers) = 0;  // not called when `on_response` said End::yes
   virtual void on_drained() = 0;
   virtual void on_failure(const Failure& failure) = 0;
@@ -156,11 +158,13 @@ class ClientStreamEvents {
 class ClientStream {
  public:
   // `head.fields` must be canonical: the codec adds only framing. With an `upgrade` field (HTTP/1) or a `protocol`
-  // (HTTP/2) it asks for a tunnel; in one, End::yes in `send_body` closes our half, and the upstream's end ends it all.
+  // (HTTP/2) it asks for a tunnel; in one, End::yes in `send_body` closes our half, and the upstream's stays open.
   virtual void send_head(const RequestHead& head, End end) = 0;
   virtual void send_body(std::string_view data, End end) = 0;
   virtual void send_trailers(const Fields& trailers) = 0;
-  virtual void abort() = 0;  // no further event; the connection is closed (HTTP/1) or the stream reset (HTTP/2)
+  // No further event; the connection is closed (HTTP/1) or the stream reset (HTTP/2). Of a tunnel that both sides have
+  // closed, what was sent still leaves.
+  virtual void abort() = 0;
   virtual std::size_t buffered() const noexcept = 0;
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;

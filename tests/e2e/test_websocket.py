@@ -1,6 +1,8 @@
 """WebSockets: tunnelled where a route allows it, with bounds on the messages inside (RFC 6455)."""
 
 import asyncio
+import base64
+import hashlib
 import json
 import os
 import struct
@@ -249,6 +251,54 @@ def test_tunnels_are_counted(gatehouse, echo):
     wire.eventually(lambda: gate.metric("gatehouse_connections", listener="public") <= 1)
     status = gate.command("status", "--json")
     assert status.returncode == 0 and json.loads(status.stdout)
+
+
+def half_closing(peer):
+    """An upstream that has said all it has to say, and goes on listening."""
+    _, fields = peer.read_head()
+    accept = base64.b64encode(hashlib.sha1((dict(fields)["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest())
+    peer.send(f"HTTP/1.1 101 Up\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept.decode()}\r\n\r\n")
+    peer.send(frame(1, b"bye", mask=False))
+    peer.socket.shutdown(1)
+    while peer.more():
+        pass
+    peer.upstream.heard = peer.buffer
+
+
+def test_an_upstreams_half_close_leaves_the_clients_half_open(gatehouse, backend):
+    back = backend(half_closing)
+    gate = gatehouse(back, routes=[route()])
+    message = frame(2, b"x" * 300_000)
+    with open_raw(gate) as connection:
+        assert connection.rest() == b"\x81\x03bye"
+        for _ in range(3):
+            connection.send(message)
+        connection.socket.shutdown(1)
+        assert wire.eventually(lambda: getattr(back, "heard", None)) == message * 3
+    record = gate.record(path="/chat", status=101)
+    assert record["verdict"] == "pass" and record["bytes_in"] == 3 * len(message)
+
+
+def test_a_half_closed_tunnel_is_bounded_by_its_idle_timeout(gatehouse, backend):
+    back = backend(half_closing)
+    gate = gatehouse(back, routes=[route(idle_timeout="1s")])
+    with open_raw(gate) as connection:
+        assert connection.rest() == b"\x81\x03bye"
+        assert wire.eventually(lambda: getattr(back, "heard", None) is not None)
+    assert gate.record(path="/chat")
+
+
+def test_an_upstream_that_closed_altogether_ends_the_tunnel(gatehouse, backend):
+    def close(peer):
+        peer.read_head()
+        peer.send(b"HTTP/1.1 101 Up\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x03bye")  # fmt: skip
+
+    gate = gatehouse(backend(close), routes=[route()])
+    with open_raw(gate) as connection:
+        assert connection.rest() == b"\x81\x03bye"
+        connection.send(frame(1, b"is anybody there?"))  # answered by a reset, which the gateway sees
+        assert gate.record(path="/chat", status=101)
 
 
 def test_http1_half_close_leaves_the_upstreams_half_open(gatehouse, backend):

@@ -11,7 +11,7 @@ import websockets
 
 import h2wire
 import wire
-from test_websocket import echo, frame, route, url  # noqa: F401
+from test_websocket import echo, frame, half_closing, route, url  # noqa: F401
 
 CONNECT = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":authority", "shop.example"),
            (":path", "/chat"), ("sec-websocket-version", "13")]  # fmt: skip
@@ -119,6 +119,21 @@ def test_upgrades_with_a_key_of_its_own(gatehouse, backend):
     keys = [dict(fields)["sec-websocket-key"] for _, fields in back.heads]
     assert keys[0] != keys[1] and all(len(base64.b64decode(key)) == 16 for key in keys)
     assert "bm90IHRoZSBrZXkgdXNlZA==" not in keys
+
+
+@pytest.mark.parametrize("through", ["http", "h2c"])
+def test_an_upstreams_half_close_leaves_the_clients_half_open(gatehouse, backend, through):
+    back = backend(half_closing)
+    gate = gatehouse(back, routes=[route()])
+    if through == "h2c":
+        gate = gatehouse([gate.url("", scheme="h2c")], routes=[route()])
+    with Tunnel(gate) as tunnel:
+        assert tunnel.rest() == b"\x81\x03bye" and tunnel.ended and tunnel.reset is None
+        message = frame(2, b"x" * 20_000)
+        tunnel.send(message)
+        tunnel.send(message, end=True)
+        assert wire.eventually(lambda: getattr(back, "heard", None)) == message * 2
+    assert gate.record(path="/chat", status=200)["verdict"] == "pass"
 
 
 def answers(text):

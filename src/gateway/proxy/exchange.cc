@@ -110,6 +110,7 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   attempts_ = 0;
   request_ended_ = end == http::End::yes;
   request_sent_ = response_begun_ = body_paused_ = upstream_paused_ = tunnel_wanted_ = mirror_wanted_ = false;
+  client_ended_ = upstream_ended_ = false;
   replayable_ = true;
   endpoint_ = nullptr;
   match_ = {};
@@ -365,6 +366,8 @@ void Exchange::request_body(std::string_view data) {
 void Exchange::request_end(const http::Fields& trailers) {
   request_ended_ = true;
   if (state_ == State::tunnel) {
+    client_ended_ = true;
+    last_activity_ = shard_.loop().now();
     if (up_ != nullptr) up_->send_body({}, http::End::yes);
     return;
   }

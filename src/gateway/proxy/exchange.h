@@ -58,6 +58,7 @@ class Exchange final : private net::Timer::Handler {
     void on_informational(const http::ResponseHead& head) override { x.informational(head); }
     void on_response(const http::ResponseHead& head, http::End end) override { x.response(head, end); }
     void on_body(std::string_view data) override { x.response_body(data); }
+    void on_tunnel_end() override { x.tunnel_half_over(); }
     void on_response_end(const http::Fields& trailers) override { x.response_end(trailers); }
     void on_drained() override { x.upstream_drained(); }
     void on_failure(const http::Failure& failure) override { x.upstream_failed(failure); }
@@ -112,6 +113,7 @@ class Exchange final : private net::Timer::Handler {
   // exchange_tunnel.cc
   bool prepare_tunnel();
   void shape_tunnel_head();
+  void tunnel_half_over();
   void tunnel_over();
   void open_tunnel(const http::ResponseHead& head);
   void tunnel_failed(std::uint16_t close_code);
@@ -151,6 +153,7 @@ class Exchange final : private net::Timer::Handler {
   std::string body_;  // request content that waits for the upstream, or is kept for a retry
   bool request_ended_ = false, request_sent_ = false, replayable_ = true, body_paused_ = false, tunnel_wanted_ = false,
        extended_connect_ = false, mirror_wanted_ = false;
+  bool client_ended_ = false, upstream_ended_ = false;  // which halves of the tunnel are closed
   http::Fields trailers_;
 
   // the attempt

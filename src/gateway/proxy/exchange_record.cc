@@ -10,7 +10,7 @@ void Exchange::downstream_complete(std::uint64_t bytes_out) {
   down_ = nullptr;
   if (up_ != nullptr) {
     std::exchange(up_, nullptr)->abort();
-    attempt_over(AttemptOutcome::unknown);
+    attempt_over(client_ended_ && upstream_ended_ ? AttemptOutcome::success : AttemptOutcome::unknown);
   }
   finish();
 }

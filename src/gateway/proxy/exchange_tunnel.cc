@@ -5,6 +5,7 @@
 #include "codec/base64.h"
 #include "crypto/random.h"
 #include "gateway/proxy/exchange.h"
+#include "gateway/proxy/spent.h"
 #include "gateway/server/shard.h"
 
 namespace gatehouse::gateway {
@@ -112,14 +113,27 @@ void Exchange::open_tunnel(const http::ResponseHead& upstream) {
     request_body(early);
   }
   if (state_ != State::tunnel || up_ == nullptr) return;
-  if (extended_connect_ && request_ended_) up_->send_body({}, http::End::yes);
+  if (extended_connect_ && request_ended_) client_ended_ = true, up_->send_body({}, http::End::yes);
   if (body_paused_ && down_ != nullptr) body_paused_ = false, down_->resume_reading();
 }
 
-// The upstream's end, or ours: what the client still says is for nobody.
+// The upstream has said all that it had to say; the client may go on. The idle timeout bounds what is left.
+void Exchange::tunnel_half_over() {
+  const Spent spent(own_ticks_);
+  upstream_ended_ = true;
+  last_activity_ = shard_.loop().now();
+  down_->send_body({}, http::End::yes);
+}
+
+// Nobody listens any more to what the client may still say. One that has said its end as well gets the rest of what is
+// on its way to it, however slowly, as far as the codec lets it be slow.
 void Exchange::tunnel_over() {
   state_ = State::ending;
-  shard_.loop().arm(timer_, kTunnelEnd);
+  if (client_ended_) {
+    timer_.cancel();
+  } else {
+    shard_.loop().arm(timer_, kTunnelEnd);
+  }
   if (body_paused_) body_paused_ = false, down_->resume_reading();  // to see its end
   down_->send_body({}, http::End::yes);
 }

@@ -343,6 +343,10 @@ void Exchange::upstream_failed(const http::Failure& failure) {
   upstream_ns_ += static_cast<std::uint64_t>((shard_.loop().now() - attempt_started_).count());
   if (state_ == State::tunnel) {  // how a tunnel ends says nothing about the upstream
     attempt_over(AttemptOutcome::unknown);
+    if (upstream_ended_) {  // it closed more than its half: what it had said is still the client's
+      tunnel_over();
+      return;
+    }
     std::exchange(down_, nullptr)->abort();
     finish();
     return;
