@@ -492,35 +492,7 @@ TEST(H2Client, TunnelsNeedThePeersConsent) {
     EXPECT_EQ(find_frame(frames, NGHTTP2_DATA, 1)->payload, "up");
     client.feed(data(1, "", kEndStream));
     EXPECT_TRUE(exchange.tunnel_ended);
-    EXPECT_FALSE(exchange.ended) << "our half is still open";
-    exchange.stream->send_body("on", End::no);
-    exchange.stream->send_body("bye", End::yes);
-    frames = parse_frames(client.transport.flush());
-    EXPECT_EQ(find_frame(frames, NGHTTP2_DATA, 1)->payload, "onbye");
-    EXPECT_EQ(find_frame(frames, NGHTTP2_RST_STREAM), nullptr);
-    EXPECT_TRUE(exchange.ended);
-    EXPECT_EQ(client.session->active(), 0u);
   }
-}
-
-TEST(H2Client, ATunnelThatBothClosedStillSendsItsRest) {
-  TestClient client;
-  client.transport.flush();
-  client.feed(settings(std::string("\0\x8\0\0\0\1\0\4\0\0\0\3", 12)));  // a window of three bytes
-  RequestHead head = TestClient::request("GET", "/chat");
-  head.protocol = "websocket";
-  ClientExchange& exchange = client.send(head, End::no);
-  client.transport.flush();
-  client.feed(headers(1, {{":status", "200"}}, kEndHeaders) + data(1, "", kEndStream));
-  exchange.stream->send_body("the last word", End::yes);
-  client.transport.flush();
-  exchange.stream->abort();
-  const auto frames = client.feed(window_update(1, 100));
-  EXPECT_EQ(find_frame(frames, NGHTTP2_RST_STREAM), nullptr);
-  ASSERT_NE(find_frame(frames, NGHTTP2_DATA, 1), nullptr);
-  EXPECT_EQ(find_frame(frames, NGHTTP2_DATA, 1)->payload, " last word");
-  EXPECT_FALSE(exchange.ended || exchange.failed) << "it was let go of";
-  EXPECT_EQ(client.session->active(), 0u);
 }
 
 // --- a hostile upstream ---
