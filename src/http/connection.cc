@@ -48,7 +48,10 @@ Status Connection::start(Begin begin) {
 
 void Connection::on_io(std::uint32_t events) {
   if (events & EPOLLIN) stream_.readable();
-  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) stream_.peer_closed();
+  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+    hung_up_ = true;
+    stream_.peer_closed();
+  }
   if (state_ == State::connecting) {
     if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) return;
     if (const int error = net::connect_error(stream_.fd()); error != 0) {
@@ -83,9 +86,14 @@ void Connection::on_io(std::uint32_t events) {
     } else if (events & EPOLLERR) {
       dead();
     } else {
-      want_read_ = true;
+      stay_paused();
     }
   }
+}
+
+void Connection::stay_paused() {
+  want_read_ = true;
+  if (hung_up_ && session_) session_->on_hangup();
 }
 
 void Connection::proceed(std::unique_ptr<crypto::TlsSession> tls) {
@@ -126,7 +134,7 @@ void Connection::read_some() {
   for (int i = 0; i < kReadsPerTurn; ++i) {
     if (state_ == State::closed) return;
     if (paused_ && state_ == State::open) {
-      want_read_ = true;
+      stay_paused();
       return;
     }
     const auto into = loop_.scratch();

@@ -71,6 +71,7 @@ class Connection : public Transport, private net::IoHandler, private net::Deferr
   void run_deferred() override;
   void on_timer(net::Timer& timer) override;
   void advance_handshake();
+  void stay_paused();
   void read_some();
   void deliver(std::string_view data);
   bool flush();  // false: the connection died
@@ -88,6 +89,7 @@ class Connection : public Transport, private net::IoHandler, private net::Deferr
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0, closing_seen_ = 0;
   State state_ = State::connecting;
   bool paused_ = false, want_read_ = false, eof_ = false, above_low_ = false, write_blocked_ = false;
+  bool hung_up_ = false;  // the peer has closed its half; what it sent before may not be read yet
   enum class Output : std::uint8_t { open, ending, ended } output_ = Output::open;
 };
 

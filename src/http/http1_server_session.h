@@ -28,6 +28,9 @@ class Http1Server final : public Session, public ServerStream {
   // Session
   void on_data(std::string_view data) override;
   void on_eof() override;
+  void on_hangup() override {
+    if ((in_ == In::body || in_ == In::done) && events_ != nullptr) events_->on_hangup();
+  }
   void before_flush() override { deliver_early(); }
   void after_flush() override;
   void on_writable() override;

@@ -74,6 +74,9 @@ class ServerStreamEvents {
   virtual void on_complete(std::uint64_t bytes_out) = 0;
   // The peer went away, broke the protocol or was too slow before that. The stream is gone.
   virtual void on_abort(Reason reason) = 0;
+  // While reading is paused: the peer has closed its sending half. What it sent before is not read yet. HTTP/1 only,
+  // where pausing stops the whole connection; may come more than once.
+  virtual void on_hangup() {}
   // Asked before an `on_abort` for which the connection answers in the exchange's place (408, 413, 400 for a bad body):
   // the id to put into that answer. Without one the sink's `on_refused` is called too, and gives one.
   virtual std::string_view request_id() const noexcept { return {}; }

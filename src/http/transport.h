@@ -43,10 +43,13 @@ class Session {
   virtual ~Session() = default;
   virtual void on_data(std::string_view data) = 0;  // takes all; keeps a copy of what it cannot use yet
   virtual void on_eof() = 0;                        // the peer closed its sending half
-  virtual void before_flush() = 0;                  // the moment to produce output (HTTP/2 frames)
-  virtual void on_writable() = 0;                   // `buffered()` has fallen below kLowWater
-  virtual void after_flush() {}                     // everything accepted so far is with the kernel
-  virtual void on_closed() = 0;  // the transport is dead (reset, error, or `close_now`): abort all streams
+  // The peer closed its sending half while reading is paused; what it sent before is still to be read, and then its
+  // end. May be told more than once.
+  virtual void on_hangup() {}
+  virtual void before_flush() = 0;  // the moment to produce output (HTTP/2 frames)
+  virtual void on_writable() = 0;   // `buffered()` has fallen below kLowWater
+  virtual void after_flush() {}     // everything accepted so far is with the kernel
+  virtual void on_closed() = 0;     // the transport is dead (reset, error, or `close_now`): abort all streams
   virtual void on_deadline() = 0;
   virtual void drain() = 0;  // finish what is open, take nothing new, then close (GOAWAY, Connection: close)
 };

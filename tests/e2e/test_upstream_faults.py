@@ -287,6 +287,38 @@ def test_whoever_hangs_up_leaves_the_queue(gatehouse, backend):
     first.close(), third.close()
 
 
+@pytest.mark.parametrize("sent, declared", [(20_000, 20_000), (50_000, 50_000), (20_000, 30_000), (50_000, 1_000_000)])
+def test_a_hang_up_behind_a_large_body_is_seen(gatehouse, backend, sent, declared):
+    """Reading stops at 16 KiB: the client's end is behind what is not read, and nobody waits for the queue's timeout."""
+    gate_at = Turnstile()
+    gate = gatehouse(backend(gate_at), services=narrow(pending=1, connect="60s"))
+    with gate.connect() as first:
+        first.send(wire.request(target="/0"))
+        wire.eventually(lambda: gate_at.order == ["/0"])
+        with gate.connect() as second:
+            second.send(wire.request("POST", target="/1", fields={"Content-Length": str(declared)}) + b"x" * sent)
+            wire.eventually(lambda: queued(gate) == 1)
+        wire.eventually(lambda: queued(gate) == 0)
+        assert gate.record(path="/1")["reason"] == "client.closed"
+        gate_at.of("/0").set()
+        assert first.answer().body == b"/0"
+    assert gate_at.order == ["/0"]
+
+
+def test_a_half_closed_client_may_have_its_turn(gatehouse, backend):
+    """Its end is seen behind a large body, but it is only done with sending: docs/decisions/0006."""
+    gate_at = Turnstile()
+    gate = gatehouse(backend(gate_at), services=narrow(connect="60s"))
+    with gate.connect() as first, gate.connect() as second:
+        first.send(wire.request(target="/0"))
+        wire.eventually(lambda: gate_at.order == ["/0"])
+        second.send(wire.request("POST", target="/1", body=b"x" * 200_000))
+        wire.eventually(lambda: queued(gate) == 1)
+        second.socket.shutdown(1)
+        gate_at.of("/0").set(), gate_at.of("/1").set()
+        assert first.answer().body == b"/0" and second.answer().body == b"/1"
+
+
 def test_a_body_waits_with_its_request(gatehouse, backend):
     gate_at = Turnstile()
     back = backend(gate_at)

@@ -110,7 +110,7 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   attempts_ = 0;
   request_ended_ = end == http::End::yes;
   request_sent_ = response_begun_ = body_paused_ = upstream_paused_ = tunnel_wanted_ = mirror_wanted_ = false;
-  client_ended_ = upstream_ended_ = false;
+  client_ended_ = upstream_ended_ = hung_up_ = false;
   replayable_ = true;
   endpoint_ = nullptr;
   match_ = {};
@@ -245,6 +245,11 @@ void Exchange::on_timer(net::Timer&) {
   }
   if (state_ == State::queued) {
     shard_.pool().stop_waiting(turn_);
+    if (hung_up_ && body_paused_) {
+      std::exchange(down_, nullptr)->abort();
+      downstream_abort(http::Reason::peer_closed);
+      return;
+    }
     attempt_refused(telemetry::Layer::upstream, 503, "upstream.queue_timeout");
     return;
   }

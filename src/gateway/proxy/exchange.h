@@ -50,6 +50,7 @@ class Exchange final : private net::Timer::Handler {
     void on_drained() override { x.downstream_drained(); }
     void on_complete(std::uint64_t bytes_out) override { x.downstream_complete(bytes_out); }
     void on_abort(http::Reason reason) override { x.downstream_abort(reason); }
+    void on_hangup() override { x.downstream_hangup(); }
     std::string_view request_id() const noexcept override { return x.record_.request_id; }
     Exchange& x;
   };
@@ -92,6 +93,7 @@ class Exchange final : private net::Timer::Handler {
   void attempt();
   void try_endpoints(Endpoint* idle);
   void queue_up();
+  void arm_queue_timer();
   void turn_came(Endpoint* idle);
   void send_kept_body();
   void informational(const http::ResponseHead& head);
@@ -122,6 +124,7 @@ class Exchange final : private net::Timer::Handler {
   // exchange_record.cc: the end
   void downstream_complete(std::uint64_t bytes_out);
   void downstream_abort(http::Reason reason);
+  void downstream_hangup();
   void finish();
   void write_record();
 
@@ -153,6 +156,7 @@ class Exchange final : private net::Timer::Handler {
   std::string body_;  // request content that waits for the upstream, or is kept for a retry
   bool request_ended_ = false, request_sent_ = false, replayable_ = true, body_paused_ = false, tunnel_wanted_ = false,
        extended_connect_ = false, mirror_wanted_ = false;
+  bool hung_up_ = false;                                // the client's end is behind content that we have not read
   bool client_ended_ = false, upstream_ended_ = false;  // which halves of the tunnel are closed
   http::Fields trailers_;
 

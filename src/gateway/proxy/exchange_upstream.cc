@@ -15,6 +15,9 @@
 namespace gatehouse::gateway {
 namespace {
 
+// What docs/decisions/0006 gives a client whose end was seen.
+constexpr Duration kHalfClosedGrace = std::chrono::seconds(1);
+
 struct Answer {
   int status;
   std::string_view reason;
@@ -172,8 +175,19 @@ void Exchange::queue_up() {
     return;
   }
   state_ = State::queued;
-  const MonotonicTime due = std::min(deadline_, queued_ + cluster_->config().timeouts.connect);
-  shard_.loop().arm(timer_, std::max(due - shard_.loop().now(), Duration::zero()));
+  arm_queue_timer();
+}
+
+// A client that hung up behind more content than we keep is gone, or only done with sending: see kHalfClosedGrace.
+void Exchange::arm_queue_timer() {
+  const MonotonicTime now = shard_.loop().now();
+  MonotonicTime due = std::min(deadline_, queued_ + cluster_->config().timeouts.connect);
+  if (hung_up_ && body_paused_) due = std::min(due, now + kHalfClosedGrace);
+  shard_.loop().arm(timer_, std::max(due - now, Duration::zero()));
+}
+
+void Exchange::downstream_hangup() {
+  if (!std::exchange(hung_up_, true) && state_ == State::queued) arm_queue_timer();
 }
 
 void Exchange::turn_came(Endpoint* idle) {
