@@ -27,6 +27,10 @@ THIRD_PARTY = {
     "zlib": {"gateway"},
     "brotli/": {"gateway"},
     "zstd": {"gateway"},
+    "hs": {"waf"},
+    "pcre2": {"waf"},
+    "libxml/": {"waf"},
+    "simdjson": {"waf"},
 }
 ONLY_IN_SOURCES = ("nlohmann/json.hpp", "yaml-cpp/", "CLI/")
 # Tests may check us against a second opinion, wherever it comes from.
