@@ -1,5 +1,6 @@
 #pragma once
-// SHA-1, for the one thing that still prescribes it without relying on it: the WebSocket handshake (RFC 6455 §4.2.2).
+// SHA-1, for what still prescribes it without relying on it: the WebSocket handshake (RFC 6455 §4.2.2) and SecLang's
+// `t:sha1`.
 // Nothing that must resist an attacker may use it.
 
 #include <array>

@@ -1,0 +1,120 @@
+#pragma once
+// What the transformations share: finding the first byte of interest, and writing a result that grows by at most a
+// known factor.
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+namespace gatehouse::waf {
+
+// The first byte at or after `from` that is one of `kBytes`; `in.size()` when there is none.
+template <char... kBytes>
+std::size_t find_any(std::string_view in, std::size_t from = 0) noexcept {
+  std::size_t i = from;
+#ifdef __SSE2__
+  for (; i + 16 <= in.size(); i += 16) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i));
+    __m128i hits = _mm_setzero_si128();
+    ((hits = _mm_or_si128(hits, _mm_cmpeq_epi8(block, _mm_set1_epi8(kBytes)))), ...);
+    if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(hits))) {
+      return i + static_cast<std::size_t>(std::countr_zero(mask));
+    }
+  }
+#endif
+  for (; i < in.size(); ++i) {
+    if (((in[i] == kBytes) || ...)) return i;
+  }
+  return in.size();
+}
+
+// The first byte whose value lies in [kFirst, kLast].
+template <std::uint8_t kFirst, std::uint8_t kLast>
+std::size_t find_range(std::string_view in) noexcept {
+  std::size_t i = 0;
+#ifdef __SSE2__
+  // SSE2 compares signed bytes only: shifted so that the range ends at the largest of them, one comparison is enough.
+  const __m128i shift = _mm_set1_epi8(static_cast<char>(127 - kLast));
+  const __m128i below = _mm_set1_epi8(static_cast<char>(127 - (kLast - kFirst) - 1));
+  for (; i + 16 <= in.size(); i += 16) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i));
+    const __m128i hits = _mm_cmpgt_epi8(_mm_add_epi8(block, shift), below);
+    if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(hits))) {
+      return i + static_cast<std::size_t>(std::countr_zero(mask));
+    }
+  }
+#endif
+  for (; i < in.size(); ++i) {
+    if (static_cast<std::uint8_t>(in[i]) >= kFirst && static_cast<std::uint8_t>(in[i]) <= kLast) return i;
+  }
+  return in.size();
+}
+
+constexpr std::uint8_t byte_at(std::string_view in, std::size_t i) noexcept { return static_cast<std::uint8_t>(in[i]); }
+
+// The value of a hexadecimal digit; 16 or more for any other byte.
+constexpr unsigned hex_value(char c) noexcept {
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  const unsigned letter = (static_cast<std::uint8_t>(c) | 0x20u) - 'a';
+  return letter < 6 ? letter + 10 : 16;
+}
+constexpr bool is_hex(char c) noexcept { return hex_value(c) < 16; }
+// Both must be digits.
+constexpr char hex_pair(char high, char low) noexcept {
+  return static_cast<char>(hex_value(high) << 4 | hex_value(low));
+}
+// Of four hexadecimal digits: the lower byte, as a decoder without a code page has it. Full-width forms (U+FF01 to
+// U+FF5E) are the ASCII that they look like.
+constexpr char low_byte_of_utf16(std::string_view digits) noexcept {
+  const char low = hex_pair(digits[2], digits[3]);
+  const bool full_width = (digits[0] | 0x20) == 'f' && (digits[1] | 0x20) == 'f' && low > 0 && low < 0x5f;
+  return full_width ? static_cast<char>(low + 0x20) : low;
+}
+constexpr bool is_octal(char c) noexcept { return c >= '0' && c <= '7'; }
+
+// As isspace() has it in the C locale: blank, \t \n \v \f \r.
+constexpr bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
+constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+constexpr char to_upper(char c) noexcept { return c >= 'a' && c <= 'z' ? static_cast<char>(c & ~0x20) : c; }
+
+// A result written from the left into a string of its largest size: one check of the size for all bytes. It starts as a
+// copy of what comes before the first byte of interest.
+class Rewriter {
+ public:
+  Rewriter(std::string_view in, std::size_t unchanged, std::size_t bytes_max, std::string& out)
+      : in_(in), out_(out), begin_(nullptr) {
+    out_.resize(bytes_max);
+    begin_ = at_ = out_.data();
+    copy(in.substr(0, unchanged));
+  }
+  void put(char c) noexcept { *at_++ = c; }
+  void copy(std::string_view bytes) noexcept {
+    if (!bytes.empty()) std::memcpy(at_, bytes.data(), bytes.size());
+    at_ += bytes.size();
+  }
+  std::size_t size() const noexcept { return static_cast<std::size_t>(at_ - begin_); }
+  char back() const noexcept { return at_[-1]; }
+  char at(std::size_t i) const noexcept { return begin_[i]; }
+  void cut(std::size_t size) noexcept { at_ = begin_ + size; }
+
+  bool finish() {  // whether the bytes changed
+    out_.resize(size());
+    return out_ != in_;
+  }
+
+ private:
+  std::string_view in_;
+  std::string& out_;
+  char* begin_;
+  char* at_;
+};
+
+}  // namespace gatehouse::waf
