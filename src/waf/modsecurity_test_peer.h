@@ -1,17 +1,22 @@
 #pragma once
 // libmodsecurity as the tests' second opinion: its transformations and operators by themselves, without a request.
 //
-// The library exports the two factories but installs no header for them; the declarations here are what the linker and
-// the vtables need, checked by the tests' first lines (a known result of each).
+// The library exports the factory of transformations but installs no header for it: the declaration here is what the
+// linker needs. An operator comes from a rule that is loaded, and is asked about one value after the other.
 
 #include <modsecurity/actions/action.h>
 #include <modsecurity/modsecurity.h>
+#include <modsecurity/rule_message.h>
+#include <modsecurity/rule_with_operator.h>
 #include <modsecurity/rules_set.h>
 #include <modsecurity/transaction.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace modsecurity::actions::transformations {
 struct Transformation : Action {
@@ -36,6 +41,45 @@ class ModSecurityPeer {
   modsecurity::ModSecurity engine_;
   modsecurity::RulesSet rules_;
   modsecurity::Transaction transaction_;
+};
+
+// `SecRule ARGS "@rx foo"`: neither part may hold a double quote or a line's end, and a backslash escapes as in
+// SecLang.
+class ModSecurityOperator {
+ public:
+  ModSecurityOperator(std::string_view name, std::string_view argument) {
+    const std::string rule = "SecRule ARGS \"@" + std::string(name) + " " + std::string(argument) +
+                             "\" \"id:1,phase:2,pass,nolog,capture\"\n";
+    if (rules_.load(rule.c_str()) < 0) {
+      error_ = rules_.getParserError();
+      return;
+    }
+    constexpr int kPhaseOfRequestBody = 3;  // as the library counts them
+    rule_ =
+        std::dynamic_pointer_cast<modsecurity::RuleWithOperator>(rules_.m_rulesSetPhases[kPhaseOfRequestBody]->at(0));
+  }
+
+  const std::string& error() const noexcept { return error_; }  // empty: the rule was accepted
+
+  bool matches(std::string_view value) { return match(value).first; }
+  // Whether it matched, and `TX:0` to `TX:9`.
+  std::pair<bool, std::vector<std::optional<std::string>>> match(std::string_view value) {
+    modsecurity::Transaction transaction(&engine_, &rules_, nullptr);
+    const auto message = std::make_shared<modsecurity::RuleMessage>(rule_.get(), &transaction);
+    const bool matched = rule_->executeOperatorAt(&transaction, "ARGS:a", std::string(value), message);
+    std::vector<std::optional<std::string>> captures;
+    for (int i = 0; i < 10; ++i) {
+      const auto capture = transaction.m_collections.m_tx_collection->resolveFirst(std::to_string(i));
+      captures.push_back(capture ? std::optional(*capture) : std::nullopt);
+    }
+    return {matched, captures};
+  }
+
+ private:
+  modsecurity::ModSecurity engine_;
+  modsecurity::RulesSet rules_;
+  std::shared_ptr<modsecurity::RuleWithOperator> rule_;
+  std::string error_;
 };
 
 }  // namespace gatehouse::waf

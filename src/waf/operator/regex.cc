@@ -1,0 +1,87 @@
+#include "waf/operator/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "base/check.h"
+
+namespace gatehouse::waf {
+namespace {
+
+constexpr std::size_t kJitStackBytesMin = 32 * 1024;
+constexpr std::size_t kJitStackBytesMax = 512 * 1024;
+constexpr std::uint32_t kHeapKibibytesMax = 20 * 1024;  // of the interpreter, for the patterns that have no JIT code
+
+// Working memory of one thread; made at its first match.
+class Workspace {
+ public:
+  Workspace()
+      : data_(pcre2_match_data_create(kCapturesMax, nullptr)),
+        context_(pcre2_match_context_create(nullptr)),
+        jit_stack_(pcre2_jit_stack_create(kJitStackBytesMin, kJitStackBytesMax, nullptr)) {
+    GH_CHECK(data_ != nullptr && context_ != nullptr);  // out of memory
+    pcre2_set_heap_limit(context_, kHeapKibibytesMax);
+    if (jit_stack_ != nullptr) pcre2_jit_stack_assign(context_, nullptr, jit_stack_);
+  }
+  ~Workspace() {
+    pcre2_match_data_free(data_);
+    pcre2_match_context_free(context_);
+    pcre2_jit_stack_free(jit_stack_);
+  }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  pcre2_match_data* data() const noexcept { return data_; }
+  pcre2_match_context* context(std::uint32_t match_limit) const noexcept {
+    pcre2_set_match_limit(context_, match_limit);
+    return context_;
+  }
+
+ private:
+  pcre2_match_data* data_;
+  pcre2_match_context* context_;
+  pcre2_jit_stack* jit_stack_;
+};
+
+}  // namespace
+
+void Regex::CodeDelete::operator()(pcre2_real_code_8* code) const noexcept { pcre2_code_free(code); }
+
+Result<Regex> Regex::compile(std::string_view pattern) {
+  int error = 0;
+  std::size_t offset = 0;
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                                   PCRE2_DOTALL | PCRE2_MULTILINE, &error, &offset, nullptr);
+  if (code == nullptr) {
+    PCRE2_UCHAR message[256];
+    pcre2_get_error_message(error, message, sizeof message);
+    return fail(ErrorCode::invalid,
+                fmt::format("{}, at byte {} of the pattern", reinterpret_cast<const char*>(message), offset));
+  }
+  // Without JIT code the interpreter runs, slower and with the same limits.
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+  return Regex(code);
+}
+
+Regex::Outcome Regex::match(std::string_view value, Captures* captures, std::uint32_t match_limit) const noexcept {
+  thread_local const Workspace workspace;
+  const int groups = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(value.empty() ? "" : value.data()),
+                                 value.size(), 0, 0, workspace.data(), workspace.context(match_limit));
+  if (groups == PCRE2_ERROR_NOMATCH) return Outcome::no_match;
+  // Besides the match limit: depth, heap and JIT stack. They are limits as well.
+  if (groups < 0) return Outcome::limit_reached;
+  if (captures != nullptr) {
+    captures->fill(std::nullopt);
+    const std::size_t* offsets = pcre2_get_ovector_pointer(workspace.data());
+    // 0: more groups than there is room for, and all of the room is used.
+    const std::size_t known = groups == 0 ? kCapturesMax : static_cast<std::size_t>(groups);
+    for (std::size_t i = 0; i < known; ++i) {
+      const std::size_t begin = offsets[2 * i], end = offsets[2 * i + 1];
+      // `\K` in a lookahead can put the beginning behind the end.
+      if (begin != PCRE2_UNSET && begin <= end) (*captures)[i] = Match{begin, end - begin};
+    }
+  }
+  return Outcome::match;
+}
+
+}  // namespace gatehouse::waf

@@ -1,0 +1,48 @@
+#pragma once
+// @rx: Perl-compatible regular expressions over bytes, with a bound on the work.
+//
+// `.` matches a newline too and `^` and `$` match at lines (`(?sm)`), as libmodsecurity compiles them; no UTF-8 mode. A
+// backtracking matcher can take exponential time: a match gives up at `match_limit` and says so. What that means for
+// the request is the caller's decision, never "no match" by itself. Thread safety: a Regex is immutable; threads share
+// it, each with working memory of its own inside. Source: pcre2api(3), pcre2jit(3).
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/result.h"
+#include "waf/operator/operator.h"
+
+struct pcre2_real_code_8;
+
+namespace gatehouse::waf {
+
+// The whole match and its groups 1 to 9, as `TX:0` to `TX:9` have them; groups that took no part are null.
+constexpr std::size_t kCapturesMax = 10;
+using Captures = std::array<std::optional<Match>, kCapturesMax>;
+
+class Regex {
+ public:
+  enum class Outcome : std::uint8_t { no_match, match, limit_reached };
+
+  // The error tells where in the pattern and why.
+  static Result<Regex> compile(std::string_view pattern);
+
+  // Steps of backtracking, as PCRE2 counts them. The largest at which a hostile value still costs milliseconds only.
+  static constexpr std::uint32_t kMatchLimit = 100'000;
+  Outcome match(std::string_view value, Captures* captures = nullptr,
+                std::uint32_t match_limit = kMatchLimit) const noexcept;
+
+ private:
+  struct CodeDelete {
+    void operator()(pcre2_real_code_8* code) const noexcept;
+  };
+  explicit Regex(pcre2_real_code_8* code) noexcept : code_(code) {}
+
+  std::unique_ptr<pcre2_real_code_8, CodeDelete> code_;
+};
+
+}  // namespace gatehouse::waf
