@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/spelling.h"
 #include "codec/yaml.h"
 
 namespace gatehouse::app {
@@ -40,8 +41,5 @@ std::string to_sarif(std::span<const Diagnostic> diagnostics, std::string_view f
 
 // Whether `fd` is a terminal that wants colour: NO_COLOR unset or empty (no-color.org), TERM not "dumb".
 bool wants_colour(int fd) noexcept;
-
-// The member of `known` closest to `word`, for "did you mean"; empty when nothing is close enough to be a slip.
-std::string_view closest(std::string_view word, std::span<const std::string_view> known) noexcept;
 
 }  // namespace gatehouse::app

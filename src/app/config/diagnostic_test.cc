@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <nlohmann/json.hpp>
 
 namespace gatehouse::app {
@@ -102,18 +101,6 @@ TEST(Diagnostic, Sarif) {
   EXPECT_EQ(run["results"][0]["level"], "error");
   EXPECT_EQ(run["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"], 2);
   EXPECT_FALSE(run["results"][1]["locations"][0]["physicalLocation"].contains("region"));
-}
-
-TEST(Diagnostic, Closest) {
-  static constexpr std::array<std::string_view, 4> kKnown{"listeners", "services", "routes", "data_dir"};
-  struct Case {
-    std::string_view word, closest;
-  };
-  for (const Case& c : {Case{"listner", "listeners"}, Case{"Services", "services"}, Case{"data-dir", "data_dir"},
-                        Case{"ruotes", "routes"}, Case{"colour", ""}, Case{"", ""},
-                        Case{"listenersandmanymanymanymanymanymanymanymanymore", ""}}) {
-    EXPECT_EQ(closest(c.word, kKnown), c.closest) << c.word;
-  }
 }
 
 }  // namespace
