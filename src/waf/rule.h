@@ -159,8 +159,7 @@ struct Actions {
   std::uint8_t phase = 2;
   Disruptive disruptive = Disruptive::pass;
   std::uint16_t status = 403;
-  std::string redirect;
-  MacroText msg, logdata;
+  MacroText redirect, msg, logdata;
   std::vector<std::string> tags;
   std::string version, revision;
   std::uint8_t maturity = 0, accuracy = 0;

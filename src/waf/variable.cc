@@ -73,6 +73,7 @@ constexpr std::array<Entry, kVariables> kEntries{{
     {"RESPONSE_HEADERS_NAMES", true},
     {"RESPONSE_PROTOCOL", false},
     {"RESPONSE_STATUS", false},
+    {"RULE", true},
     {"TX", true},
     {"UNIQUE_ID", false},
     {"XML", true},

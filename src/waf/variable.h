@@ -70,6 +70,7 @@ enum class Variable : std::uint8_t {
   response_headers_names,
   response_protocol,
   response_status,
+  rule,  // the rule being evaluated: `%{rule.msg}`
   tx,
   unique_id,
   xml,
