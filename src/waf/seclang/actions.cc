@@ -457,6 +457,19 @@ Actions resolved(const ActionDraft& draft, const ActionDraft* defaults) {
   return actions;
 }
 
+std::vector<IdRange> merged(std::vector<IdRange> ids) {
+  std::sort(ids.begin(), ids.end(), [](const IdRange& a, const IdRange& b) { return a.first < b.first; });
+  std::vector<IdRange> result;
+  for (const IdRange& range : ids) {
+    if (result.empty() || range.first > result.back().last) {
+      result.push_back(range);
+    } else {
+      result.back().last = std::max(result.back().last, range.last);
+    }
+  }
+  return result;
+}
+
 std::vector<IdRange> parse_ids(const Span& span, const Place& place) {
   std::vector<IdRange> ids;
   for (std::size_t at = 0; at < span.text.size();) {
@@ -476,7 +489,7 @@ std::vector<IdRange> parse_ids(const Span& span, const Place& place) {
     at = end;
   }
   if (ids.empty()) place.error(span, "an id is expected here");
-  return ids;
+  return merged(std::move(ids));
 }
 
 }  // namespace gatehouse::waf

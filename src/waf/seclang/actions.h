@@ -36,7 +36,10 @@ ActionPlaces parse_actions(const Span& span, ActionContext context, ActionDraft&
 // What the draft means in a phase with these defaults; `defaults` may be null.
 Actions resolved(const ActionDraft& draft, const ActionDraft* defaults);
 
-// `200003`, `911000-911999`, several separated by blanks or commas. Empty after an error.
+// `200003`, `911000-911999`, several separated by blanks or commas; merged. Empty after an error.
 std::vector<IdRange> parse_ids(const Span& span, const Place& place);
+
+// Sorted, without overlaps.
+std::vector<IdRange> merged(std::vector<IdRange> ids);
 
 }  // namespace gatehouse::waf

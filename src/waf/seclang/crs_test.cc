@@ -105,6 +105,11 @@ TEST_F(CoreRuleSetMain, Counts) {
   EXPECT_EQ(c.operators, operators);
 }
 
+TEST_F(CoreRuleSetMain, ItsExamplesAreRead) {
+  const RuleSource examples{crs_main_folder()->string() + "/rules/*.example", {}};
+  EXPECT_THAT(parse_rules({&examples, 1}).errors, IsEmpty());
+}
+
 TEST_F(CoreRuleSetMain, ReadsRulesAsWritten) {
   const RuleSet& set = result_.rules;
   const Rule* rule = find(set, 942550);
@@ -141,6 +146,13 @@ TEST_F(CoreRuleSetDebian, Counts) {
   EXPECT_EQ(c.operators.at(OperatorKind::rx), 265u);
   EXPECT_EQ(result_.rules.settings.collection_timeout_seconds, 600u);
   EXPECT_EQ(result_.rules.settings.component_signature, "OWASP_CRS/3.3.4");
+}
+
+TEST_F(CoreRuleSetDebian, LoadsAsThePackageSays) {
+  const RuleSource load{"/usr/share/modsecurity-crs/owasp-crs.load", {}};
+  const ParseResult loaded = parse_rules({&load, 1});
+  EXPECT_THAT(loaded.errors, IsEmpty()) << describe(loaded);
+  EXPECT_EQ(loaded.rules.rules.size(), result_.rules.rules.size());
 }
 
 TEST_F(CoreRuleSetDebian, ReadsRulesAsWritten) {

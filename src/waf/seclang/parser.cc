@@ -177,6 +177,7 @@ std::optional<Selector> Parser::ids_of(std::span<const Span> words, const Place&
     if (ids.empty()) return std::nullopt;
     selector.ids.insert(selector.ids.end(), ids.begin(), ids.end());
   }
+  selector.ids = merged(std::move(selector.ids));
   return selector;
 }
 

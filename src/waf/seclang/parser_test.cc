@@ -253,6 +253,7 @@ TEST(Parser, Ctl) {
   EXPECT_EQ(ctl("FORCEREQUESTBODYVARIABLE=On"), "On");
   EXPECT_EQ(ctl("ruleRemoveById=1-3"), "(1-3)");
   EXPECT_EQ(ctl("'ruleRemoveById=1, 5-6 9'"), "(1-1)(5-6)(9-9)");
+  EXPECT_EQ(ctl("'ruleRemoveById=7-9 2 8-12'"), "(2-2)(7-12)");
   EXPECT_EQ(ctl("ruleRemoveByTag=attack-sqli"), "attack-sqli");
   EXPECT_EQ(ctl("ruleRemoveTargetById=942100;ARGS:Data[a][]"), "(942100-942100) ARGS:data[a][]");
   EXPECT_EQ(ctl("ruleRemoveTargetById=942100-942199;ARGS:/^a|b$/"), "(942100-942199) ARGS:/^a|b$/");
@@ -306,6 +307,15 @@ TEST(Parser, Updates) {
   EXPECT_EQ(describe(a.msg), "new");
   EXPECT_FALSE(a.log);
   EXPECT_EQ(a.id, 1u);
+}
+
+TEST(Parser, ChangesAreBounded) {
+  std::string text;
+  for (int i = 1; i <= 3000; ++i) text += fmt::format("SecRule ARGS a id:{}\n", i);
+  for (int i = 0; i < 3000; ++i) text += "SecRuleUpdateTargetById 1-3000 \"!ARGS:a|!ARGS:b|!ARGS:c\"\n";
+  const ParseResult result = parse_text(text);
+  ASSERT_FALSE(result.errors.empty());
+  EXPECT_EQ(result.errors[0].message, "the removals and updates so far change too much");
 }
 
 TEST(Parser, MarkersStandInFrontOfRules) {

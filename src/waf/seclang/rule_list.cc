@@ -9,8 +9,11 @@
 namespace gatehouse::waf {
 namespace {
 
-// Each one looks at every rule; a set-up has some hundreds.
+// Each change looks at every rule; a set-up has some hundreds of both.
 constexpr std::size_t kChangesMax = 10'000;
+// What the changes may do in all: rules found, variables added, bytes of actions read again.
+constexpr std::size_t kWorkMax = 2'000'000;
+constexpr std::size_t kGuessesMax = 1000;
 
 std::string where(const Position& position, const RuleSet& rules) {
   return fmt::format("{}:{}", rules.files[position.file], position.line);
@@ -148,32 +151,39 @@ void RuleList::apply(const Change& change) {
     findings_.ignore(change.position, fmt::format("no rule has {}", named(change.selector)),
                      change.selector.by == Selector::By::ids ? "" : "it is compared as a whole");
   }
+  work_ += heads.size() * (1 + change.targets.size() + change.actions.size());
+  if (work_ > kWorkMax) {
+    findings_.error(change.position, "the removals and updates so far change too much",
+                    "name rules by a tag of their own");
+    return;
+  }
   for (const std::size_t head : heads) apply_to(head, change);
 }
 
 void RuleList::check_skip(const Draft& draft, std::size_t index) const {
   const std::string& name = draft.actions.actions.skip_after;
   if (name.empty()) return;
-  bool exists = false;
-  for (const Marker& marker : markers_) {
-    if (marker.name != name) continue;
-    if (marker.before > index) return;
-    exists = true;
-  }
-  std::vector<std::string_view> names;
-  for (const Marker& marker : markers_) names.push_back(marker.name);
+  const auto last = last_markers_.find(name);
+  if (last != last_markers_.end() && last->second > index) return;
   const Position position = draft.places.skip.value_or(draft.rule.position);
-  if (exists) {
+  if (last != last_markers_.end()) {
     findings_.error(position, fmt::format("the marker {} stands before this rule", shown(name)),
                     "skipAfter only goes forward");
-  } else {
-    findings_.error(position, fmt::format("there is no marker {}", shown(name)), guess(name, names));
+    return;
   }
+  std::vector<std::string_view> names;
+  for (const auto& [marker, before] : last_markers_) {
+    if (names.size() < kGuessesMax) names.push_back(marker);
+  }
+  findings_.error(position, fmt::format("there is no marker {}", shown(name)), guess(name, names));
 }
 
 void RuleList::finish() {
   removed_.assign(drafts_.size(), false);
-  for (const Change& change : changes_) apply(change);
+  for (const Change& change : changes_) {
+    if (!findings_.full()) apply(change);
+  }
+  for (const Marker& marker : markers_) last_markers_[marker.name] = marker.before;
   std::vector<std::size_t> kept_before(drafts_.size() + 1, 0);
   rules_.rules.reserve(drafts_.size());
   for (std::size_t i = 0; i < drafts_.size(); ++i) {

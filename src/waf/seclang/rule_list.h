@@ -73,8 +73,10 @@ class RuleList {
   std::vector<Marker> markers_;
   std::vector<Change> changes_;
   std::vector<bool> removed_;
-  std::map<std::uint64_t, std::size_t> ids_;  // to the index in drafts_
-  std::map<unsigned, Defaults> defaults_;     // by phase
+  std::size_t work_ = 0;                                          // of the changes so far
+  std::map<std::string, std::size_t, std::less<>> last_markers_;  // by name, the rule that its last one stands before
+  std::map<std::uint64_t, std::size_t> ids_;                      // to the index in drafts_
+  std::map<unsigned, Defaults> defaults_;                         // by phase
 };
 
 }  // namespace gatehouse::waf
