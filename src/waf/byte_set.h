@@ -4,8 +4,13 @@
 // Thread safety: values.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace gatehouse::waf {
 
@@ -21,6 +26,28 @@ class ByteSet {
   static constexpr ByteSet range(std::uint8_t first, std::uint8_t last) noexcept {  // both included
     ByteSet set;
     for (unsigned value = first; value <= last; ++value) set.insert(static_cast<std::uint8_t>(value));
+    return set;
+  }
+  static constexpr ByteSet from_words(const std::array<std::uint64_t, 4>& words) noexcept {
+    ByteSet set;
+    set.words_ = words;
+    return set;
+  }
+  // The values whose flag is 0xff; the others are 0.
+  static ByteSet from_flags(const std::array<std::uint8_t, 256>& flags) noexcept {
+    ByteSet set;
+    for (std::size_t word = 0; word < set.words_.size(); ++word) {
+      for (std::size_t part = 0; part < 64; part += 16) {
+#ifdef __SSE2__
+        const auto* at = reinterpret_cast<const __m128i*>(flags.data() + word * 64 + part);
+        const auto bits = static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(_mm_loadu_si128(at))));
+#else
+        std::uint64_t bits = 0;
+        for (std::size_t i = 0; i < 16; ++i) bits |= std::uint64_t{flags[word * 64 + part + i] & 1u} << i;
+#endif
+        set.words_[word] |= bits << part;
+      }
+    }
     return set;
   }
   static constexpr ByteSet all() noexcept { return range(0, 255); }

@@ -32,9 +32,15 @@ class ModSecurityPeer {
 
   // `t:urlDecodeUni` of `value`.
   std::string transform(std::string_view name, std::string_view value) {
-    const std::unique_ptr<modsecurity::actions::Action> action(
+    return evaluate(*action(name), std::string(value));
+  }
+  // The same in two steps.
+  static std::unique_ptr<modsecurity::actions::Action> action(std::string_view name) {
+    return std::unique_ptr<modsecurity::actions::Action>(
         modsecurity::actions::transformations::Transformation::instantiate("t:" + std::string(name)));
-    return action->evaluate(std::string(value), &transaction_);
+  }
+  std::string evaluate(modsecurity::actions::Action& action, const std::string& value) {
+    return action.evaluate(value, &transaction_);
   }
 
  private:

@@ -7,14 +7,17 @@ namespace {
 
 // What a relative path has in front of it is unknown: its leading `..` stay. An absolute one does not leave its root.
 // A segment that ends in `..` counts as a back reference to itself, as libmodsecurity has it.
+template <bool kWin>
 class PathNormalizer {
  public:
-  PathNormalizer(std::string_view in, bool win, std::string& out)
-      : in_(in), win_(win), relative_(!is_separator(in.front())), result_(in, 0, in.size(), out) {}
+  PathNormalizer(std::string_view in, std::string& out)
+      : in_(in), relative_(!is_separator(in.front())), result_(in, 0, in.size(), out) {}
 
   bool run() {
     std::size_t at = 0;
     while (at < in_.size()) {
+      at = copy_plain(at);
+      if (at == in_.size()) break;
       if (ends_segment(at) && in_[at] == '.' && reference(at)) {
         // At the end of the value there is nothing behind the reference; elsewhere a separator, which is read next.
         at += 1;
@@ -27,7 +30,7 @@ class PathNormalizer {
   }
 
  private:
-  bool is_separator(char c) const noexcept { return c == '/' || (win_ && c == '\\'); }
+  bool is_separator(char c) const noexcept { return c == '/' || (kWin && c == '\\'); }
   bool ends_segment(std::size_t at) const noexcept { return at + 1 == in_.size() || is_separator(in_[at + 1]); }
 
   // The `.` before a separator or the end. True when it was a reference and is done with.
@@ -54,10 +57,18 @@ class PathNormalizer {
     return true;
   }
 
-  // Copies the byte at `at`, of several separators one. Returns where to go on.
+  // Up to the next separator or dot. A segment with a name, of two bytes at least, is one that `..` may take back.
+  std::size_t copy_plain(std::size_t at) noexcept {
+    const std::size_t next = kWin ? find_any<'/', '.', '\\'>(in_, at) : find_any<'/', '.'>(in_, at);
+    if (next == at) return at;
+    result_.copy(in_.substr(at, next - at));
+    if (next < in_.size() && is_separator(in_[next]) && result_.size() > 1) at_root_ = false;
+    return next;
+  }
+
+  // Copies the dot at `at`, or of several separators one. Returns where to go on.
   std::size_t copy_one(std::size_t at) noexcept {
     if (!is_separator(in_[at])) {
-      if (ends_segment(at) && in_[at] != '.' && result_.size() > 0) at_root_ = false;
       result_.put(in_[at]);
       return at + 1;
     }
@@ -67,7 +78,6 @@ class PathNormalizer {
   }
 
   const std::string_view in_;
-  const bool win_;
   const bool relative_;
   bool at_root_ = false;
   Rewriter result_;
@@ -77,12 +87,12 @@ class PathNormalizer {
 
 bool normalize_path(std::string_view in, std::string& out) {
   if (find_any<'/', '.'>(in) == in.size()) return false;
-  return PathNormalizer(in, false, out).run();
+  return PathNormalizer<false>(in, out).run();
 }
 
 bool normalize_path_win(std::string_view in, std::string& out) {
   if (find_any<'/', '.', '\\'>(in) == in.size()) return false;
-  return PathNormalizer(in, true, out).run();
+  return PathNormalizer<true>(in, out).run();
 }
 
 }  // namespace gatehouse::waf

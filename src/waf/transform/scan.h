@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -36,17 +37,24 @@ std::size_t find_any(std::string_view in, std::size_t from = 0) noexcept {
   return in.size();
 }
 
+#ifdef __SSE2__
+// 0xff for each byte in [kFirst, kLast]. SSE2 compares signed bytes only: shifted so that the range ends at the largest
+// of them, one comparison is enough.
+template <std::uint8_t kFirst, std::uint8_t kLast>
+__m128i in_range(__m128i block) noexcept {
+  const __m128i shift = _mm_set1_epi8(static_cast<char>(127 - kLast));
+  const __m128i below = _mm_set1_epi8(static_cast<char>(127 - (kLast - kFirst) - 1));
+  return _mm_cmpgt_epi8(_mm_add_epi8(block, shift), below);
+}
+#endif
+
 // The first byte whose value lies in [kFirst, kLast].
 template <std::uint8_t kFirst, std::uint8_t kLast>
 std::size_t find_range(std::string_view in) noexcept {
   std::size_t i = 0;
 #ifdef __SSE2__
-  // SSE2 compares signed bytes only: shifted so that the range ends at the largest of them, one comparison is enough.
-  const __m128i shift = _mm_set1_epi8(static_cast<char>(127 - kLast));
-  const __m128i below = _mm_set1_epi8(static_cast<char>(127 - (kLast - kFirst) - 1));
   for (; i + 16 <= in.size(); i += 16) {
-    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i));
-    const __m128i hits = _mm_cmpgt_epi8(_mm_add_epi8(block, shift), below);
+    const __m128i hits = in_range<kFirst, kLast>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i)));
     if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(hits))) {
       return i + static_cast<std::size_t>(std::countr_zero(mask));
     }
@@ -83,7 +91,6 @@ constexpr bool is_octal(char c) noexcept { return c >= '0' && c <= '7'; }
 // As isspace() has it in the C locale: blank, \t \n \v \f \r.
 constexpr bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
 constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
-constexpr char to_upper(char c) noexcept { return c >= 'a' && c <= 'z' ? static_cast<char>(c & ~0x20) : c; }
 
 // A result written from the left into a string of its largest size: one check of the size for all bytes. It starts as a
 // copy of what comes before the first byte of interest.
@@ -96,6 +103,8 @@ class Rewriter {
     copy(in.substr(0, unchanged));
   }
   void put(char c) noexcept { *at_++ = c; }
+  // Room for `size` bytes, which the caller writes.
+  char* take(std::size_t size) noexcept { return std::exchange(at_, at_ + size); }
   void copy(std::string_view bytes) noexcept {
     if (!bytes.empty()) std::memcpy(at_, bytes.data(), bytes.size());
     at_ += bytes.size();

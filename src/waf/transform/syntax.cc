@@ -11,14 +11,23 @@ bool starts_with_at(std::string_view in, std::size_t at, std::string_view prefix
 
 // The length of the token at `at` that opens or closes a comment, 0 when there is none.
 std::size_t comment_token(std::string_view in, std::size_t at) noexcept {
+  const char next = at + 1 < in.size() ? in[at + 1] : '\0';
   switch (in[at]) {
     case '#': return 1;
-    case '/': return starts_with_at(in, at, "/*") ? 2 : 0;
-    case '*': return starts_with_at(in, at, "*/") ? 2 : 0;
-    case '<': return starts_with_at(in, at, "<!--") ? 4 : 0;
-    case '-': return starts_with_at(in, at, "-->") ? 3 : starts_with_at(in, at, "--") ? 2 : 0;
+    case '/': return next == '*' ? 2 : 0;
+    case '*': return next == '/' ? 2 : 0;
+    case '<': return next == '!' && in.substr(at + 2, 2) == "--" ? 4 : 0;
+    case '-': return next != '-' ? 0 : in.substr(at + 2, 1) == ">" ? 3 : 2;
     default: return 0;
   }
+}
+
+// The first that does, of those that `kStarts` may begin.
+template <char... kStarts>
+std::size_t find_comment_token(std::string_view in) noexcept {
+  std::size_t at = find_any<kStarts...>(in);
+  while (at < in.size() && comment_token(in, at) == 0) at = find_any<kStarts...>(in, at + 1);
+  return at;
 }
 
 // The index behind the comment's end, or npos when it has none. Each kind of end closes each kind of comment.
@@ -66,7 +75,7 @@ bool cmd_line(std::string_view in, std::string& out) {
 }
 
 bool remove_comments(std::string_view in, std::string& out) {
-  std::size_t at = find_any<'/', '<', '-', '#'>(in);
+  std::size_t at = find_comment_token<'/', '<', '-', '#'>(in);
   if (at == in.size()) return false;
   Rewriter result(in, at, in.size(), out);
   while (at < in.size()) {
@@ -94,8 +103,7 @@ bool remove_comments(std::string_view in, std::string& out) {
 }
 
 bool remove_comments_char(std::string_view in, std::string& out) {
-  std::size_t at = find_any<'/', '*', '<', '-', '#'>(in);
-  while (at < in.size() && comment_token(in, at) == 0) at = find_any<'/', '*', '<', '-', '#'>(in, at + 1);
+  std::size_t at = find_comment_token<'/', '*', '<', '-', '#'>(in);
   if (at == in.size()) return false;
   Rewriter result(in, at, in.size(), out);
   while (at < in.size()) {

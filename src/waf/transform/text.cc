@@ -10,9 +10,47 @@ namespace {
 constexpr char kNoBreakSpaceLead = '\xc2';
 constexpr char kNoBreakSpace = '\xa0';
 
-// The first white space, or in.size().
-std::size_t find_space(std::string_view in, std::size_t from = 0) noexcept {
-  return find_any<' ', '\t', '\n', '\v', '\f', '\r'>(in, from);
+// The first of two blanks in a row.
+std::size_t find_two_blanks(std::string_view in) noexcept {
+  std::size_t i = 0;
+#ifdef __SSE2__
+  const __m128i blank = _mm_set1_epi8(' ');
+  for (; i + 17 <= in.size(); i += 16) {
+    const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i));
+    const __m128i next = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i + 1));
+    const __m128i both = _mm_and_si128(_mm_cmpeq_epi8(here, blank), _mm_cmpeq_epi8(next, blank));
+    if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(both))) {
+      return i + static_cast<std::size_t>(std::countr_zero(mask));
+    }
+  }
+#endif
+  for (; i + 1 < in.size(); ++i) {
+    if (in[i] == ' ' && in[i + 1] == ' ') return i;
+  }
+  return in.size();
+}
+
+// Letters of [kFirst, kLast] become those of the other case.
+template <char kFirst, char kLast>
+bool flip_case(std::string_view in, std::string& out) {
+  const std::size_t first = find_range<kFirst, kLast>(in);
+  if (first == in.size()) return false;
+  Rewriter result(in, first, in.size(), out);
+  const std::string_view rest = in.substr(first);
+  char* to = result.take(rest.size());
+  std::size_t i = 0;
+#ifdef __SSE2__
+  const __m128i bit = _mm_set1_epi8(0x20);
+  for (; i + 16 <= rest.size(); i += 16) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(rest.data() + i));
+    const __m128i flip = _mm_and_si128(in_range<kFirst, kLast>(block), bit);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm_xor_si128(block, flip));
+  }
+#endif
+  for (; i < rest.size(); ++i) {
+    to[i] = rest[i] >= kFirst && rest[i] <= kLast ? static_cast<char>(rest[i] ^ 0x20) : rest[i];
+  }
+  return result.finish();
 }
 
 template <class Keep>
@@ -22,14 +60,6 @@ bool keep_only(std::string_view in, std::size_t first, std::string& out, Keep ke
   for (const char c : in.substr(first)) {
     if (keep(c)) result.put(c);
   }
-  return result.finish();
-}
-
-template <class Map>
-bool map_each(std::string_view in, std::size_t first, std::string& out, Map map) {
-  if (first == in.size()) return false;
-  Rewriter result(in, first, in.size(), out);
-  for (const char c : in.substr(first)) result.put(map(c));
   return result.finish();
 }
 
@@ -51,15 +81,18 @@ std::string_view without_trailing_space(std::string_view in) noexcept {
 
 }  // namespace
 
-bool lowercase(std::string_view in, std::string& out) { return map_each(in, find_range<'A', 'Z'>(in), out, to_lower); }
-bool uppercase(std::string_view in, std::string& out) { return map_each(in, find_range<'a', 'z'>(in), out, to_upper); }
+bool lowercase(std::string_view in, std::string& out) { return flip_case<'A', 'Z'>(in, out); }
+bool uppercase(std::string_view in, std::string& out) { return flip_case<'a', 'z'>(in, out); }
 
 bool remove_nulls(std::string_view in, std::string& out) {
   return keep_only(in, find_any<'\0'>(in), out, [](char c) { return c != '\0'; });
 }
 
 bool replace_nulls(std::string_view in, std::string& out) {
-  return map_each(in, find_any<'\0'>(in), out, [](char c) { return c == '\0' ? ' ' : c; });
+  if (find_any<'\0'>(in) == in.size()) return false;
+  out.assign(in);
+  std::replace(out.begin(), out.end(), '\0', ' ');
+  return true;
 }
 
 bool remove_whitespace(std::string_view in, std::string& out) {
@@ -68,14 +101,11 @@ bool remove_whitespace(std::string_view in, std::string& out) {
 }
 
 bool compress_whitespace(std::string_view in, std::string& out) {
-  // Text has a blank here and there: look for one that is not a blank, or not alone, before copying.
-  std::size_t first = find_space(in);
-  while (first < in.size() && in[first] == ' ' && (first + 1 == in.size() || !is_space(in[first + 1]))) {
-    first = find_space(in, first + 1);
-  }
+  // Text has a blank here and there, and stays as it is.
+  const std::size_t first = std::min(find_range<'\t', '\r'>(in), find_two_blanks(in));
   if (first == in.size()) return false;
   Rewriter result(in, first, in.size(), out);
-  bool after_space = false;
+  bool after_space = first > 0 && in[first - 1] == ' ';
   for (const char c : in.substr(first)) {
     const bool space = is_space(c);
     if (!space) {

@@ -67,9 +67,13 @@ TEST(Transform, BytesOfAValue) {
   EXPECT_TRUE(bytes_of("").is_empty());
   EXPECT_EQ(bytes_of("aba\xff\0"s), ByteSet::of("ab\xff\0"s));
   for (unsigned value = 0; value < 256; ++value) {
-    const std::string one(40, static_cast<char>(value));
-    EXPECT_TRUE(bytes_of(one).contains(static_cast<std::uint8_t>(value)));
-    EXPECT_TRUE(bytes_of(one).is_subset_of(ByteSet::range(static_cast<std::uint8_t>(value), 255)));
+    for (const std::size_t size : {1u, 80u, 81u}) {
+      std::string bytes(size, static_cast<char>(value));
+      EXPECT_EQ(bytes_of(bytes), ByteSet::of(bytes)) << value;
+      bytes.front() = 'a';
+      bytes.back() = '\xff';
+      EXPECT_EQ(bytes_of(bytes), ByteSet::of(bytes)) << value;
+    }
   }
 }
 
