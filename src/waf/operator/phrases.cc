@@ -49,7 +49,7 @@ Result<PhraseSet> PhraseSet::compile(std::span<const std::string> phrases) {
   std::vector<unsigned> ids;
   std::vector<std::size_t> sizes;
   for (const std::string& phrase : phrases) {
-    if (phrase.empty() || phrase.size() > std::numeric_limits<std::uint32_t>::max()) {
+    if (phrase.empty() || phrase.front() == '\0' || phrase.size() > std::numeric_limits<std::uint32_t>::max()) {
       return fail(ErrorCode::invalid, "an empty phrase");
     }
     texts.push_back(phrase.c_str());

@@ -42,7 +42,7 @@ struct PhraseMatch {
 
 class PhraseSet {
  public:
-  // Phrases hold any bytes but NUL; an empty list or an empty phrase is an error.
+  // Errors: an empty list, an empty phrase, and one that begins with NUL, which Vectorscan takes for empty.
   static Result<PhraseSet> compile(std::span<const std::string> phrases);
 
   // The phrase that ends first; the longest, when several end there.

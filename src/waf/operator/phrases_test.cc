@@ -34,12 +34,15 @@ TEST(PhraseSet, FindsWhatAPlainSearchFinds) {
   std::mt19937 random(seed);
   const auto text = [&](std::size_t size_min, std::size_t size_max) {
     std::string made(size_min + random() % (size_max - size_min + 1), 0);
-    for (char& c : made) c = "abAB./\xe9"[random() % 7];
+    for (char& c : made) c = "abAB./\xe9"[random() % 8];  // the NUL as well
     return made;
   };
   for (int round = 0; round < 60; ++round) {
     std::vector<std::string> phrases(1 + random() % 20);
-    for (std::string& phrase : phrases) phrase = text(1, 6);
+    for (std::string& phrase : phrases) {
+      do phrase = text(1, 6);
+      while (phrase.front() == '\0');
+    }
     const auto set = PhraseSet::compile(phrases);
     ASSERT_TRUE(set) << set.error().message;
     PhraseScratch scratch;

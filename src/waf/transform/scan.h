@@ -17,27 +17,9 @@
 
 namespace gatehouse::waf {
 
-// The first byte at or after `from` that is one of `kBytes`; `in.size()` when there is none.
-template <char... kBytes>
-std::size_t find_any(std::string_view in, std::size_t from = 0) noexcept {
-  std::size_t i = from;
 #ifdef __SSE2__
-  for (; i + 16 <= in.size(); i += 16) {
-    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i));
-    __m128i hits = _mm_setzero_si128();
-    ((hits = _mm_or_si128(hits, _mm_cmpeq_epi8(block, _mm_set1_epi8(kBytes)))), ...);
-    if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(hits))) {
-      return i + static_cast<std::size_t>(std::countr_zero(mask));
-    }
-  }
-#endif
-  for (; i < in.size(); ++i) {
-    if (((in[i] == kBytes) || ...)) return i;
-  }
-  return in.size();
-}
+inline __m128i load_block(const char* at) noexcept { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); }
 
-#ifdef __SSE2__
 // 0xff for each byte in [kFirst, kLast]. SSE2 compares signed bytes only: shifted so that the range ends at the largest
 // of them, one comparison is enough.
 template <std::uint8_t kFirst, std::uint8_t kLast>
@@ -48,22 +30,57 @@ __m128i in_range(__m128i block) noexcept {
 }
 #endif
 
-// The first byte whose value lies in [kFirst, kLast].
-template <std::uint8_t kFirst, std::uint8_t kLast>
-std::size_t find_range(std::string_view in) noexcept {
-  std::size_t i = 0;
+// The first byte at or after `from` for which `hits` holds, in.size() when there is none. `hits` answers for one byte
+// and, by 0xff, for each of sixteen.
+template <class Hits>
+std::size_t find_first(std::string_view in, std::size_t from, Hits hits) noexcept {
+  std::size_t i = from;
 #ifdef __SSE2__
-  for (; i + 16 <= in.size(); i += 16) {
-    const __m128i hits = in_range<kFirst, kLast>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i)));
-    if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(hits))) {
+  constexpr std::size_t kBlock = 16;
+  for (; i + kBlock <= in.size(); i += kBlock) {
+    if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(hits(load_block(in.data() + i))))) {
       return i + static_cast<std::size_t>(std::countr_zero(mask));
     }
   }
-#endif
-  for (; i < in.size(); ++i) {
-    if (static_cast<std::uint8_t>(in[i]) >= kFirst && static_cast<std::uint8_t>(in[i]) <= kLast) return i;
+  if (i < in.size() && in.size() >= kBlock) {  // the rest is the end of one more block
+    const std::size_t start = in.size() - kBlock;
+    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(hits(load_block(in.data() + start)))) >> (i - start);
+    return mask != 0 ? i + static_cast<std::size_t>(std::countr_zero(mask)) : in.size();
   }
-  return in.size();
+#endif
+  while (i < in.size() && !hits(in[i])) ++i;
+  return i;
+}
+
+template <char... kBytes>
+struct AnyOf {
+  bool operator()(char c) const noexcept { return ((c == kBytes) || ...); }
+#ifdef __SSE2__
+  __m128i operator()(__m128i block) const noexcept {
+    __m128i hits = _mm_setzero_si128();
+    ((hits = _mm_or_si128(hits, _mm_cmpeq_epi8(block, _mm_set1_epi8(kBytes)))), ...);
+    return hits;
+  }
+#endif
+};
+
+template <std::uint8_t kFirst, std::uint8_t kLast>
+struct InRange {
+  bool operator()(char c) const noexcept {
+    return static_cast<std::uint8_t>(c) >= kFirst && static_cast<std::uint8_t>(c) <= kLast;
+  }
+#ifdef __SSE2__
+  __m128i operator()(__m128i block) const noexcept { return in_range<kFirst, kLast>(block); }
+#endif
+};
+
+template <char... kBytes>
+std::size_t find_any(std::string_view in, std::size_t from = 0) noexcept {
+  return find_first(in, from, AnyOf<kBytes...>{});
+}
+template <std::uint8_t kFirst, std::uint8_t kLast>  // both included
+std::size_t find_range(std::string_view in) noexcept {
+  return find_first(in, 0, InRange<kFirst, kLast>{});
 }
 
 constexpr std::uint8_t byte_at(std::string_view in, std::size_t i) noexcept { return static_cast<std::uint8_t>(in[i]); }

@@ -16,8 +16,8 @@ std::size_t find_two_blanks(std::string_view in) noexcept {
 #ifdef __SSE2__
   const __m128i blank = _mm_set1_epi8(' ');
   for (; i + 17 <= in.size(); i += 16) {
-    const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i));
-    const __m128i next = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i + 1));
+    const __m128i here = load_block(in.data() + i);
+    const __m128i next = load_block(in.data() + i + 1);
     const __m128i both = _mm_and_si128(_mm_cmpeq_epi8(here, blank), _mm_cmpeq_epi8(next, blank));
     if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(both))) {
       return i + static_cast<std::size_t>(std::countr_zero(mask));
@@ -42,7 +42,7 @@ bool flip_case(std::string_view in, std::string& out) {
 #ifdef __SSE2__
   const __m128i bit = _mm_set1_epi8(0x20);
   for (; i + 16 <= rest.size(); i += 16) {
-    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(rest.data() + i));
+    const __m128i block = load_block(rest.data() + i);
     const __m128i flip = _mm_and_si128(in_range<kFirst, kLast>(block), bit);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm_xor_si128(block, flip));
   }
