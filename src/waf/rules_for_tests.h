@@ -11,6 +11,10 @@
 
 #include "waf/seclang/parser.h"
 
+#ifndef GATEHOUSE_SOURCE_DIR
+#define GATEHOUSE_SOURCE_DIR "."  // tests define it; this is for compiling the header alone
+#endif
+
 namespace gatehouse::waf {
 
 // The folder that holds `crs-setup.conf.example`, `rules/` and `tests/`.

@@ -9,7 +9,6 @@
 namespace gatehouse::waf {
 namespace {
 
-// Each change looks at every rule; a set-up has some hundreds of both.
 constexpr std::size_t kChangesMax = 10'000;
 // What the changes may do in all: rules found, variables added, bytes of actions read again.
 constexpr std::size_t kWorkMax = 2'000'000;
@@ -63,6 +62,13 @@ void RuleList::add(Draft draft, bool is_whole) {
   } else if (is_whole && !draft.places.id) {
     findings_.error(draft.rule.position, "a rule needs an id", "add id:… to its actions");
   }
+  if (!draft.rule.chained) {
+    for (const std::string& tag : draft.actions.actions.tags) {
+      auto& rules = tags_[tag];
+      if (rules.empty() || rules.back() != drafts_.size()) rules.push_back(drafts_.size());
+    }
+    if (!draft.actions.msg.empty()) msgs_[draft.actions.msg].push_back(drafts_.size());
+  }
   drafts_.push_back(std::move(draft));
 }
 
@@ -115,15 +121,9 @@ std::vector<std::size_t> RuleList::selected(const Selector& selector) const {
       heads.push_back(i->second);
   }
   if (selector.by == Selector::By::ids) return heads;
-  for (std::size_t head = 0; head < drafts_.size(); head = chain_end(head)) {
-    const ActionDraft& draft = drafts_[head].actions;
-    const auto& tags = draft.actions.tags;
-    const bool meant = selector.by == Selector::By::msg
-                           ? draft.msg == selector.text
-                           : std::find(tags.begin(), tags.end(), selector.text) != tags.end();
-    if (meant) heads.push_back(head);
-  }
-  return heads;
+  const auto& index = selector.by == Selector::By::tag ? tags_ : msgs_;
+  const auto known = index.find(selector.text);
+  return known == index.end() ? heads : known->second;
 }
 
 void RuleList::apply_to(std::size_t head, const Change& change) {

@@ -75,8 +75,10 @@ class RuleList {
   std::vector<bool> removed_;
   std::size_t work_ = 0;                                          // of the changes so far
   std::map<std::string, std::size_t, std::less<>> last_markers_;  // by name, the rule that its last one stands before
-  std::map<std::uint64_t, std::size_t> ids_;                      // to the index in drafts_
-  std::map<unsigned, Defaults> defaults_;                         // by phase
+  // To the index in drafts_, of the rules as written: an update does not change who is meant by the others.
+  std::map<std::uint64_t, std::size_t> ids_;
+  std::map<std::string, std::vector<std::size_t>, std::less<>> tags_, msgs_;
+  std::map<unsigned, Defaults> defaults_;  // by phase
 };
 
 }  // namespace gatehouse::waf
