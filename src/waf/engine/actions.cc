@@ -1,0 +1,225 @@
+// What a rule that matched does to the transaction.
+
+#include <algorithm>
+#include <charconv>
+
+#include "waf/engine/transaction.h"
+
+namespace gatehouse::waf {
+namespace {
+
+constexpr std::size_t kTextBytesMax = 4096;  // of an expanded message
+constexpr std::size_t kTxOthersMax = 4096;
+
+std::string lower_text(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return result;
+}
+
+bool is_on(std::string_view value) { return lower_text(value) == "on"; }
+
+}  // namespace
+
+// --- TX and IP -------------------------------------------------------------------------------------------------------
+
+void Transaction::set_variables(const CompiledRule& rule) {
+  for (const CompiledSetVar& set : rule.setvars) this->set(set);
+}
+
+void Transaction::set(const CompiledSetVar& set) {
+  if (set.slot != kNoSlot) {
+    std::optional<std::string>& value = tx_[set.slot];
+    switch (set.kind) {
+      case SetVar::Kind::unset: value.reset(); return;
+      case SetVar::Kind::set: value = expand(set.value); return;
+      case SetVar::Kind::add: value = std::to_string(number_of(value.value_or("")) + number_of(expand(set.value))); return;
+      case SetVar::Kind::subtract: value = std::to_string(number_of(value.value_or("")) - number_of(expand(set.value))); return;
+    }
+  }
+  const std::string key = lower_text(expand(set.key));
+  if (set.collection == Variable::tx) {
+    if (const TxSlot slot = program_.slot_of(key); slot != kNoSlot) {
+      CompiledSetVar known = set;
+      known.slot = slot;
+      return this->set(known);
+    }
+  }
+  std::vector<TxVariable>& list = set.collection == Variable::tx ? tx_others_ : ip_;
+  const auto found = std::find_if(list.begin(), list.end(), [&](const TxVariable& entry) { return entry.name == key; });
+  if (set.kind == SetVar::Kind::unset) {
+    if (found != list.end()) list.erase(found);
+    return;
+  }
+  if (found == list.end() && list.size() >= kTxOthersMax) return;
+  TxVariable& entry = found != list.end() ? *found : list.emplace_back(TxVariable{key, {}});
+  const std::string value = expand(set.value);
+  switch (set.kind) {
+    case SetVar::Kind::add: entry.value = std::to_string(number_of(entry.value) + number_of(value)); break;
+    case SetVar::Kind::subtract: entry.value = std::to_string(number_of(entry.value) - number_of(value)); break;
+    default: entry.value = value;
+  }
+}
+
+std::string_view Transaction::tx(std::string_view lower_name) const noexcept {
+  if (const TxSlot slot = program_.slot_of(lower_name); slot != kNoSlot) {
+    return tx_[slot] ? std::string_view(*tx_[slot]) : std::string_view{};
+  }
+  for (const TxVariable& entry : tx_others_) {
+    if (entry.name == lower_name) return entry.value;
+  }
+  return {};
+}
+
+// --- macros ----------------------------------------------------------------------------------------------------------
+
+std::string Transaction::expand(const Text& text) const {
+  if (text.is_literal()) return std::string(text.literal());
+  std::string out;
+  for (const TextPart& part : text.parts) {
+    if (part.variable) {
+      append_macro(part, out);
+    } else {
+      out += part.literal;
+    }
+    if (out.size() > kTextBytesMax) {
+      out.resize(kTextBytesMax);
+      break;
+    }
+  }
+  return out;
+}
+
+void Transaction::append_macro(const TextPart& part, std::string& out) const {
+  const Actions& actions = program_.rule(current_).source->actions;
+  switch (*part.variable) {
+    case Variable::tx:
+      if (part.slot != kNoSlot) {
+        if (tx_[part.slot]) out += *tx_[part.slot];
+      } else {
+        out += tx(part.key);
+      }
+      return;
+    case Variable::matched_var: out.append(matched_value_, 0, kTextBytesMax); return;
+    case Variable::matched_var_name: out += matched_name_; return;
+    case Variable::rule:
+      if (part.key == "id") out += std::to_string(actions.id);
+      if (part.key == "msg" && !program_.rule(current_).msg.parts.empty()) out += program_.rule(current_).msg.literal();
+      return;
+    case Variable::ip:
+      for (const TxVariable& entry : ip_) {
+        if (entry.name == part.key) out += entry.value;
+      }
+      return;
+    default: break;
+  }
+  const ValueSource source = source_of(*part.variable);
+  if (source.count == 0) {
+    if (const auto& value = values_.single(*part.variable)) out += *value;
+    return;
+  }
+  for (std::size_t i = 0; i < source.count; ++i) {
+    for (const NamedValue& value : values_.list(source.lists[i])) {
+      if (lower_text(value.name) != part.key) continue;
+      out += source.names ? value.name : value.value;
+      return;
+    }
+  }
+}
+
+// --- ctl -------------------------------------------------------------------------------------------------------------
+
+void Transaction::control(const Rule& rule) {
+  for (const Ctl& ctl : rule.actions.ctls) {
+    switch (ctl.kind) {
+      case Ctl::Kind::rule_engine: {
+        const std::string value = lower_text(ctl.value);
+        mode_ = value == "on" ? EngineMode::on : value == "off" ? EngineMode::off : EngineMode::detection_only;
+        break;
+      }
+      case Ctl::Kind::request_body_access: body_access_ = is_on(ctl.value); break;
+      case Ctl::Kind::force_request_body_variable: force_body_variable_ = is_on(ctl.value); break;
+      case Ctl::Kind::request_body_processor: forced_processor_ = lower_text(ctl.value); break;
+      case Ctl::Kind::rule_remove_by_id:
+      case Ctl::Kind::rule_remove_by_tag: remove_rules(ctl); break;
+      case Ctl::Kind::rule_remove_target_by_id:
+      case Ctl::Kind::rule_remove_target_by_tag: remove_targets(ctl); break;
+      case Ctl::Kind::audit_engine:
+      case Ctl::Kind::audit_log_parts: break;  // the decision record is kept in any case
+    }
+  }
+}
+
+namespace {
+bool is_meant(const Ctl& ctl, const Actions& actions) {
+  if (ctl.kind == Ctl::Kind::rule_remove_by_id || ctl.kind == Ctl::Kind::rule_remove_target_by_id) {
+    return std::any_of(ctl.ids.begin(), ctl.ids.end(),
+                       [&](const IdRange& range) { return actions.id >= range.first && actions.id <= range.last; });
+  }
+  return std::find(actions.tags.begin(), actions.tags.end(), ctl.value) != actions.tags.end();
+}
+}  // namespace
+
+void Transaction::remove_rules(const Ctl& ctl) {
+  for (std::size_t i = 0; i < removed_.size(); ++i) {
+    if (is_meant(ctl, program_.rules()[i].source->actions)) removed_[i] = true;
+  }
+}
+
+void Transaction::remove_targets(const Ctl& ctl) {
+  if (!ctl.target) return;
+  CompiledTarget target{ctl.target->variable, ctl.target->select, false, ctl.target->key, nullptr, kNoSlot};
+  if (target.select == Target::Select::regex) {
+    auto pattern = Regex::compile("(?i)" + target.key);
+    if (!pattern) return;
+    target.pattern = std::make_shared<const Regex>(std::move(*pattern));
+  }
+  for (std::uint32_t i = 0; i < program_.rules().size(); ++i) {
+    const Rule& rule = *program_.rules()[i].source;
+    if (!rule.chained && is_meant(ctl, rule.actions)) removed_targets_.push_back({i, target});
+  }
+}
+
+// --- after the whole chain matched -----------------------------------------------------------------------------------
+
+Transaction::Next Transaction::finish(std::uint32_t head, FiredRule&& fired) {
+  const CompiledRule& rule = program_.rule(head);
+  const Actions& actions = rule.source->actions;
+  fired.logged = actions.log;
+  fired.message = expand(rule.msg);
+  fired.data = expand(rule.logdata);
+  if (fired_.size() < kFiredMax) fired_.push_back(std::move(fired));
+  switch (actions.disruptive) {
+    case Disruptive::deny:
+    case Disruptive::drop:
+    case Disruptive::redirect:
+      if (!interruption_) interrupt(rule);
+      if (mode_ == EngineMode::on) return Next::end_phase;
+      break;
+    case Disruptive::allow:
+      if (mode_ == EngineMode::on) allowed_until_ = 4;
+      if (mode_ == EngineMode::on) return Next::end_phase;
+      break;
+    case Disruptive::allow_phase:
+      if (mode_ == EngineMode::on) return Next::end_phase;
+      break;
+    case Disruptive::allow_request:
+      if (mode_ == EngineMode::on) allowed_until_ = std::max<std::uint8_t>(allowed_until_, 2);
+      if (mode_ == EngineMode::on) return Next::end_phase;
+      break;
+    default: break;
+  }
+  return rule.skip_until > 0 ? Next::jump : Next::rule;
+}
+
+void Transaction::interrupt(const CompiledRule& rule) {
+  const Actions& actions = rule.source->actions;
+  interruption_ = Interruption{actions.disruptive, actions.status, {}, actions.id};
+  Text redirect;  // expanded as any text
+  for (const MacroPart& part : actions.redirect.parts) redirect.parts.push_back({part.literal, part.variable, part.key, kNoSlot});
+  interruption_->redirect = expand(redirect);
+}
+
+}  // namespace gatehouse::waf

@@ -1,0 +1,65 @@
+#pragma once
+// What rules look at: the values of one request and its response, by SecLang's variables.
+//
+// Thread safety: one owner, a transaction. Invariant: every view points into the transaction's arena or into bytes that its
+// owner keeps until the transaction ends.
+// Source: ModSecurity Reference Manual v3, "Variables".
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "waf/variable.h"
+
+namespace gatehouse::waf {
+
+struct NamedValue {
+  std::string_view name, value;
+};
+
+// Where values stand; ARGS and ARGS_NAMES look at two of them.
+enum class ValueList : std::uint8_t {
+  args_get,
+  args_post,
+  cookies,
+  request_headers,
+  response_headers,
+  files,         // name: the field's; value: the file's name
+  part_headers,  // name: the part's; value: the whole line
+  xml_texts,
+  xml_attributes,
+  count_,
+};
+constexpr std::size_t kValueLists = static_cast<std::size_t>(ValueList::count_);
+
+// What a variable stands for: one or two lists, their values or their names. No list: a single value, or what only the
+// engine knows (TX, MATCHED_VARS …).
+struct ValueSource {
+  std::array<ValueList, 2> lists{};
+  std::uint8_t count = 0;
+  bool names = false;
+};
+ValueSource source_of(Variable variable) noexcept;  // of Variable::xml: the texts
+
+class Collections {
+ public:
+  void add(ValueList list, std::string_view name, std::string_view value) { of(list).push_back({name, value}); }
+  const std::vector<NamedValue>& list(ValueList list) const noexcept { return lists_[static_cast<std::size_t>(list)]; }
+
+  void set(Variable variable, std::string_view value) noexcept { single_[static_cast<std::size_t>(variable)] = value; }
+  const std::optional<std::string_view>& single(Variable variable) const noexcept {
+    return single_[static_cast<std::size_t>(variable)];
+  }
+  void clear() noexcept;
+
+ private:
+  std::vector<NamedValue>& of(ValueList list) noexcept { return lists_[static_cast<std::size_t>(list)]; }
+
+  std::array<std::vector<NamedValue>, kValueLists> lists_;
+  std::array<std::optional<std::string_view>, kVariables> single_{};
+};
+
+}  // namespace gatehouse::waf

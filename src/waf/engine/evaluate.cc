@@ -1,0 +1,268 @@
+// How a rule meets the values of a request.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "waf/engine/transaction.h"
+#include "waf/transform/transform.h"
+
+namespace gatehouse::waf {
+namespace {
+
+bool compare(OperatorKind kind, std::int64_t value, std::int64_t argument) noexcept {
+  switch (kind) {
+    case OperatorKind::eq: return value == argument;
+    case OperatorKind::ge: return value >= argument;
+    case OperatorKind::gt: return value > argument;
+    case OperatorKind::le: return value <= argument;
+    case OperatorKind::lt: return value < argument;
+    default: return false;
+  }
+}
+
+bool is_numeric(OperatorKind kind) noexcept {
+  return kind == OperatorKind::eq || kind == OperatorKind::ge || kind == OperatorKind::gt || kind == OperatorKind::le ||
+         kind == OperatorKind::lt;
+}
+
+std::string full_name(Variable variable, std::string_view name, bool has_name) {
+  return has_name ? fmt::format("{}:{}", name_of(variable), name) : std::string(name_of(variable));
+}
+
+}  // namespace
+
+bool Transaction::matches_chain(std::uint32_t head, FiredRule& fired) {
+  matched_vars_.clear();
+  for (std::uint32_t at = head;; at = program_.rule(at).next) {
+    matched_now_.clear();
+    const CompiledRule& rule = program_.rule(at);
+    if (!matches(rule, fired)) return false;
+    std::swap(matched_vars_, matched_now_);
+    if (rule.next == 0) return true;
+  }
+}
+
+bool Transaction::matches(const CompiledRule& rule, FiredRule& fired) {
+  if (rule.source->is_action) {
+    set_variables(rule);
+    control(*rule.source);
+    return true;
+  }
+  bool any = false;
+  for (const CompiledTarget& target : rule.targets) {
+    if (target.count) {
+      std::size_t count = 0;
+      each_value(target, [&](const Candidate&) { ++count; });
+      const std::string text = std::to_string(count);
+      any |= test_value(rule, {target.variable, target.key, text, !target.key.empty()}, fired);
+      continue;
+    }
+    each_value(target, [&](const Candidate& candidate) {
+      if (!is_excluded(rule, candidate)) any |= test_value(rule, candidate, fired);
+    });
+  }
+  return any;
+}
+
+template <class Visit>
+void Transaction::each_tx(const CompiledTarget& target, Visit visit) {
+  const std::span<const std::string> names = program_.tx_names();
+  if (target.slot != kNoSlot) {
+    if (tx_[target.slot]) visit(Candidate{Variable::tx, names[target.slot], *tx_[target.slot], true});
+    return;
+  }
+  for (std::size_t i = 0; i < tx_.size(); ++i) {
+    if (tx_[i] && target.names(names[i])) visit(Candidate{Variable::tx, names[i], *tx_[i], true});
+  }
+  for (std::size_t i = 0; i < tx_others_.size(); ++i) {
+    if (target.names(tx_others_[i].name)) visit(Candidate{Variable::tx, tx_others_[i].name, tx_others_[i].value, true});
+  }
+}
+
+template <class Visit>
+void Transaction::each_value(const CompiledTarget& target, Visit visit) {
+  const Variable variable = target.variable;
+  ValueSource source = source_of(variable);
+  if (variable == Variable::xml && target.key == "//@*") source.lists[0] = ValueList::xml_attributes;
+  if (source.count > 0) {
+    const bool keyed = variable != Variable::xml;
+    for (std::size_t i = 0; i < source.count; ++i) {
+      const std::vector<NamedValue>& list = values_.list(source.lists[i]);
+      for (std::size_t at = 0; at < list.size(); ++at) {
+        const NamedValue& value = list[at];
+        if (keyed && !target.names(value.name)) continue;
+        visit(Candidate{variable, value.name, source.names ? value.name : value.value, keyed});
+      }
+    }
+    return;
+  }
+  const auto each_of = [&](const auto& list) {
+    for (std::size_t at = 0; at < list.size(); ++at) {
+      if (target.names(list[at].name)) visit(Candidate{variable, list[at].name, list[at].value, true});
+    }
+  };
+  switch (variable) {
+    case Variable::tx: return each_tx(target, visit);
+    case Variable::ip: return each_of(ip_);
+    case Variable::matched_vars: return each_of(matched_vars_);
+    case Variable::matched_vars_names:
+      for (std::size_t at = 0; at < matched_vars_.size(); ++at) {
+        visit(Candidate{variable, matched_vars_[at].name, matched_vars_[at].name, true});
+      }
+      return;
+    case Variable::matched_var:
+      if (!matched_name_.empty()) visit(Candidate{variable, {}, matched_value_, false});
+      return;
+    case Variable::matched_var_name:
+      if (!matched_name_.empty()) visit(Candidate{variable, {}, matched_name_, false});
+      return;
+    case Variable::duration: {
+      const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - began_);
+      visit(Candidate{variable, {}, keep(std::to_string(spent.count())), false});
+      return;
+    }
+    case Variable::args_combined_size: {
+      std::size_t bytes = 0;
+      for (const ValueList list : {ValueList::args_get, ValueList::args_post}) {
+        for (const NamedValue& value : values_.list(list)) bytes += value.name.size() + value.value.size();
+      }
+      visit(Candidate{variable, {}, keep(std::to_string(bytes)), false});
+      return;
+    }
+    default:
+      if (const auto& value = values_.single(variable)) visit(Candidate{variable, {}, *value, false});
+  }
+}
+
+bool Transaction::is_excluded(const CompiledRule& rule, const Candidate& candidate) const {
+  const auto means = [&](const CompiledTarget& target) {
+    return target.variable == candidate.variable && (!candidate.has_name || target.names(candidate.name));
+  };
+  if (std::any_of(rule.exclusions.begin(), rule.exclusions.end(), means)) return true;
+  if (removed_targets_.empty()) return false;
+  return std::any_of(removed_targets_.begin(), removed_targets_.end(), [&](const RemovedTarget& removed) {
+    return removed.rule == current_ && means(removed.target);
+  });
+}
+
+// With multiMatch the operator sees the value before the transformations and after each that changed it.
+bool Transaction::test_value(const CompiledRule& rule, const Candidate& candidate, FiredRule& fired) {
+  std::string_view value = candidate.value;
+  const bool each_step = rule.source->actions.multi_match;
+  bool any = each_step && test_operator(rule, candidate, value, fired);
+  std::size_t into = 0;
+  bool changed = false;
+  for (const Transformation transformation : rule.transformations) {
+    changed = transform(transformation, value, transformed_[into]);
+    if (!changed) continue;
+    value = transformed_[into];
+    into ^= 1;
+    if (each_step) any |= test_operator(rule, candidate, value, fired);
+  }
+  return each_step ? any : test_operator(rule, candidate, value, fired);
+}
+
+bool Transaction::test_operator(const CompiledRule& rule, const Candidate& candidate, std::string_view value,
+                                FiredRule& fired) {
+  Match match{0, value.size()};
+  if (!apply_operator(rule, value, match, fired)) return false;
+  return matched(rule, candidate, value, match, fired);
+}
+
+bool Transaction::apply_operator(const CompiledRule& rule, std::string_view value, Match& match, FiredRule& fired) {
+  const CompiledOperator& op = rule.op;
+  const bool captures = rule.source->actions.capture;
+  const auto verdict = [&](std::optional<Match> found) {
+    if (found) match = *found;
+    if (found && captures && !op.negated) capture(0, value.substr(found->offset, found->size));
+    return found.has_value() != op.negated;
+  };
+  std::string expanded;
+  std::string_view argument = op.argument.literal();
+  if (!op.argument.is_literal()) argument = expanded = expand(op.argument);
+
+  if (is_numeric(op.kind)) {
+    const std::int64_t number = op.argument.is_literal() ? op.number : number_of(argument);
+    return compare(op.kind, number_of(value), number) != op.negated;
+  }
+  switch (op.kind) {
+    case OperatorKind::rx: {
+      std::optional<Regex> made;
+      if (!op.regex) {
+        auto compiled = Regex::compile(argument);
+        if (!compiled) return op.negated;
+        made.emplace(std::move(*compiled));
+      }
+      Captures groups{};
+      const Regex::Outcome outcome = (op.regex ? *op.regex : *made).match(value, &groups);
+      if (outcome == Regex::Outcome::limit_reached) return fired.limit_reached = true;
+      if (outcome == Regex::Outcome::match) {
+        match = groups[0].value_or(match);
+        if (captures && !op.negated) {
+          for (std::size_t i = 0; i < kCapturesMax; ++i) {
+            if (groups[i]) capture(i, value.substr(groups[i]->offset, groups[i]->size));
+            else tx_[i].reset();
+          }
+        }
+      }
+      return (outcome == Regex::Outcome::match) != op.negated;
+    }
+    case OperatorKind::pm:
+    case OperatorKind::pm_from_file: {
+      const auto found = op.phrases->find(value, scratch_);
+      return verdict(found ? std::optional(found->match) : std::nullopt);
+    }
+    case OperatorKind::validate_byte_range: return verdict(validate_byte_range(*op.bytes, value));
+    case OperatorKind::ip_match: return verdict(op.addresses->matches(value) ? std::optional(match) : std::nullopt);
+    case OperatorKind::detect_sqli: {
+      const auto fingerprint = detect_sqli(value);
+      if (fingerprint && captures) capture(0, fingerprint->view());
+      return fingerprint.has_value() != op.negated;
+    }
+    case OperatorKind::detect_xss: return verdict(detect_xss(value) ? std::optional(match) : std::nullopt);
+    case OperatorKind::geo_lookup:
+    case OperatorKind::rbl: return op.negated;  // no data to look it up in
+    default: return verdict(match_textual(op.kind, argument, value));
+  }
+}
+
+bool Transaction::matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match,
+                          FiredRule& fired) {
+  matched_name_ = full_name(candidate.variable, candidate.name, candidate.has_name);
+  matched_value_.assign(value);
+  matched_now_.push_back({keep(matched_name_), keep(value)});
+  if (fired.matches.size() < kMatchesMax) {
+    // The bytes around the match, when the value is long.
+    const std::size_t from = value.size() <= kEvidenceBytesMax ? 0 : std::min(match.offset, value.size() - kEvidenceBytesMax);
+    RuleMatch kept{matched_name_, std::string(value.substr(from, kEvidenceBytesMax)), match.offset - from, match.size};
+    kept.size = std::min(kept.size, kept.value.size() - kept.offset);
+    fired.matches.push_back(std::move(kept));
+  }
+  set_variables(rule);
+  control(*rule.source);
+  return true;
+}
+
+void Transaction::capture(std::size_t number, std::string_view text) { tx_[number] = std::string(text); }
+
+const Interruption* Transaction::run(std::size_t phase) {
+  const MonotonicTime start = clock_.now();
+  const std::span<const std::uint32_t> heads = program_.phase(phase);
+  for (std::size_t at = 0; at < heads.size() && mode_ != EngineMode::off && phase > allowed_until_;) {
+    const std::uint32_t head = heads[at];
+    ++at;
+    if (removed_[head]) continue;
+    current_ = head;
+    FiredRule fired{.index = head, .id = program_.rule(head).source->actions.id, .phase = static_cast<std::uint8_t>(phase)};
+    if (!matches_chain(head, fired)) continue;
+    const Next next = finish(head, std::move(fired));
+    if (next == Next::end_phase) break;
+    if (next == Next::jump) at = program_.rule(head).skip_until;
+  }
+  spent_[phase - 1] += clock_.now() - start;
+  return interruption();
+}
+
+}  // namespace gatehouse::waf

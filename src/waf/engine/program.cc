@@ -1,0 +1,175 @@
+#include "waf/engine/program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace gatehouse::waf {
+namespace {
+
+constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool same_name(std::string_view a, std::string_view b) noexcept {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string lower_text(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = lower(c);
+  return result;
+}
+
+}  // namespace
+
+bool CompiledTarget::names(std::string_view name) const noexcept {
+  switch (select) {
+    case Target::Select::all: return true;
+    case Target::Select::key: return same_name(key, name);
+    case Target::Select::regex: return pattern && pattern->match(name) == Regex::Outcome::match;
+  }
+  return false;
+}
+
+TxSlot Program::slot_of(std::string_view lower_name) const noexcept {
+  const auto found = tx_slots_.find(lower_name);
+  return found != tx_slots_.end() ? found->second : kNoSlot;
+}
+
+Status Program::prepare(PhraseScratch& scratch) const {
+  for (const CompiledRule& rule : rules_) {
+    if (!rule.op.phrases) continue;
+    if (auto prepared = scratch.prepare(*rule.op.phrases); !prepared) return prepared;
+  }
+  return {};
+}
+
+class ProgramCompiler {
+ public:
+  explicit ProgramCompiler(RuleSet rules) { program_->source_ = std::move(rules); }
+
+  Program::Compiled run() {
+    for (std::size_t i = 0; i < kCapturesMax; ++i) slot(std::to_string(i));  // the captures are the first slots
+    const RuleSet& source = program_->source_;
+    program_->rules_.resize(source.rules.size());
+    for (std::uint32_t i = 0; i < source.rules.size(); ++i) {
+      const Rule& rule = source.rules[i];
+      compile(rule, program_->rules_[i]);
+      if (rule.chained && i > 0) {
+        program_->rules_[i - 1].next = i;
+      } else if (rule.actions.phase >= 1 && rule.actions.phase <= Program::kPhases) {
+        program_->phases_[rule.actions.phase - 1].push_back(i);
+      }
+    }
+    for (std::uint32_t i = 0; i < source.rules.size(); ++i) resolve_skip(i);
+    Program::Compiled result;
+    result.errors = std::move(errors_);
+    if (result.errors.empty()) {
+      result.program = std::move(program_);
+    } else {
+      result.rules = std::move(program_->source_);
+    }
+    return result;
+  }
+
+ private:
+  void fail(const Rule& rule, std::string message) { errors_.push_back({rule.position, std::move(message), {}}); }
+
+  TxSlot slot(std::string_view name) {
+    const auto [at, added] = program_->tx_slots_.try_emplace(lower_text(name), static_cast<TxSlot>(program_->tx_names_.size()));
+    if (added) program_->tx_names_.push_back(at->first);
+    return at->second;
+  }
+
+  Text text(const MacroText& macro) {
+    Text result;
+    for (const MacroPart& part : macro.parts) {
+      TextPart compiled{part.literal, part.variable, part.key, kNoSlot};
+      if (part.variable == Variable::tx && !part.key.empty()) compiled.slot = slot(part.key);
+      result.parts.push_back(std::move(compiled));
+    }
+    return result;
+  }
+
+  CompiledTarget target(const Rule& rule, const Target& source) {
+    CompiledTarget result{source.variable, source.select, source.count, source.key, nullptr, kNoSlot};
+    if (source.select == Target::Select::regex) {
+      if (auto pattern = Regex::compile("(?i)" + source.key)) {
+        result.pattern = std::make_shared<const Regex>(std::move(*pattern));
+      } else {
+        fail(rule, fmt::format("{}:/{}/: {}", name_of(source.variable), source.key, pattern.error().message));
+      }
+    } else if (source.variable == Variable::tx && source.select == Target::Select::key) {
+      result.slot = slot(source.key);
+    }
+    return result;
+  }
+
+  void compile(const Rule& rule, CompiledRule& out) {
+    out.source = &rule;
+    for (const Target& source : rule.targets) {
+      (source.exclude ? out.exclusions : out.targets).push_back(target(rule, source));
+    }
+    out.transformations = rule.actions.transformations;
+    for (const SetVar& set : rule.actions.setvars) {
+      CompiledSetVar compiled{set.kind, set.collection, text(set.key), text(set.value), kNoSlot};
+      if (set.collection == Variable::tx && compiled.key.is_literal()) compiled.slot = slot(compiled.key.literal());
+      out.setvars.push_back(std::move(compiled));
+    }
+    out.msg = text(rule.actions.msg);
+    out.logdata = text(rule.actions.logdata);
+    if (!rule.is_action) compile_operator(rule, out.op);
+  }
+
+  void compile_operator(const Rule& rule, CompiledOperator& out) {
+    out.kind = rule.op.kind;
+    out.negated = rule.op.negated;
+    out.argument = text(rule.op.argument);
+    const bool literal = out.argument.is_literal();
+    const std::string_view argument = out.argument.literal();
+    if (literal) out.number = number_of(argument);
+    const auto keep = [&](auto result, auto& into) {
+      if (result) {
+        into.emplace(std::move(*result));
+      } else {
+        fail(rule, std::move(result.error().message));
+      }
+    };
+    switch (rule.op.kind) {
+      case OperatorKind::rx:
+        if (literal) keep(Regex::compile(argument), out.regex);
+        break;
+      case OperatorKind::pm:
+      case OperatorKind::pm_from_file: keep(PhraseSet::compile(rule.op.phrases), out.phrases); break;
+      case OperatorKind::validate_byte_range: keep(parse_byte_ranges(argument), out.bytes); break;
+      case OperatorKind::ip_match: keep(IpList::parse(argument), out.addresses); break;
+      default: break;
+    }
+  }
+
+  // A jump leads to the first rule of the same phase behind the marker, or past all of them.
+  void resolve_skip(std::uint32_t index) {
+    const Rule& rule = program_->source_.rules[index];
+    if (rule.chained || rule.actions.phase < 1 || rule.actions.phase > Program::kPhases) return;
+    const auto& phase = program_->phases_[rule.actions.phase - 1];
+    const auto here = std::lower_bound(phase.begin(), phase.end(), index);
+    if (rule.actions.skip > 0) {
+      const auto left = static_cast<std::uint32_t>(phase.end() - here);
+      program_->rules_[index].skip_until = static_cast<std::uint32_t>(here - phase.begin()) + std::min(rule.actions.skip + 1, left);
+    }
+    if (rule.actions.skip_after.empty()) return;
+    for (const Marker& marker : program_->source_.markers) {
+      if (marker.name != rule.actions.skip_after || marker.before <= index) continue;
+      const auto to = std::lower_bound(phase.begin(), phase.end(), static_cast<std::uint32_t>(marker.before));
+      program_->rules_[index].skip_until = static_cast<std::uint32_t>(to - phase.begin());
+      return;
+    }
+  }
+
+  std::unique_ptr<Program> program_ = std::make_unique<Program>();
+  std::vector<Finding> errors_;
+};
+
+Program::Compiled Program::compile(RuleSet rules) { return ProgramCompiler(std::move(rules)).run(); }
+
+}  // namespace gatehouse::waf

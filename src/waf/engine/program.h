@@ -1,0 +1,110 @@
+#pragma once
+// A rule set made ready to run: patterns compiled, names of TX variables numbered, jumps resolved.
+//
+// Thread safety: immutable once compiled; all shards share it. Invariant: a rule's `next` is the chain's further rule, or none.
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "waf/operator/operator.h"
+#include "waf/operator/phrases.h"
+#include "waf/operator/regex.h"
+#include "waf/rule.h"
+#include "waf/seclang/parser.h"
+
+namespace gatehouse::waf {
+
+// A TX variable that some rule names, as an index into a transaction's slots.
+using TxSlot = std::uint32_t;
+constexpr TxSlot kNoSlot = UINT32_MAX;
+
+struct TextPart {
+  std::string literal;
+  std::optional<Variable> variable;
+  std::string key;
+  TxSlot slot = kNoSlot;  // of `%{tx.key}`
+};
+struct Text {
+  std::vector<TextPart> parts;
+  bool is_literal() const noexcept { return parts.empty() || (parts.size() == 1 && !parts.front().variable); }
+  std::string_view literal() const noexcept { return parts.empty() ? std::string_view{} : parts.front().literal; }
+};
+
+struct CompiledTarget {
+  Variable variable{};
+  Target::Select select = Target::Select::all;
+  bool count = false;
+  std::string key;
+  std::shared_ptr<const Regex> pattern;  // of a key by pattern
+  TxSlot slot = kNoSlot;                 // of TX:key
+  bool names(std::string_view name) const noexcept;  // is a value of this name meant?
+};
+
+struct CompiledOperator {
+  OperatorKind kind = OperatorKind::unconditional;
+  bool negated = false;
+  Text argument;
+  std::int64_t number = 0;  // of a literal argument
+  std::optional<Regex> regex;
+  std::optional<PhraseSet> phrases;
+  std::optional<ByteSet> bytes;
+  std::optional<IpList> addresses;
+};
+
+struct CompiledSetVar {
+  SetVar::Kind kind = SetVar::Kind::set;
+  Variable collection = Variable::tx;
+  Text key, value;
+  TxSlot slot = kNoSlot;  // of a TX variable with a literal name
+};
+
+struct CompiledRule {
+  const Rule* source = nullptr;
+  std::vector<CompiledTarget> targets, exclusions;
+  CompiledOperator op;
+  std::vector<Transformation> transformations;
+  std::vector<CompiledSetVar> setvars;
+  Text msg, logdata;
+  std::uint32_t next = 0;        // index of the chain's next rule; 0: none
+  std::uint32_t skip_until = 0;  // a position in its phase; 0: no jump
+};
+
+class Program {
+ public:
+  static constexpr std::size_t kPhases = 5;
+
+  struct Compiled;
+  // Takes the rules over. Errors name the rule's place: a pattern that is none, a list of addresses that is none.
+  static Compiled compile(RuleSet rules);
+
+  const RuleSet& source() const noexcept { return source_; }
+  std::span<const CompiledRule> rules() const noexcept { return rules_; }
+  const CompiledRule& rule(std::uint32_t index) const noexcept { return rules_[index]; }
+  std::span<const std::uint32_t> phase(std::size_t number) const noexcept { return phases_[number - 1]; }  // chain heads
+  std::span<const std::string> tx_names() const noexcept { return tx_names_; }
+  TxSlot slot_of(std::string_view lower_name) const noexcept;
+  Status prepare(PhraseScratch& scratch) const;
+
+ private:
+  friend class ProgramCompiler;
+  RuleSet source_;
+  std::vector<CompiledRule> rules_;
+  std::array<std::vector<std::uint32_t>, kPhases> phases_;
+  std::vector<std::string> tx_names_;
+  std::map<std::string, TxSlot, std::less<>> tx_slots_;
+};
+
+struct Program::Compiled {
+  std::unique_ptr<const Program> program;  // null with errors
+  std::vector<Finding> errors;
+  RuleSet rules;  // with errors: to print them with
+};
+
+}  // namespace gatehouse::waf

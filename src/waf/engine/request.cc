@@ -1,0 +1,201 @@
+// From a request's bytes to the values that rules look at.
+
+#include <algorithm>
+
+#include "waf/body/body.h"
+#include "waf/body/urlencoded.h"
+#include "waf/engine/transaction.h"
+#include "waf/transform/transform.h"
+
+namespace gatehouse::waf {
+namespace {
+
+constexpr std::size_t kCookiesMax = 1000;
+
+constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool same_name(std::string_view a, std::string_view b) noexcept {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+}  // namespace
+
+Transaction::Transaction(const Program& program, const Clock& clock) : program_(program), clock_(clock) {
+  (void)program_.prepare(scratch_);
+}
+
+void Transaction::begin(const Settings& settings) {
+  settings_ = settings;
+  arena_.reset();
+  values_.clear();
+  tx_.assign(program_.tx_names().size(), std::nullopt);
+  tx_others_.clear();
+  ip_.clear();
+  matched_vars_.clear();
+  matched_now_.clear();
+  matched_name_.clear();
+  matched_value_.clear();
+  mode_ = settings.engine;
+  body_access_ = settings.request_body_access;
+  force_body_variable_ = false;
+  content_type_.clear();
+  forced_processor_.clear();
+  removed_.assign(program_.rules().size(), false);
+  removed_targets_.clear();
+  allowed_until_ = 0;
+  fired_.clear();
+  interruption_.reset();
+  spent_.fill({});
+  began_ = clock_.now();
+}
+
+void Transaction::set_number(Variable variable, std::uint64_t number) { values_.set(variable, keep(std::to_string(number))); }
+
+void Transaction::connection(std::string_view remote_address, std::string_view unique_id) {
+  values_.set(Variable::remote_addr, keep(remote_address));
+  values_.set(Variable::unique_id, keep(unique_id));
+}
+
+// The query is split off before anything is decoded: the other order lets an encoded `?` hide a path (CVE-2024-1019).
+void Transaction::request_line(std::string_view method, std::string_view uri, std::string_view protocol) {
+  values_.set(Variable::request_method, keep(method));
+  values_.set(Variable::request_protocol, keep(protocol));
+  values_.set(Variable::request_uri_raw, keep(uri));
+  const std::string line = std::string(method).append(" ").append(uri).append(" ").append(protocol);
+  values_.set(Variable::request_line, keep(line));
+
+  // Seen without scheme and host, as a proxy's clients may send them.
+  std::string_view target = uri.substr(0, uri.find('#'));
+  if (const std::size_t scheme = target.find("://"); scheme != std::string_view::npos && scheme < target.find('/')) {
+    const std::size_t slash = target.find('/', scheme + 3);
+    target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
+  }
+  values_.set(Variable::request_uri, keep(target));
+  const std::size_t mark = target.find('?');
+  const std::string_view raw_path = target.substr(0, mark);
+  const std::string_view query = mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
+  std::string decoded;
+  const std::string_view path = keep(transform(Transformation::url_decode, raw_path, decoded) ? decoded : raw_path);
+  values_.set(Variable::request_filename, path);
+  values_.set(Variable::request_basename, path.substr(std::min(path.size(), path.find_last_of("/\\") + 1)));
+  values_.set(Variable::query_string, keep(query));
+
+  std::vector<NameValue> arguments;
+  parse_urlencoded(keep(query), settings_.arguments_max, arena_, arguments);
+  for (const NameValue& argument : arguments) values_.add(ValueList::args_get, argument.name, argument.value);
+}
+
+void Transaction::request_header(std::string_view name, std::string_view value) {
+  name = keep(name);
+  value = keep(value);
+  values_.add(ValueList::request_headers, name, value);
+  if (same_name(name, "cookie")) {
+    std::vector<NameValue> cookies;
+    parse_cookies(value, kCookiesMax, cookies);
+    for (const NameValue& cookie : cookies) values_.add(ValueList::cookies, cookie.name, cookie.value);
+  } else if (same_name(name, "content-type")) {
+    content_type_ = value;
+    switch (body_kind()) {
+      case BodyKind::urlencoded: values_.set(Variable::reqbody_processor, "URLENCODED"); break;
+      case BodyKind::multipart: values_.set(Variable::reqbody_processor, "MULTIPART"); break;
+      case BodyKind::json: values_.set(Variable::reqbody_processor, "JSON"); break;
+      case BodyKind::xml: values_.set(Variable::reqbody_processor, "XML"); break;
+      default: break;
+    }
+  }
+}
+
+BodyKind Transaction::body_kind() const noexcept {
+  if (!forced_processor_.empty()) {
+    if (forced_processor_ == "urlencoded") return BodyKind::urlencoded;
+    if (forced_processor_ == "multipart") return BodyKind::multipart;
+    if (forced_processor_ == "json") return BodyKind::json;
+    if (forced_processor_ == "xml") return BodyKind::xml;
+    return BodyKind::unknown;
+  }
+  std::string_view type = std::string_view(content_type_).substr(0, content_type_.find(';'));
+  while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
+  while (!type.empty() && (type.front() == ' ' || type.front() == '\t')) type.remove_prefix(1);
+  if (type.empty()) return BodyKind::none;
+  const auto ends = [&](std::string_view suffix) {
+    return type.size() >= suffix.size() && same_name(type.substr(type.size() - suffix.size()), suffix);
+  };
+  if (same_name(type, "application/x-www-form-urlencoded")) return BodyKind::urlencoded;
+  if (type.size() >= 10 && same_name(type.substr(0, 10), "multipart/")) return BodyKind::multipart;
+  if (same_name(type, "application/json") || ends("+json")) return BodyKind::json;
+  if (same_name(type, "application/xml") || same_name(type, "text/xml") || ends("+xml")) return BodyKind::xml;
+  return BodyKind::none;
+}
+
+void Transaction::request_body(std::string_view bytes) {
+  if (!body_access_ || bytes.empty()) return;
+  body_.clear();
+  BodyLimits limits;
+  limits.arguments_max = settings_.arguments_max;
+  limits.depth_max = settings_.json_depth_max;
+  bytes = keep(bytes);
+  const BodyKind kind = body_kind();
+  switch (kind) {
+    case BodyKind::urlencoded: read_urlencoded_body(bytes, limits, arena_, body_); break;
+    default: break;
+  }
+  static constexpr std::string_view kProcessors[] = {"", "URLENCODED", "MULTIPART", "JSON", "XML", ""};
+  if (const std::string_view name = kProcessors[static_cast<std::size_t>(kind)]; !name.empty()) {
+    values_.set(Variable::reqbody_processor, name);
+  }
+  values_.set(Variable::request_body, bytes);
+  set_number(Variable::request_body_length, bytes.size());
+  take_body(kind);
+}
+
+void Transaction::take_body(BodyKind kind) {
+  for (const NameValue& argument : body_.arguments) values_.add(ValueList::args_post, argument.name, argument.value);
+  std::uint64_t files_bytes = 0;
+  for (const File& file : body_.files) {
+    values_.add(ValueList::files, file.field, file.filename);
+    files_bytes += file.bytes;
+  }
+  for (const NameValue& header : body_.part_headers) values_.add(ValueList::part_headers, header.name, header.value);
+  for (const std::string_view text : body_.xml_text) values_.add(ValueList::xml_texts, {}, text);
+  for (const std::string_view text : body_.xml_attributes) values_.add(ValueList::xml_attributes, {}, text);
+  const bool failed = body_.error != BodyError::none;
+  set_flag(Variable::reqbody_error, failed);
+  set_flag(Variable::reqbody_processor_error, failed);
+  if (failed) {
+    values_.set(Variable::reqbody_error_msg, body_.message);
+    values_.set(Variable::reqbody_processor_error_msg, body_.message);
+  }
+  if (kind != BodyKind::multipart) return;
+  set_number(Variable::files_combined_size, files_bytes);
+  const MultipartFlags& flags = body_.multipart;
+  set_flag(Variable::multipart_boundary_quoted, flags.boundary_quoted);
+  set_flag(Variable::multipart_boundary_whitespace, flags.boundary_whitespace);
+  set_flag(Variable::multipart_crlf_lf_lines, flags.crlf_lf_lines);
+  set_flag(Variable::multipart_data_after, flags.data_after);
+  set_flag(Variable::multipart_data_before, flags.data_before);
+  set_flag(Variable::multipart_file_limit_exceeded, flags.file_limit_exceeded);
+  set_flag(Variable::multipart_header_folding, flags.header_folding);
+  set_flag(Variable::multipart_invalid_header_folding, flags.invalid_header_folding);
+  set_flag(Variable::multipart_invalid_part, flags.invalid_part);
+  set_flag(Variable::multipart_invalid_quoting, flags.invalid_quoting);
+  set_flag(Variable::multipart_lf_line, flags.lf_line);
+  set_flag(Variable::multipart_missing_semicolon, flags.missing_semicolon);
+  set_flag(Variable::multipart_strict_error, flags.strict_error);
+  set_number(Variable::multipart_unmatched_boundary, flags.unmatched_boundary);
+}
+
+void Transaction::response_head(std::string_view protocol, std::uint16_t status) {
+  values_.set(Variable::response_protocol, keep(protocol));
+  set_number(Variable::response_status, status);
+}
+
+void Transaction::response_header(std::string_view name, std::string_view value) {
+  value = keep(value);
+  values_.add(ValueList::response_headers, keep(name), value);
+  if (same_name(name, "content-type")) values_.set(Variable::response_content_type, value.substr(0, value.find(';')));
+  if (same_name(name, "content-length")) values_.set(Variable::response_content_length, value);
+}
+
+void Transaction::response_body(std::string_view body) { values_.set(Variable::response_body, body); }
+
+}  // namespace gatehouse::waf

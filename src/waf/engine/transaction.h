@@ -1,0 +1,171 @@
+#pragma once
+// One request, and its response, under a rule set.
+//
+// The owner feeds what it knows and runs the phases in order: connection and request head, phase 1, body, phase 2; response
+// head, phase 3, response body, phase 4; phase 5 for the log. A phase ends early when a rule interrupts.
+//
+// Semantics: libmodsecurity 3: a rule looks at its targets in the order written; each value that matches runs setvar and
+// capture at once, also where the rest of a chain then fails; the disruptive action, skips and the log follow when the whole
+// chain matched. MATCHED_VARS holds what the rule before in the chain matched.
+// Thread safety: one owner, one shard. A transaction is reused (`begin`): its memory is kept, within bounds.
+// Invariant: bytes handed in outlive the transaction's run, or are copied into its arena by the caller.
+
+#include <array>
+#include <bitset>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "waf/body/body.h"
+#include "waf/engine/collections.h"
+#include "waf/engine/program.h"
+
+namespace gatehouse::waf {
+
+// What made a rule match, once per value.
+struct RuleMatch {
+  std::string variable;    // `ARGS:comment`
+  std::string value;       // after the transformations, cut to kEvidenceBytesMax
+  std::size_t offset = 0;  // of the matched bytes in it
+  std::size_t size = 0;
+};
+
+// A rule that matched, its whole chain included.
+struct FiredRule {
+  std::uint32_t index = 0;  // of the chain's head in the program
+  std::uint64_t id = 0;
+  std::uint8_t phase = 0;
+  bool logged = false;
+  bool limit_reached = false;  // a pattern gave up at its limit, which counts as a match
+  std::string message, data;
+  std::vector<RuleMatch> matches;  // bounded by kMatchesMax
+};
+
+struct Interruption {
+  Disruptive action = Disruptive::none;
+  std::uint16_t status = 0;
+  std::string redirect;
+  std::uint64_t rule_id = 0;
+};
+
+enum class BodyKind : std::uint8_t { none, urlencoded, multipart, json, xml, unknown };
+
+class Transaction {
+ public:
+  static constexpr std::size_t kEvidenceBytesMax = 256;
+  static constexpr std::size_t kMatchesMax = 16;   // kept of one rule
+  static constexpr std::size_t kFiredMax = 1000;   // rules kept
+
+  struct Settings {
+    EngineMode engine = EngineMode::on;
+    bool request_body_access = true;
+    std::size_t arguments_max = 1000;
+    std::size_t json_depth_max = 64;
+  };
+
+  Transaction(const Program& program, const Clock& clock);
+  void begin(const Settings& settings);
+
+  void connection(std::string_view remote_address, std::string_view unique_id);
+  // `uri` as it stands in the request line; `protocol` as `HTTP/1.1`.
+  void request_line(std::string_view method, std::string_view uri, std::string_view protocol);
+  void request_header(std::string_view name, std::string_view value);
+  void request_body(std::string_view body);  // between phases 1 and 2
+  void response_head(std::string_view protocol, std::uint16_t status);
+  void response_header(std::string_view name, std::string_view value);
+  void response_body(std::string_view body);
+
+  // The phase's interruption, which with EngineMode::detection_only is told but not to be acted upon; null: go on.
+  const Interruption* run(std::size_t phase);
+
+  bool inspects_request_body() const noexcept { return body_access_; }
+  EngineMode mode() const noexcept { return mode_; }
+  const std::vector<FiredRule>& fired() const noexcept { return fired_; }
+  const Interruption* interruption() const noexcept { return interruption_ ? &*interruption_ : nullptr; }
+  std::string_view tx(std::string_view lower_name) const noexcept;  // empty when unset
+  std::chrono::nanoseconds spent(std::size_t phase) const noexcept { return spent_[phase - 1]; }
+
+ private:
+  struct Candidate {  // a value under evaluation
+    Variable variable{};
+    std::string_view name, value;
+    bool has_name = false;
+  };
+  struct RemovedTarget {
+    std::uint32_t rule = 0;
+    CompiledTarget target;
+  };
+  struct TxVariable {
+    std::string name, value;
+  };
+  enum class Next : std::uint8_t { rule, jump, end_phase };
+
+  // evaluation (evaluate.cc)
+  bool matches_chain(std::uint32_t head, FiredRule& fired);
+  bool matches(const CompiledRule& rule, FiredRule& fired);
+  template <class Visit>
+  void each_value(const CompiledTarget& target, Visit visit);
+  template <class Visit>
+  void each_tx(const CompiledTarget& target, Visit visit);
+  bool is_excluded(const CompiledRule& rule, const Candidate& candidate) const;
+  bool test_value(const CompiledRule& rule, const Candidate& candidate, FiredRule& fired);
+  bool test_operator(const CompiledRule& rule, const Candidate& candidate, std::string_view value, FiredRule& fired);
+  bool matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match, FiredRule& fired);
+  bool apply_operator(const CompiledRule& rule, std::string_view value, Match& match, FiredRule& fired);
+  void capture(std::size_t number, std::string_view text);
+
+  // actions (actions.cc)
+  void set_variables(const CompiledRule& rule);
+  void set(const CompiledSetVar& set);
+  std::string& tx_value(const CompiledSetVar& set, const std::string& key, bool& present);
+  void control(const Rule& rule);
+  void remove_rules(const Ctl& ctl);
+  void remove_targets(const Ctl& ctl);
+  Next finish(std::uint32_t head, FiredRule&& fired);
+  void interrupt(const CompiledRule& rule);
+  std::string expand(const Text& text) const;
+  void append_macro(const TextPart& part, std::string& out) const;
+
+  // the request (request.cc)
+  BodyKind body_kind() const noexcept;
+  void take_body(BodyKind kind);
+  std::string_view keep(std::string_view text) { return arena_.copy(text); }
+  void set_number(Variable variable, std::uint64_t number);
+  void set_flag(Variable variable, bool on) { values_.set(variable, on ? "1" : "0"); }
+
+  const Program& program_;
+  const Clock& clock_;
+  PhraseScratch scratch_;
+  Arena arena_{16 * 1024};
+  Settings settings_;
+  Collections values_;
+  Body body_;
+
+  std::vector<std::optional<std::string>> tx_;  // by slot
+  std::vector<TxVariable> tx_others_;           // names that no rule spells out
+  std::vector<TxVariable> ip_;
+  std::vector<NamedValue> matched_vars_, matched_now_;  // of the rule before in the chain; of this one
+  std::string matched_name_, matched_value_;
+
+  EngineMode mode_ = EngineMode::on;
+  bool body_access_ = true;
+  bool force_body_variable_ = false;
+  std::string content_type_;
+  std::string forced_processor_;
+  std::vector<bool> removed_;  // by rule
+  std::vector<RemovedTarget> removed_targets_;
+  std::uint8_t allowed_until_ = 0;  // phases up to this one are skipped, by `allow`
+  std::vector<FiredRule> fired_;
+  std::optional<Interruption> interruption_;
+  std::array<std::chrono::nanoseconds, Program::kPhases> spent_{};
+  MonotonicTime began_{};
+  std::uint32_t current_ = 0;  // the chain's head under evaluation
+  std::string transformed_[2];
+};
+
+}  // namespace gatehouse::waf
