@@ -17,6 +17,7 @@
 #include "app/commands/dev.h"
 #include "app/commands/doctor.h"
 #include "app/commands/run.h"
+#include "app/commands/waf.h"
 #include "app/completions.h"
 #include "app/config/scalars.h"
 
@@ -44,6 +45,7 @@ struct CommandLine {
   enum class BansAction : std::uint8_t { list, add, remove } bans_action = BansAction::list;
   std::string ban_network, ban_duration = "1h", ban_reason;
   ApiKeyOptions apikey;
+  WafOptions waf;
   DevOptions dev;
 
   CommandLine();
@@ -55,6 +57,7 @@ struct CommandLine {
   void add_admin();
   void add_bans();
   void add_apikey();
+  void add_waf();
   void add_others();
 
   void does(CLI::App* command, std::function<int()> work) {
@@ -86,6 +89,7 @@ CommandLine::CommandLine() {
   add_admin();
   add_bans();
   add_apikey();
+  add_waf();
   add_others();
 }
 
@@ -203,6 +207,30 @@ void CommandLine::add_bans() {
   action("list", "The bans that are in force", BansAction::list);
   action("add", "Ban an address or a network", BansAction::add);
   action("remove", "Lift a ban", BansAction::remove);
+}
+
+void CommandLine::add_waf() {
+  CLI::App* command = app.add_subcommand("waf", "Try a rule set offline, on a request or on regression tests");
+  command->require_subcommand(1);
+  const auto action = [&](const char* name, const char* description) {
+    CLI::App* sub = command->add_subcommand(name, description);
+    sub->add_option("--rules", waf.rules, "SecLang files, or a pattern of them; `crs` is the installed Core Rule Set. Repeatable")
+        ->type_name("GLOB")
+        ->required();
+    sub->add_option("--setup", waf.setup, "Rules that stand before all others")->type_name("FILE");
+    return sub;
+  };
+  CLI::App* attempt = action("try", "Run one HTTP request through the rules and print what they make of it, as JSON");
+  attempt->add_option("--request", waf.request, "The request; standard input otherwise")->type_name("FILE");
+  attempt->add_flag("--json", waf.json, "Print JSON, as it does anyway");
+  does(attempt, [this] { return run_waf_try(waf); });
+  CLI::App* test = action("test", "Run regression tests in go-ftw's format");
+  test->add_option("tests", waf.tests, "Files, or folders that are searched for them")->type_name("TESTS");
+  test->add_flag("--json", waf.json, "Print JSON: each test with its verdict");
+  does(test, [this] {
+    waf.take_tests_from_rules();
+    return run_waf_test(waf);
+  });
 }
 
 void CommandLine::add_apikey() {
