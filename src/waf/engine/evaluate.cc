@@ -59,8 +59,13 @@ bool Transaction::matches(const CompiledRule& rule, FiredRule& fired) {
       any |= test_value(rule, {target.variable, target.key, text, !target.key.empty()}, fired);
       continue;
     }
-    each_value(target, [&](const Candidate& candidate) {
-      if (!is_excluded(rule, candidate)) any |= test_value(rule, candidate, fired);
+    // What captures and setvar change must not change under the operator's eyes.
+    const bool moves = (target.variable == Variable::tx || target.variable == Variable::ip) &&
+                       (rule.source->actions.capture || !rule.setvars.empty());
+    each_value(target, [&](Candidate candidate) {
+      if (is_excluded(rule, candidate)) return;
+      if (moves) candidate.value = keep(candidate.value);
+      any |= test_value(rule, candidate, fired);
     });
   }
   return any;
@@ -113,10 +118,10 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
       }
       return;
     case Variable::matched_var:
-      if (!matched_name_.empty()) visit(Candidate{variable, {}, matched_value_, false});
+      if (!matched_name_.empty()) visit(Candidate{variable, {}, keep(matched_value_), false});
       return;
     case Variable::matched_var_name:
-      if (!matched_name_.empty()) visit(Candidate{variable, {}, matched_name_, false});
+      if (!matched_name_.empty()) visit(Candidate{variable, {}, keep(matched_name_), false});
       return;
     case Variable::duration: {
       const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - began_);

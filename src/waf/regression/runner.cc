@@ -36,6 +36,31 @@ RawResponse reflect(const RawRequest& request) {
   return response;
 }
 
+// Bytes that are no printable ASCII as `\x0d`, so that a line is one line.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte > 0x7e) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// A body is what the framing fields say: without them there is none, and not more than Content-Length tells.
+RawRequest framed(RawRequest request) {
+  const std::string* length = request.header("content-length");
+  if (!length && !request.header("transfer-encoding")) request.body.clear();
+  if (length) {
+    const std::int64_t bytes = number_of(*length);
+    if (bytes >= 0 && static_cast<std::uint64_t>(bytes) < request.body.size()) request.body.resize(static_cast<std::size_t>(bytes));
+  }
+  return request;
+}
+
 std::string ids_text(const Transaction& transaction) {
   std::string text;
   for (const FiredRule& fired : transaction.fired()) {
@@ -67,7 +92,7 @@ std::string log_line(const Program& program, const FiredRule& fired) {
   static constexpr std::string_view kSeverities[] = {"0", "1", "2", "3", "4", "5", "6", "7", ""};
   std::string line = fmt::format("[file \"{}\"] [line \"{}\"] [id \"{}\"] [msg \"{}\"] [data \"{}\"] [severity \"{}\"]",
                                  program.source().files.empty() ? "" : program.source().files[rule.position.file],
-                                 rule.position.line, fired.id, fired.message, fired.data,
+                                 rule.position.line, fired.id, escaped(fired.message), escaped(fired.data),
                                  kSeverities[static_cast<std::size_t>(rule.actions.severity)]);
   for (const std::string& tag : rule.actions.tags) line += fmt::format(" [tag \"{}\"]", tag);
   return line;
@@ -113,8 +138,9 @@ TestVerdict RegressionRunner::run(const RegressionTest& test) {
   TestVerdict verdict;
   for (const RegressionStage& stage : test.stages) {
     transaction_.begin(settings_);
-    const RawResponse response = reflect(stage.request);
-    inspect(transaction_, stage.request, &response);
+    const RawRequest request = framed(stage.request);
+    const RawResponse response = reflect(request);
+    inspect(transaction_, request, &response);
     verdict.fired.clear();
     for (const FiredRule& fired : transaction_.fired()) verdict.fired.push_back(fired.id);
     std::string failure = failure_of(test, stage);
