@@ -45,7 +45,8 @@ struct MultipartFlags {
   bool invalid_quoting = false;
   bool lf_line = false;
   bool missing_semicolon = false;
-  // 0 no, 1 a boundary-like line that is none of ours, 2 the same and no boundary of ours ended the body
+  // 1: a line that looks like a boundary is none of ours, or stands where none can; 2: the same, and boundaries of ours
+  // came behind it. 0 for a body without such a line, where libmodsecurity says 2 for every body.
   std::uint8_t unmatched_boundary = 0;
   bool strict_error = false;  // any of those that the manual lists under MULTIPART_STRICT_ERROR
   friend bool operator==(const MultipartFlags&, const MultipartFlags&) = default;
