@@ -1,6 +1,5 @@
 #pragma once
-// Request bodies as the rules see them: what a body processor finds in the bytes. Bytes in, values out; no rules, no
-// I/O.
+// Request bodies as the rules see them: what a body processor finds in the bytes. Bytes in, values out.
 //
 // The values are those of libmodsecurity 3 for everything that it reads correctly, since the rules were written against
 // it; where its reading would let something pass unseen, ours is stricter and the test beside each processor says so.

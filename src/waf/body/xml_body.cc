@@ -3,12 +3,60 @@
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 
+#include <algorithm>
 #include <climits>
 #include <memory>
 #include <string>
 
+#include "http/message.h"
+#include "waf/body/text.h"
+
 namespace gatehouse::waf {
 namespace {
+
+// libxml2 compares the name of each attribute with all others of its element, which makes one element of 64,000
+// attributes cost a second.
+constexpr std::size_t kAttributesPerElementMax = 256;
+
+// What is wrong with a document before libxml2 may see it, or null. Follows well-formed XML in an encoding that
+// contains ASCII; at what is not well-formed libxml2 stops.
+const char* refusal_of(std::string_view bytes) noexcept {
+  // Encodings without ASCII in them have NULs (UTF-16, UTF-32) or another `<` (EBCDIC).
+  if (bytes.find('\0') != std::string_view::npos) return "NUL in XML";
+  std::size_t at = bytes.starts_with("\xef\xbb\xbf") ? 3 : 0;
+  while (at < bytes.size() && is_space(bytes[at])) ++at;
+  if (at == bytes.size() || bytes[at] != '<') return "malformed XML";
+  const auto skip_past = [&](std::string_view end, std::size_t from) {
+    at = bytes.find(end, from);
+    if (at != std::string_view::npos) at += end.size();
+  };
+  while ((at = bytes.find('<', at)) != std::string_view::npos) {
+    const std::string_view rest = bytes.substr(at, 9);
+    if (rest.starts_with("<!--")) {
+      skip_past("-->", at + 4);
+    } else if (rest.starts_with("<![CDATA[")) {
+      skip_past("]]>", at + 9);
+    } else if (rest.starts_with("<?")) {
+      skip_past("?>", at + 2);
+    } else {
+      std::size_t signs = 0;
+      for (++at; at < bytes.size() && bytes[at] != '>'; ++at) {
+        const char c = bytes[at];
+        if (c == '=' && ++signs > kAttributesPerElementMax) return "too many attributes in an XML element";
+        if (c == '[' && rest.starts_with("<!")) return "declarations inside an XML document are not read";
+        if (c == '"' || c == '\'') at = std::min(bytes.find(c, at + 1), bytes.size() - 1);
+      }
+    }
+  }
+  return nullptr;
+}
+
+bool contains_ascii(std::string_view encoding) noexcept {
+  for (const std::string_view prefix : {"UTF-8", "US-ASCII", "ASCII", "ISO-8859-", "windows-125"}) {
+    if (http::equals_ignoring_case(encoding.substr(0, prefix.size()), prefix)) return true;
+  }
+  return false;
+}
 
 class XmlReader {
  public:
@@ -20,6 +68,7 @@ class XmlReader {
     static_cast<void>(initialised);
     if (bytes_.empty()) return fail(BodyError::malformed, "empty XML");
     if (bytes_.size() > INT_MAX) return fail(BodyError::too_large, "XML too large");
+    if (const char* why = refusal_of(bytes_)) return fail(BodyError::malformed, why);
     const std::unique_ptr<xmlParserCtxt, void (*)(xmlParserCtxtPtr)> context(
         xmlCreateMemoryParserCtxt(bytes_.data(), static_cast<int>(bytes_.size())), xmlFreeParserCtxt);
     if (!context) return fail(BodyError::malformed, "XML cannot be read");
@@ -78,16 +127,12 @@ class XmlReader {
   }
   static void on_end(void* reader, const xmlChar*, const xmlChar*, const xmlChar*) { --self(reader).depth_; }
 
-  static void refuse(void* reader) {
-    self(reader).stop(BodyError::malformed, "declarations inside an XML document are not read");
-  }
-  static void on_entity(void* reader, const xmlChar*, int, const xmlChar*, const xmlChar*, xmlChar*) { refuse(reader); }
-  static void on_element(void* reader, const xmlChar*, int, xmlElementContentPtr) { refuse(reader); }
-  static void on_notation(void* reader, const xmlChar*, const xmlChar*, const xmlChar*) { refuse(reader); }
-  static void on_attribute(void* reader, const xmlChar*, const xmlChar*, int, int, const xmlChar*,
-                           xmlEnumerationPtr list) {
-    xmlFreeEnumeration(list);  // ours to free
-    refuse(reader);
+  static void on_declaration(void* reader) {
+    const xmlParserCtxtPtr context = self(reader).context_;
+    const xmlChar* const encoding = context->encoding ? context->encoding : context->input->encoding;
+    if (encoding && !contains_ascii(reinterpret_cast<const char*>(encoding))) {
+      self(reader).stop(BodyError::malformed, "unknown encoding of XML");
+    }
   }
 
   // The five of XML itself; any other has been declared by nobody that we read.
@@ -96,12 +141,10 @@ class XmlReader {
     if (!entity) self(reader).stop(BodyError::malformed, "unknown XML entity");
     return entity;
   }
-  static xmlEntityPtr find_parameter_entity(void* reader, const xmlChar*) {
-    refuse(reader);
-    return nullptr;
+  // libxml2 would go on behind an error, where the attributes are no longer counted.
+  static void on_error(void* reader, xmlErrorPtr error) {
+    if (error->level == XML_ERR_FATAL) self(reader).stop(BodyError::malformed, "malformed XML");
   }
-
-  static void ignore(void*, xmlErrorPtr) {}
 
   static xmlSAXHandler handler() {
     xmlSAXHandler sax{};
@@ -111,13 +154,9 @@ class XmlReader {
     sax.cdataBlock = on_characters;
     sax.startElementNs = on_start;
     sax.endElementNs = on_end;
-    sax.entityDecl = on_entity;
-    sax.elementDecl = on_element;
-    sax.notationDecl = on_notation;
-    sax.attributeDecl = on_attribute;
+    sax.startDocument = on_declaration;
     sax.getEntity = find_entity;
-    sax.getParameterEntity = find_parameter_entity;
-    sax.serror = ignore;  // else libxml2 prints
+    sax.serror = on_error;
     return sax;
   }
 

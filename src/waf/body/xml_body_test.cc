@@ -17,6 +17,12 @@ std::string repeated(std::string_view text, std::size_t times) {
   return out;
 }
 
+std::string attributes(int count, std::string_view value = "") {
+  std::string out;
+  for (int i = 0; i < count; ++i) out += " x" + std::to_string(i) + "='" + std::string(value) + "'";
+  return out;
+}
+
 // The text in brackets, then the attributes, then the error.
 std::string describe(const Body& body) {
   std::string out;
@@ -47,7 +53,11 @@ const Case kCases[] = {
     {"Latin 1", "<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><a x=\"\xe9\">\xe9</a>", "[\xc3\xa9] \xc3\xa9"},
     {"line ends in CDATA", "<a><![CDATA[x\ry]]></a>", "[x\ny]"},
     {"a byte order mark", "\xef\xbb\xbf<a>x</a>", "[x]"},
-    {"UTF-16", "\xff\xfe<\0a\0>\0x\0<\0/\0a\0>\0"s, "[x]"},
+    {"256 attributes", "<a>" + repeated("<b" + attributes(256, "--") + "/>", 2) + "<!-- ' --></a>",
+     "[]" + repeated(" --", 512)},
+    {"signs that are no attributes",
+     "<a>" + repeated("=", 300) + "<![CDATA[<" + repeated("=", 300) + "]]><?p " + repeated("=", 300) + "?></a>",
+     "[" + repeated("=", 300) + "<" + repeated("=", 300) + "]"},
     {"space in front", " <a>x</a>", "[x]"},
     {"a document type", "<!DOCTYPE a SYSTEM \"file:///etc/passwd\"><a>x</a>", "[x]"},
     {"nothing", "", " ! empty XML"},
@@ -66,13 +76,19 @@ const Case kMalformed[] = {
     {"an unknown entity", "<a>x&foo;y</a>", "[x] ! unknown XML entity"},
     {"an unknown entity in an attribute", "<a>x<b c=\"&foo;\"/></a>", "[x] ! unknown XML entity"},
     {"invalid UTF-8", "<a>x\xe9</a>", "[x] ! malformed XML"},
-    {"NUL", "<a>x\0y</a>"s, "[x] ! malformed XML"},
+    {"NUL", "<a>x\0y</a>"s, " ! NUL in XML"},
     {"300 deep", repeated("<a>", 300) + "x" + repeated("</a>", 300), "[] ! malformed XML"},
     {"10,000 deep", repeated("<a>", 10'000) + "x" + repeated("</a>", 10'000), "[] ! malformed XML"},
 };
 
-// Where it reads declarations of the body: (1) in the header.
-const Case kDeclarations[] = {
+// Where it reads what ours refuses: (1) and (4) in the header.
+const Case kRefused[] = {
+    {"UTF-16", "\xff\xfe<\0a\0>\0x\0<\0/\0a\0>\0"s, " ! NUL in XML"},
+    {"EBCDIC", "\x4c\x6f\xa7\x94\x93", " ! malformed XML"},
+    {"an encoding that hides ASCII", "<?xml version='1.0' encoding='UTF-7'?><a>x</a>", " ! unknown encoding of XML"},
+    {"257 attributes", "<a" + attributes(257) + "/>", " ! too many attributes in an XML element"},
+    {"257 attributes, one with a bracket", "<a y='>'" + attributes(256) + "/>",
+     " ! too many attributes in an XML element"},
     {"an entity", "<!DOCTYPE a [<!ENTITY e \"ent\">]><a>&e;</a>",
      " ! declarations inside an XML document are not read"},
     {"an external entity", "<!DOCTYPE a [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><a>&e;</a>",
@@ -99,7 +115,7 @@ std::string read(const std::string& text, const BodyLimits& limits = {}) {
 TEST(XmlBody, NamedCases) {
   for (const Case& c : kCases) EXPECT_EQ(read(c.text), c.expected) << c.name;
   for (const Case& c : kMalformed) EXPECT_EQ(read(c.text), c.expected) << c.name;
-  for (const Case& c : kDeclarations) EXPECT_EQ(read(c.text), c.expected) << c.name;
+  for (const Case& c : kRefused) EXPECT_EQ(read(c.text), c.expected) << c.name;
 }
 
 // Its rules log one attribute of many, the last.
