@@ -1,0 +1,35 @@
+#pragma once
+// Request bodies with a Content-Encoding, decoded for inspection under bounds: a bomb is an error after few bytes.
+//
+// Stricter than RFC 9110 §8.4.1 asks, since the upstream decodes by itself and must not see other bytes than the rules:
+// one coding, no raw deflate, one gzip member, nothing behind the end of the compressed data.
+// Thread safety: functions without state. Linear in the decoded bytes.
+// Source: RFC 9110 §8.4, RFC 1950, RFC 1952, RFC 7932.
+
+#include <string>
+
+#include "waf/body/body.h"
+
+namespace gatehouse::waf {
+
+enum class ContentCoding : std::uint8_t { identity, gzip, deflate, br, unknown };
+
+// Of a Content-Encoding field; a list, even of one known coding twice, is unknown.
+ContentCoding content_coding_of(std::string_view field) noexcept;
+
+struct DecodingLimits {
+  std::size_t bytes_max = 16 << 20;
+  std::size_t ratio_max = 200;                 // decoded bytes for one of the body, beyond:
+  std::size_t bytes_without_ratio = 64 << 10;  // short bodies of repeated bytes are no bombs
+};
+
+struct DecodedContent {
+  BodyError error = BodyError::none;  // malformed or too_large; what was decoded so far is kept
+  const char* message = "";
+};
+
+// Replaces `out` by the decoded bytes.
+DecodedContent decode_content(ContentCoding coding, std::string_view bytes, const DecodingLimits& limits,
+                              std::string& out);
+
+}  // namespace gatehouse::waf
