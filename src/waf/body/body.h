@@ -26,7 +26,7 @@ struct NameValue {
 // An uploaded file; its content is not kept.
 struct File {
   std::string_view field;     // the part's name: FILES_NAMES
-  std::string_view filename;  // FILES
+  std::string_view filename;  // FILES, under the field's name
   std::uint64_t bytes = 0;    // of content; their sum is FILES_COMBINED_SIZE
 };
 

@@ -146,4 +146,13 @@ void many_attributes(benchmark::State& state) {
 }
 BENCHMARK(many_attributes)->Arg(50)->Arg(400);
 
+void many_namespaces(benchmark::State& state) {
+  std::string text = "<a";
+  for (int i = 0; i < 64; ++i) text += " xmlns:n" + std::to_string(i) + "='u'";
+  text += ">" + repeated("<n0:b/>", state.range(0)) + "</a>";
+  run(state, text,
+      [](std::string_view bytes, Arena& arena, waf::Body& body) { waf::read_xml_body(bytes, kLimits, arena, body); });
+}
+BENCHMARK(many_namespaces)->Arg(10'000)->Arg(100'000);
+
 }  // namespace

@@ -18,6 +18,9 @@ namespace {
 // attributes cost a second.
 constexpr std::size_t kAttributesPerElementMax = 256;
 
+// It also searches all namespace declarations in force for each prefix.
+constexpr int kNamespacesInForceMax = 64;
+
 // What is wrong with a document before libxml2 may see it, or null. Follows well-formed XML in an encoding that
 // contains ASCII; at what is not well-formed libxml2 stops.
 const char* refusal_of(std::string_view bytes) noexcept {
@@ -115,6 +118,8 @@ class XmlReader {
     XmlReader& me = self(reader);
     me.root_seen_ = true;
     if (++me.depth_ > me.limits_.depth_max) return me.stop(BodyError::too_deep, "nested too deep");
+    // nsNr counts prefixes and names of those in force.
+    if (me.context_->nsNr > 2 * kNamespacesInForceMax) return me.stop(BodyError::malformed, "too many XML namespaces");
     for (int i = 0; i < count; ++i) {
       const xmlChar* const begin = attributes[5 * i + 3];
       const auto length = static_cast<std::size_t>(attributes[5 * i + 4] - begin);

@@ -17,6 +17,12 @@ std::string repeated(std::string_view text, std::size_t times) {
   return out;
 }
 
+std::string namespaces(int count) {
+  std::string out;
+  for (int i = 0; i < count; ++i) out += " xmlns:n" + std::to_string(i) + "='u'";
+  return out;
+}
+
 std::string attributes(int count, std::string_view value = "") {
   std::string out;
   for (int i = 0; i < count; ++i) out += " x" + std::to_string(i) + "='" + std::string(value) + "'";
@@ -53,6 +59,7 @@ const Case kCases[] = {
     {"Latin 1", "<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><a x=\"\xe9\">\xe9</a>", "[\xc3\xa9] \xc3\xa9"},
     {"line ends in CDATA", "<a><![CDATA[x\ry]]></a>", "[x\ny]"},
     {"a byte order mark", "\xef\xbb\xbf<a>x</a>", "[x]"},
+    {"64 namespaces in force, again and again", "<a>" + repeated("<b" + namespaces(64) + "/>", 2) + "</a>", "[]"},
     {"256 attributes", "<a>" + repeated("<b" + attributes(256, "--") + "/>", 2) + "<!-- ' --></a>",
      "[]" + repeated(" --", 512)},
     {"signs that are no attributes",
@@ -86,6 +93,7 @@ const Case kRefused[] = {
     {"UTF-16", "\xff\xfe<\0a\0>\0x\0<\0/\0a\0>\0"s, " ! NUL in XML"},
     {"EBCDIC", "\x4c\x6f\xa7\x94\x93", " ! malformed XML"},
     {"an encoding that hides ASCII", "<?xml version='1.0' encoding='UTF-7'?><a>x</a>", " ! unknown encoding of XML"},
+    {"65 namespaces in force", "<a" + namespaces(64) + ">x<b xmlns='v'/></a>", "[x] ! too many XML namespaces"},
     {"257 attributes", "<a" + attributes(257) + "/>", " ! too many attributes in an XML element"},
     {"257 attributes, one with a bracket", "<a y='>'" + attributes(256) + "/>",
      " ! too many attributes in an XML element"},
