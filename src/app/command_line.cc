@@ -214,10 +214,13 @@ void CommandLine::add_waf() {
   command->require_subcommand(1);
   const auto action = [&](const char* name, const char* description) {
     CLI::App* sub = command->add_subcommand(name, description);
-    sub->add_option("--rules", waf.rules, "SecLang files, or a pattern of them; `crs` is the installed Core Rule Set. Repeatable")
+    sub->add_option("--rules", waf.rules,
+                    "SecLang files, or a pattern of them; `crs` is the installed Core Rule Set. Repeatable")
         ->type_name("GLOB")
         ->required();
     sub->add_option("--setup", waf.setup, "Rules that stand before all others")->type_name("FILE");
+    sub->add_option("--cache", waf.cache, "Run them as the gateway does, and keep the compiled patterns here")
+        ->type_name("FILE");
     return sub;
   };
   CLI::App* attempt = action("try", "Run one HTTP request through the rules and print what they make of it, as JSON");

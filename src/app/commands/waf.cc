@@ -10,10 +10,12 @@
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/file.h"
 #include "http/http1_parser.h"
 #include "waf/engine/program.h"
+#include "waf/match/match_plan.h"
 #include "waf/regression/raw_request.h"
 #include "waf/regression/runner.h"
 #include "waf/regression/suite.h"
@@ -64,6 +66,26 @@ std::unique_ptr<const waf::Program> load_rules(const WafOptions& options, bool w
   return std::move(compiled.program);
 }
 
+// Only with a place to keep it: compiling the patterns anew would cost more than the plain way for one request.
+std::unique_ptr<const waf::MatchPlan> load_plan(const WafOptions& options, const waf::Program& program) {
+  if (options.cache.empty()) return nullptr;
+  waf::MatchPlan::BuildOptions build;
+  build.cache_file = options.cache;
+  build.threads = std::max(1u, std::thread::hardware_concurrency());
+  if (::isatty(STDERR_FILENO) == 1) {
+    build.progress = [](std::size_t done, std::size_t total) {
+      std::fprintf(stderr, "\rcompiling the rules' patterns: %zu%%%s", done * 100 / total,
+                   done == total ? "\r\x1b[K" : "");
+    };
+  }
+  auto plan = waf::MatchPlan::build(program, build);
+  if (!plan) {
+    say(plan.error().message);
+    return nullptr;
+  }
+  return std::move(*plan);
+}
+
 waf::Transaction::Settings settings_of(const waf::Program& program) {
   waf::Transaction::Settings settings;
   const waf::RuleSettings& rules = program.source().settings;
@@ -88,11 +110,13 @@ std::string printed(const json& value) { return value.dump(2, ' ', false, json::
 json to_json(const waf::Program& program, const waf::FiredRule& fired) {
   const waf::Actions& actions = program.rule(fired.index).source->actions;
   const waf::Position& position = program.rule(fired.index).source->position;
-  static constexpr const char* kSeverities[] = {"emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"};
+  static constexpr const char* kSeverities[] = {"emergency", "alert",  "critical", "error",
+                                                "warning",   "notice", "info",     "debug"};
   json rule{{"id", fired.id}, {"phase", fired.phase}, {"logged", fired.logged}};
   if (!fired.message.empty()) rule["message"] = fired.message;
   if (!fired.data.empty()) rule["data"] = fired.data;
-  if (actions.severity != waf::Severity::unset) rule["severity"] = kSeverities[static_cast<std::size_t>(actions.severity)];
+  if (actions.severity != waf::Severity::unset)
+    rule["severity"] = kSeverities[static_cast<std::size_t>(actions.severity)];
   if (!actions.tags.empty()) rule["tags"] = actions.tags;
   if (fired.limit_reached) rule["limit_reached"] = true;
   rule["at"] = fmt::format("{}:{}", program.source().files[position.file], position.line);
@@ -109,7 +133,9 @@ json to_json(const waf::Program& program, const waf::Transaction& transaction) {
   const waf::Interruption* stopped = transaction.interruption();
   const bool acts = stopped && transaction.mode() == waf::EngineMode::on;
   out["verdict"] = acts ? "deny" : "pass";
-  out["mode"] = transaction.mode() == waf::EngineMode::on ? "enforce" : transaction.mode() == waf::EngineMode::off ? "off" : "monitor";
+  out["mode"] = transaction.mode() == waf::EngineMode::on    ? "enforce"
+                : transaction.mode() == waf::EngineMode::off ? "off"
+                                                             : "monitor";
   if (stopped) out["interruption"] = {{"rule", stopped->rule_id}, {"status", stopped->status}};
   out["rules"] = json::array();
   for (const waf::FiredRule& fired : transaction.fired()) {
@@ -152,8 +178,8 @@ class Progress {
     if (!shown_ || (done_ % 50 != 0 && done_ != total_)) return;
     constexpr std::size_t kWidth = 40;
     const std::size_t full = done_ * kWidth / total_;
-    std::fprintf(stderr, "\r[%s%s] %zu/%zu, %zu failed", std::string(full, '#').c_str(), std::string(kWidth - full, ' ').c_str(),
-                 done_, total_, failed);
+    std::fprintf(stderr, "\r[%s%s] %zu/%zu, %zu failed", std::string(full, '#').c_str(),
+                 std::string(kWidth - full, ' ').c_str(), done_, total_, failed);
   }
 
  private:
@@ -168,7 +194,8 @@ void WafOptions::take_tests_from_rules() {
     std::error_code error;
     return path.ends_with(".yaml") || path.ends_with(".yml") || fs::is_directory(path, error);
   };
-  const auto first = std::stable_partition(rules.begin(), rules.end(), [&](const std::string& path) { return !is_test(path); });
+  const auto first =
+      std::stable_partition(rules.begin(), rules.end(), [&](const std::string& path) { return !is_test(path); });
   tests.insert(tests.begin(), first, rules.end());
   rules.erase(first, rules.end());
 }
@@ -186,7 +213,8 @@ int run_waf_try(const WafOptions& options) {
   }
   const auto request = waf::parse_raw_request(text);
   if (!request) return say("that is no HTTP request: its first line is to be `METHOD target HTTP/1.1`");
-  waf::Transaction transaction(*program, SystemClock::instance());
+  const auto plan = load_plan(options, *program);
+  waf::Transaction transaction(*program, plan.get(), SystemClock::instance());
   transaction.begin(settings_of(*program));
   inspect(transaction, *request, nullptr);
   std::puts(printed(to_json(*program, transaction)).c_str());
@@ -215,7 +243,8 @@ int run_waf_test(const WafOptions& options) {
   }
   if (unreadable) return 2;
 
-  waf::RegressionRunner runner(*program, settings_of(*program), is_refused);
+  const auto plan = load_plan(options, *program);
+  waf::RegressionRunner runner(*program, plan.get(), settings_of(*program), is_refused);
   std::size_t counts[3] = {};
   json list = json::array();
   {
@@ -226,17 +255,22 @@ int run_waf_test(const WafOptions& options) {
       ++counts[static_cast<std::size_t>(verdict.kind)];
       progress.step(counts[1]);
       if (options.json) {
-        json entry{{"test", test.name}, {"file", test.file}, {"verdict", kNames[static_cast<std::size_t>(verdict.kind)]},
+        json entry{{"test", test.name},
+                   {"file", test.file},
+                   {"verdict", kNames[static_cast<std::size_t>(verdict.kind)]},
                    {"fired", verdict.fired}};
         if (!verdict.reason.empty()) entry["reason"] = verdict.reason;
         list.push_back(std::move(entry));
       } else if (verdict.kind != waf::TestVerdict::Kind::passed) {
-        std::printf("%s %s: %s\n", kNames[static_cast<std::size_t>(verdict.kind)], test.name.c_str(), verdict.reason.c_str());
+        std::printf("%s %s: %s\n", kNames[static_cast<std::size_t>(verdict.kind)], test.name.c_str(),
+                    verdict.reason.c_str());
       }
     }
   }
   if (options.json) {
-    std::puts(printed({{"passed", counts[0]}, {"failed", counts[1]}, {"skipped", counts[2]}, {"tests", std::move(list)}}).c_str());
+    std::puts(
+        printed({{"passed", counts[0]}, {"failed", counts[1]}, {"skipped", counts[2]}, {"tests", std::move(list)}})
+            .c_str());
   } else {
     std::printf("%zu passed, %zu failed, %zu skipped\n", counts[0], counts[1], counts[2]);
   }

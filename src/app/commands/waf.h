@@ -11,6 +11,7 @@ struct WafOptions {
   std::string setup;               // rules before all others; empty: of `test`, the suite's own
   std::string request;             // of `try`: a file with one HTTP request; empty or `-`: standard input
   std::vector<std::string> tests;  // of `test`: files, or folders that are searched
+  std::string cache;               // where compiled patterns are kept; empty: rules are run one by one, without any
   bool json = false;
 
   // `--rules rules/*.conf tests/`: a pattern that the shell expanded makes all that follows look like rules. Tests are
@@ -18,7 +19,8 @@ struct WafOptions {
   void take_tests_from_rules();
 };
 
-// Prints what the rules make of one request, as JSON. 0: inspected, whatever the verdict; 2: rules or request not readable.
+// Prints what the rules make of one request, as JSON. 0: inspected, whatever the verdict; 2: rules or request not
+// readable.
 int run_waf_try(const WafOptions& options);
 // 0: all passed; 1: some failed; 2: rules or tests not readable.
 int run_waf_test(const WafOptions& options);

@@ -35,8 +35,12 @@ void Transaction::set(const CompiledSetVar& set) {
     switch (set.kind) {
       case SetVar::Kind::unset: value.reset(); return;
       case SetVar::Kind::set: value = expand(set.value); return;
-      case SetVar::Kind::add: value = std::to_string(number_of(value.value_or("")) + number_of(expand(set.value))); return;
-      case SetVar::Kind::subtract: value = std::to_string(number_of(value.value_or("")) - number_of(expand(set.value))); return;
+      case SetVar::Kind::add:
+        value = std::to_string(number_of(value.value_or("")) + number_of(expand(set.value)));
+        return;
+      case SetVar::Kind::subtract:
+        value = std::to_string(number_of(value.value_or("")) - number_of(expand(set.value)));
+        return;
     }
   }
   const std::string key = lower_text(expand(set.key));
@@ -218,7 +222,8 @@ void Transaction::interrupt(const CompiledRule& rule) {
   const Actions& actions = rule.source->actions;
   interruption_ = Interruption{actions.disruptive, actions.status, {}, actions.id};
   Text redirect;  // expanded as any text
-  for (const MacroPart& part : actions.redirect.parts) redirect.parts.push_back({part.literal, part.variable, part.key, kNoSlot});
+  for (const MacroPart& part : actions.redirect.parts)
+    redirect.parts.push_back({part.literal, part.variable, part.key, kNoSlot});
   interruption_->redirect = expand(redirect);
 }
 

@@ -1,9 +1,8 @@
 #pragma once
 // What rules look at: the values of one request and its response, by SecLang's variables.
 //
-// Thread safety: one owner, a transaction. Invariant: every view points into the transaction's arena or into bytes that its
-// owner keeps until the transaction ends.
-// Source: ModSecurity Reference Manual v3, "Variables".
+// Thread safety: one owner, a transaction. Invariant: every view points into the transaction's arena or into bytes that
+// its owner keeps until the transaction ends. Source: ModSecurity Reference Manual v3, "Variables".
 
 #include <array>
 #include <cstddef>

@@ -37,14 +37,15 @@ bool Transaction::matches_chain(std::uint32_t head, FiredRule& fired) {
   matched_vars_.clear();
   for (std::uint32_t at = head;; at = program_.rule(at).next) {
     matched_now_.clear();
-    const CompiledRule& rule = program_.rule(at);
-    if (!matches(rule, fired)) return false;
+    if (!matches(at, fired)) return false;
     std::swap(matched_vars_, matched_now_);
-    if (rule.next == 0) return true;
+    if (program_.rule(at).next == 0) return true;
   }
 }
 
-bool Transaction::matches(const CompiledRule& rule, FiredRule& fired) {
+bool Transaction::matches(std::uint32_t index, FiredRule& fired) {
+  const CompiledRule& rule = program_.rule(index);
+  const bool gated = plan_ && plan_->is_gated(index);
   if (rule.source->is_action) {
     set_variables(rule);
     control(*rule.source);
@@ -63,7 +64,7 @@ bool Transaction::matches(const CompiledRule& rule, FiredRule& fired) {
     const bool moves = (target.variable == Variable::tx || target.variable == Variable::ip) &&
                        (rule.source->actions.capture || !rule.setvars.empty());
     each_value(target, [&](Candidate candidate) {
-      if (is_excluded(rule, candidate)) return;
+      if ((gated && !hits_.has(index, candidate.item)) || is_excluded(rule, candidate)) return;
       if (moves) candidate.value = keep(candidate.value);
       any |= test_value(rule, candidate, fired);
     });
@@ -98,7 +99,8 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
       for (std::size_t at = 0; at < list.size(); ++at) {
         const NamedValue& value = list[at];
         if (keyed && !target.names(value.name)) continue;
-        visit(Candidate{variable, value.name, source.names ? value.name : value.value, keyed});
+        const ItemId item = item_of(field_of(source.lists[i], source.names), at);
+        visit(Candidate{variable, value.name, source.names ? value.name : value.value, keyed, item});
       }
     }
     return;
@@ -137,7 +139,9 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
       return;
     }
     default:
-      if (const auto& value = values_.single(variable)) visit(Candidate{variable, {}, *value, false});
+      if (const auto& value = values_.single(variable)) {
+        visit(Candidate{variable, {}, *value, false, item_of(field_of(variable), 0)});
+      }
   }
 }
 
@@ -147,9 +151,8 @@ bool Transaction::is_excluded(const CompiledRule& rule, const Candidate& candida
   };
   if (std::any_of(rule.exclusions.begin(), rule.exclusions.end(), means)) return true;
   if (removed_targets_.empty()) return false;
-  return std::any_of(removed_targets_.begin(), removed_targets_.end(), [&](const RemovedTarget& removed) {
-    return removed.rule == current_ && means(removed.target);
-  });
+  return std::any_of(removed_targets_.begin(), removed_targets_.end(),
+                     [&](const RemovedTarget& removed) { return removed.rule == current_ && means(removed.target); });
 }
 
 // With multiMatch the operator sees the value before the transformations and after each that changed it.
@@ -207,8 +210,10 @@ bool Transaction::apply_operator(const CompiledRule& rule, std::string_view valu
         match = groups[0].value_or(match);
         if (captures && !op.negated) {
           for (std::size_t i = 0; i < kCapturesMax; ++i) {
-            if (groups[i]) capture(i, value.substr(groups[i]->offset, groups[i]->size));
-            else tx_[i].reset();
+            if (groups[i])
+              capture(i, value.substr(groups[i]->offset, groups[i]->size));
+            else
+              tx_[i].reset();
           }
         }
       }
@@ -240,7 +245,8 @@ bool Transaction::matched(const CompiledRule& rule, const Candidate& candidate, 
   matched_now_.push_back({keep(matched_name_), keep(value)});
   if (fired.matches.size() < kMatchesMax) {
     // The bytes around the match, when the value is long.
-    const std::size_t from = value.size() <= kEvidenceBytesMax ? 0 : std::min(match.offset, value.size() - kEvidenceBytesMax);
+    const std::size_t from =
+        value.size() <= kEvidenceBytesMax ? 0 : std::min(match.offset, value.size() - kEvidenceBytesMax);
     RuleMatch kept{matched_name_, std::string(value.substr(from, kEvidenceBytesMax)), match.offset - from, match.size};
     kept.size = std::min(kept.size, kept.value.size() - kept.offset);
     fired.matches.push_back(std::move(kept));
@@ -255,12 +261,14 @@ void Transaction::capture(std::size_t number, std::string_view text) { tx_[numbe
 const Interruption* Transaction::run(std::size_t phase) {
   const MonotonicTime start = clock_.now();
   const std::span<const std::uint32_t> heads = program_.phase(phase);
+  if (plan_ && mode_ != EngineMode::off && phase > allowed_until_) plan_->scan(phase, values_, match_scratch_, hits_);
   for (std::size_t at = 0; at < heads.size() && mode_ != EngineMode::off && phase > allowed_until_;) {
     const std::uint32_t head = heads[at];
     ++at;
-    if (removed_[head]) continue;
+    if (removed_[head] || (plan_ && plan_->is_gated(head) && !hits_.has(head))) continue;
     current_ = head;
-    FiredRule fired{.index = head, .id = program_.rule(head).source->actions.id, .phase = static_cast<std::uint8_t>(phase)};
+    FiredRule fired{
+        .index = head, .id = program_.rule(head).source->actions.id, .phase = static_cast<std::uint8_t>(phase)};
     if (!matches_chain(head, fired)) continue;
     const Next next = finish(head, std::move(fired));
     if (next == Next::end_phase) break;

@@ -11,7 +11,8 @@ namespace {
 constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool same_name(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string lower_text(std::string_view text) {
@@ -76,7 +77,8 @@ class ProgramCompiler {
   void fail(const Rule& rule, std::string message) { errors_.push_back({rule.position, std::move(message), {}}); }
 
   TxSlot slot(std::string_view name) {
-    const auto [at, added] = program_->tx_slots_.try_emplace(lower_text(name), static_cast<TxSlot>(program_->tx_names_.size()));
+    const auto [at, added] =
+        program_->tx_slots_.try_emplace(lower_text(name), static_cast<TxSlot>(program_->tx_names_.size()));
     if (added) program_->tx_names_.push_back(at->first);
     return at->second;
   }
@@ -155,7 +157,8 @@ class ProgramCompiler {
     const auto here = std::lower_bound(phase.begin(), phase.end(), index);
     if (rule.actions.skip > 0) {
       const auto left = static_cast<std::uint32_t>(phase.end() - here);
-      program_->rules_[index].skip_until = static_cast<std::uint32_t>(here - phase.begin()) + std::min(rule.actions.skip + 1, left);
+      program_->rules_[index].skip_until =
+          static_cast<std::uint32_t>(here - phase.begin()) + std::min(rule.actions.skip + 1, left);
     }
     if (rule.actions.skip_after.empty()) return;
     for (const Marker& marker : program_->source_.markers) {

@@ -1,7 +1,8 @@
 #pragma once
 // A rule set made ready to run: patterns compiled, names of TX variables numbered, jumps resolved.
 //
-// Thread safety: immutable once compiled; all shards share it. Invariant: a rule's `next` is the chain's further rule, or none.
+// Thread safety: immutable once compiled; all shards share it. Invariant: a rule's `next` is the chain's further rule,
+// or none.
 
 #include <array>
 #include <cstdint>
@@ -42,8 +43,8 @@ struct CompiledTarget {
   Target::Select select = Target::Select::all;
   bool count = false;
   std::string key;
-  std::shared_ptr<const Regex> pattern;  // of a key by pattern
-  TxSlot slot = kNoSlot;                 // of TX:key
+  std::shared_ptr<const Regex> pattern;              // of a key by pattern
+  TxSlot slot = kNoSlot;                             // of TX:key
   bool names(std::string_view name) const noexcept;  // is a value of this name meant?
 };
 
@@ -87,7 +88,9 @@ class Program {
   const RuleSet& source() const noexcept { return source_; }
   std::span<const CompiledRule> rules() const noexcept { return rules_; }
   const CompiledRule& rule(std::uint32_t index) const noexcept { return rules_[index]; }
-  std::span<const std::uint32_t> phase(std::size_t number) const noexcept { return phases_[number - 1]; }  // chain heads
+  std::span<const std::uint32_t> phase(std::size_t number) const noexcept {
+    return phases_[number - 1];
+  }  // chain heads
   std::span<const std::string> tx_names() const noexcept { return tx_names_; }
   TxSlot slot_of(std::string_view lower_name) const noexcept;
   Status prepare(PhraseScratch& scratch) const;

@@ -1,7 +1,9 @@
 // From a request's bytes to the values that rules look at.
 
 #include <algorithm>
+#include <utility>
 
+#include "base/check.h"
 #include "waf/body/body.h"
 #include "waf/body/urlencoded.h"
 #include "waf/engine/transaction.h"
@@ -15,13 +17,19 @@ constexpr std::size_t kCookiesMax = 1000;
 constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool same_name(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 }  // namespace
 
-Transaction::Transaction(const Program& program, const Clock& clock) : program_(program), clock_(clock) {
-  (void)program_.prepare(scratch_);
+Transaction::Transaction(const Program& program, const MatchPlan* plan, const Clock& clock)
+    : program_(program), plan_(plan), clock_(clock) {
+  GH_CHECK(program_.prepare(scratch_));
+  if (!plan_) return;
+  auto scratch = plan_->make_scratch();
+  GH_CHECK(scratch);
+  match_scratch_ = std::move(*scratch);
 }
 
 void Transaction::begin(const Settings& settings) {
@@ -49,7 +57,9 @@ void Transaction::begin(const Settings& settings) {
   began_ = clock_.now();
 }
 
-void Transaction::set_number(Variable variable, std::uint64_t number) { values_.set(variable, keep(std::to_string(number))); }
+void Transaction::set_number(Variable variable, std::uint64_t number) {
+  values_.set(variable, keep(std::to_string(number)));
+}
 
 void Transaction::connection(std::string_view remote_address, std::string_view unique_id) {
   values_.set(Variable::remote_addr, keep(remote_address));

@@ -1,14 +1,14 @@
 #pragma once
 // One request, and its response, under a rule set.
 //
-// The owner feeds what it knows and runs the phases in order: connection and request head, phase 1, body, phase 2; response
-// head, phase 3, response body, phase 4; phase 5 for the log. A phase ends early when a rule interrupts.
+// The owner feeds what it knows and runs the phases in order: connection and request head, phase 1, body, phase 2;
+// response head, phase 3, response body, phase 4; phase 5 for the log. A phase ends early when a rule interrupts.
 //
-// Semantics: libmodsecurity 3: a rule looks at its targets in the order written; each value that matches runs setvar and
-// capture at once, also where the rest of a chain then fails; the disruptive action, skips and the log follow when the whole
-// chain matched. MATCHED_VARS holds what the rule before in the chain matched.
-// Thread safety: one owner, one shard. A transaction is reused (`begin`): its memory is kept, within bounds.
-// Invariant: bytes handed in outlive the transaction's run, or are copied into its arena by the caller.
+// Semantics: libmodsecurity 3: a rule looks at its targets in the order written; each value that matches runs setvar
+// and capture at once, also where the rest of a chain then fails; the disruptive action, skips and the log follow when
+// the whole chain matched. MATCHED_VARS holds what the rule before in the chain matched. Thread safety: one owner, one
+// shard. A transaction is reused (`begin`): its memory is kept, within bounds. Invariant: bytes handed in outlive the
+// transaction's run, or are copied into its arena by the caller.
 
 #include <array>
 #include <bitset>
@@ -24,6 +24,7 @@
 #include "waf/body/body.h"
 #include "waf/engine/collections.h"
 #include "waf/engine/program.h"
+#include "waf/match/match_plan.h"
 
 namespace gatehouse::waf {
 
@@ -58,8 +59,8 @@ enum class BodyKind : std::uint8_t { none, urlencoded, multipart, json, xml, unk
 class Transaction {
  public:
   static constexpr std::size_t kEvidenceBytesMax = 256;
-  static constexpr std::size_t kMatchesMax = 16;   // kept of one rule
-  static constexpr std::size_t kFiredMax = 1000;   // rules kept
+  static constexpr std::size_t kMatchesMax = 16;  // kept of one rule
+  static constexpr std::size_t kFiredMax = 1000;  // rules kept
 
   struct Settings {
     EngineMode engine = EngineMode::on;
@@ -68,7 +69,8 @@ class Transaction {
     std::size_t json_depth_max = 64;
   };
 
-  Transaction(const Program& program, const Clock& clock);
+  // Without a plan every rule looks at every value: slow, and what the plan is checked against.
+  Transaction(const Program& program, const MatchPlan* plan, const Clock& clock);
   void begin(const Settings& settings);
 
   void connection(std::string_view remote_address, std::string_view unique_id);
@@ -95,6 +97,7 @@ class Transaction {
     Variable variable{};
     std::string_view name, value;
     bool has_name = false;
+    ItemId item = kNoItem;
   };
   struct RemovedTarget {
     std::uint32_t rule = 0;
@@ -107,7 +110,7 @@ class Transaction {
 
   // evaluation (evaluate.cc)
   bool matches_chain(std::uint32_t head, FiredRule& fired);
-  bool matches(const CompiledRule& rule, FiredRule& fired);
+  bool matches(std::uint32_t index, FiredRule& fired);
   template <class Visit>
   void each_value(const CompiledTarget& target, Visit visit);
   template <class Visit>
@@ -115,7 +118,8 @@ class Transaction {
   bool is_excluded(const CompiledRule& rule, const Candidate& candidate) const;
   bool test_value(const CompiledRule& rule, const Candidate& candidate, FiredRule& fired);
   bool test_operator(const CompiledRule& rule, const Candidate& candidate, std::string_view value, FiredRule& fired);
-  bool matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match, FiredRule& fired);
+  bool matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match,
+               FiredRule& fired);
   bool apply_operator(const CompiledRule& rule, std::string_view value, Match& match, FiredRule& fired);
   void capture(std::size_t number, std::string_view text);
 
@@ -139,8 +143,11 @@ class Transaction {
   void set_flag(Variable variable, bool on) { values_.set(variable, on ? "1" : "0"); }
 
   const Program& program_;
+  const MatchPlan* plan_;
   const Clock& clock_;
   PhraseScratch scratch_;
+  MatchScratch match_scratch_;
+  HitList hits_;
   Arena arena_{16 * 1024};
   Settings settings_;
   Collections values_;

@@ -56,7 +56,8 @@ RawRequest framed(RawRequest request) {
   if (!length && !request.header("transfer-encoding")) request.body.clear();
   if (length) {
     const std::int64_t bytes = number_of(*length);
-    if (bytes >= 0 && static_cast<std::uint64_t>(bytes) < request.body.size()) request.body.resize(static_cast<std::size_t>(bytes));
+    if (bytes >= 0 && static_cast<std::uint64_t>(bytes) < request.body.size())
+      request.body.resize(static_cast<std::size_t>(bytes));
   }
   return request;
 }
@@ -98,8 +99,12 @@ std::string log_line(const Program& program, const FiredRule& fired) {
   return line;
 }
 
-RegressionRunner::RegressionRunner(const Program& program, Transaction::Settings settings, RefusedByParser refused)
-    : transaction_(program, SystemClock::instance()), program_(program), settings_(settings), refused_(std::move(refused)) {}
+RegressionRunner::RegressionRunner(const Program& program, const MatchPlan* plan, Transaction::Settings settings,
+                                   RefusedByParser refused)
+    : transaction_(program, plan, SystemClock::instance()),
+      program_(program),
+      settings_(settings),
+      refused_(std::move(refused)) {}
 
 std::string RegressionRunner::failure_of(const RegressionTest& test, const RegressionStage& stage) {
   const ExpectedLog& expected = stage.log;
@@ -145,7 +150,8 @@ TestVerdict RegressionRunner::run(const RegressionTest& test) {
     for (const FiredRule& fired : transaction_.fired()) verdict.fired.push_back(fired.id);
     std::string failure = failure_of(test, stage);
     const bool refused = refused_ && refused_(stage.request);
-    if (stage.status && *stage.status == 400 && !refused) failure = "the gateway's parser lets it pass, where 400 is expected";
+    if (stage.status && *stage.status == 400 && !refused)
+      failure = "the gateway's parser lets it pass, where 400 is expected";
     if (stage.expect_error && !refused && stage.log.ids.empty()) failure = "the gateway's parser lets it pass";
     // What the parser refuses, no rule needs to see.
     if (!failure.empty() && refused && (stage.status || stage.expect_error)) failure.clear();

@@ -1,9 +1,9 @@
 #pragma once
 // Runs regression tests (suite.h) against a rule set, offline.
 //
-// A test's log is what the rules said: one line for each that fired, in the form of ModSecurity's error log, which the suites'
-// patterns are written for. The back end is played: it answers `/reflect` with the status, headers and body that the JSON in the
-// request asks for, and everything else with an empty 200.
+// A test's log is what the rules said: one line for each that fired, in the form of ModSecurity's error log, which the
+// suites' patterns are written for. The back end is played: it answers `/reflect` with the status, headers and body
+// that the JSON in the request asks for, and everything else with an empty 200.
 
 #include <functional>
 #include <string>
@@ -26,7 +26,8 @@ using RefusedByParser = std::function<bool(const RawRequest&)>;
 
 class RegressionRunner {
  public:
-  RegressionRunner(const Program& program, Transaction::Settings settings, RefusedByParser refused);
+  RegressionRunner(const Program& program, const MatchPlan* plan, Transaction::Settings settings,
+                   RefusedByParser refused);
   TestVerdict run(const RegressionTest& test);
 
  private:

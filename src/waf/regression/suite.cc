@@ -37,7 +37,8 @@ std::vector<std::uint64_t> ids_of(const YamlNode& node, std::string_view key) {
 void complete_headers(RawRequest& request) {
   if (!request.header("connection")) request.headers.emplace_back("Connection", "close");
   if (request.body.empty()) return;
-  if (!request.header("content-type")) request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+  if (!request.header("content-type"))
+    request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
   if (!request.header("content-length") && !request.header("transfer-encoding")) {
     request.headers.emplace_back("Content-Length", std::to_string(request.body.size()));
   }
@@ -97,7 +98,8 @@ Result<std::vector<RegressionTest>> parse_regression_tests(std::string_view text
   const codec::YamlDocument document = codec::parse_yaml(text);
   if (!document.errors.empty()) {
     const codec::YamlError& error = document.errors.front();
-    return fail(ErrorCode::invalid, fmt::format("{}:{}:{}: {}", file, error.position.line, error.position.column, error.message));
+    return fail(ErrorCode::invalid,
+                fmt::format("{}:{}:{}: {}", file, error.position.line, error.position.column, error.message));
   }
   const codec::YamlEntry* tests = document.root.is(YamlNode::Kind::map) ? document.root.find("tests") : nullptr;
   if (!tests) return fail(ErrorCode::invalid, fmt::format("{}: holds no `tests`", file));

@@ -1,0 +1,96 @@
+// What the pattern compiler can take of a rule.
+
+#include <fmt/format.h>
+#include <hs/hs.h>
+
+#include "waf/match/match_plan_builder.h"
+#include "waf/match/pattern_split.h"
+
+namespace gatehouse::waf {
+namespace {
+
+// As Regex compiles them (operator/regex.h), and one report per value is enough.
+constexpr unsigned kRegexFlags = HS_FLAG_DOTALL | HS_FLAG_MULTILINE | HS_FLAG_SINGLEMATCH;
+constexpr unsigned kPhraseFlags = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH;
+constexpr int kSplitDepthMax = 6;
+constexpr std::size_t kPiecesMax = 256;
+
+enum class Outcome : std::uint8_t { compiles, too_large, refused };
+
+Outcome try_compile(const std::string& pattern, unsigned flags) {
+  hs_database_t* database = nullptr;
+  hs_compile_error_t* error = nullptr;
+  if (hs_compile(pattern.c_str(), flags, HS_MODE_BLOCK, nullptr, &database, &error) == HS_SUCCESS) {
+    hs_free_database(database);
+    return Outcome::compiles;
+  }
+  const std::string_view message = error != nullptr && error->message != nullptr ? error->message : "";
+  const Outcome outcome = message.find("too large") != std::string_view::npos ? Outcome::too_large : Outcome::refused;
+  hs_free_compile_error(error);
+  return outcome;
+}
+
+// False when not all of the pattern could be taken.
+bool add_pattern(const std::string& pattern, int depth, std::vector<Expression>& out) {
+  switch (try_compile(pattern, kRegexFlags)) {
+    case Outcome::compiles: out.push_back({pattern, kRegexFlags}); return true;
+    case Outcome::too_large: {
+      if (depth == kSplitDepthMax || out.size() > kPiecesMax) return false;
+      const std::vector<std::string> pieces = split_alternatives(pattern);
+      for (const std::string& piece : pieces) {
+        if (!add_pattern(piece, depth + 1, out)) return false;
+      }
+      return !pieces.empty();
+    }
+    case Outcome::refused: break;
+  }
+  // Lookaround and back references: a superset of the pattern's matches will do.
+  if (try_compile(pattern, kRegexFlags | HS_FLAG_PREFILTER) != Outcome::compiles) return false;
+  out.push_back({pattern, kRegexFlags | HS_FLAG_PREFILTER});
+  return true;
+}
+
+std::string escaped(std::string_view phrase) {
+  std::string out;
+  for (const char c : phrase) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  return out;
+}
+
+// What rules themselves change, or what is worked out while they run, cannot be scanned before.
+bool is_fixed(Variable variable) noexcept {
+  switch (variable) {
+    case Variable::tx:
+    case Variable::ip:
+    case Variable::geo:
+    case Variable::rule:
+    case Variable::duration:
+    case Variable::matched_var:
+    case Variable::matched_var_name:
+    case Variable::matched_vars:
+    case Variable::matched_vars_names:
+    case Variable::args_combined_size: return false;
+    default: return true;
+  }
+}
+
+}  // namespace
+
+std::vector<Expression> expressions_of(const CompiledRule& rule) {
+  if (rule.source->is_action || rule.source->chained || rule.op.negated || rule.targets.empty()) return {};
+  for (const CompiledTarget& target : rule.targets) {
+    if (target.count || !is_fixed(target.variable)) return {};
+  }
+  std::vector<Expression> result;
+  switch (rule.op.kind) {
+    case OperatorKind::rx:
+      if (!rule.op.regex || !add_pattern(std::string(rule.op.argument.literal()), 0, result)) return {};
+      return result;
+    case OperatorKind::pm:
+    case OperatorKind::pm_from_file:
+      for (const std::string& phrase : rule.source->op.phrases) result.push_back({escaped(phrase), kPhraseFlags});
+      return result;
+    default: return {};
+  }
+}
+
+}  // namespace gatehouse::waf
