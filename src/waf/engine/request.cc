@@ -5,7 +5,10 @@
 
 #include "base/check.h"
 #include "waf/body/body.h"
+#include "waf/body/json_body.h"
+#include "waf/body/multipart.h"
 #include "waf/body/urlencoded.h"
+#include "waf/body/xml_body.h"
 #include "waf/engine/transaction.h"
 #include "waf/transform/transform.h"
 
@@ -147,13 +150,17 @@ void Transaction::request_body(std::string_view bytes) {
   const BodyKind kind = body_kind();
   switch (kind) {
     case BodyKind::urlencoded: read_urlencoded_body(bytes, limits, arena_, body_); break;
+    case BodyKind::multipart: read_multipart_body(content_type_, bytes, limits, arena_, body_); break;
+    case BodyKind::json: read_json_body(bytes, limits, arena_, body_); break;
+    case BodyKind::xml: read_xml_body(bytes, limits, arena_, body_); break;
     default: break;
   }
   static constexpr std::string_view kProcessors[] = {"", "URLENCODED", "MULTIPART", "JSON", "XML", ""};
   if (const std::string_view name = kProcessors[static_cast<std::size_t>(kind)]; !name.empty()) {
     values_.set(Variable::reqbody_processor, name);
   }
-  values_.set(Variable::request_body, bytes);
+  // What a processor took apart is looked at in its parts; the raw bytes of a document would only be misread.
+  if (kind == BodyKind::none || kind == BodyKind::urlencoded || force_body_variable_) values_.set(Variable::request_body, bytes);
   set_number(Variable::request_body_length, bytes.size());
   take_body(kind);
 }
