@@ -13,6 +13,7 @@ _gatehouse() {
       'gatehouse:status') path='gatehouse status' ;;
       'gatehouse:bans') path='gatehouse bans' ;;
       'gatehouse:apikey') path='gatehouse apikey' ;;
+      'gatehouse:waf') path='gatehouse waf' ;;
       'gatehouse:dev') path='gatehouse dev' ;;
       'gatehouse:doctor') path='gatehouse doctor' ;;
       'gatehouse:completions') path='gatehouse completions' ;;
@@ -27,6 +28,8 @@ _gatehouse() {
       'gatehouse apikey:create') path='gatehouse apikey create' ;;
       'gatehouse apikey:list') path='gatehouse apikey list' ;;
       'gatehouse apikey:revoke') path='gatehouse apikey revoke' ;;
+      'gatehouse waf:try') path='gatehouse waf try' ;;
+      'gatehouse waf:test') path='gatehouse waf test' ;;
       'gatehouse completions:bash') path='gatehouse completions bash' ;;
       'gatehouse completions:zsh') path='gatehouse completions zsh' ;;
       'gatehouse completions:fish') path='gatehouse completions fish' ;;
@@ -96,13 +99,20 @@ _gatehouse() {
     'gatehouse apikey revoke:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse apikey revoke:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse apikey revoke:--file') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse waf try:--rules') COMPREPLY=(); return ;;
+    'gatehouse waf try:--setup') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse waf try:--cache') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse waf try:--request') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse waf test:--rules') COMPREPLY=(); return ;;
+    'gatehouse waf test:--setup') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse waf test:--cache') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse dev:--port') COMPREPLY=(); return ;;
     'gatehouse dev:--demo') COMPREPLY=($(compgen -d -- "$current")); return ;;
     'gatehouse doctor:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse doctor:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   case "$path" in
-    'gatehouse') words='run check config reload rollback explain status bans apikey dev doctor completions version --version --help -h' ;;
+    'gatehouse') words='run check config reload rollback explain status bans apikey waf dev doctor completions version --version --help -h' ;;
     'gatehouse run') words='--help -h --config -c --ready-fd' ;;
     'gatehouse check') words='--help -h --config -c --format --json --fail-on --no-files' ;;
     'gatehouse config') words='schema default show reference --help -h' ;;
@@ -122,6 +132,9 @@ _gatehouse() {
     'gatehouse apikey create') words='--help -h --config -c --file --json --user --role --scope --expires' ;;
     'gatehouse apikey list') words='--help -h --config -c --file --json' ;;
     'gatehouse apikey revoke') words='--help -h --config -c --file --json' ;;
+    'gatehouse waf') words='try test --help -h' ;;
+    'gatehouse waf try') words='--help -h --rules --setup --cache --request --json' ;;
+    'gatehouse waf test') words='--help -h --rules --setup --cache --json' ;;
     'gatehouse dev') words='--help -h --port --demo' ;;
     'gatehouse doctor') words='--help -h --config -c --json' ;;
     'gatehouse completions') words='bash zsh fish --help -h' ;;

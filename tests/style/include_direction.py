@@ -30,7 +30,6 @@ THIRD_PARTY = {
     "hs": {"waf"},
     "pcre2": {"waf"},
     "libxml/": {"waf"},
-    "simdjson": {"waf"},
 }
 ONLY_IN_SOURCES = ("nlohmann/json.hpp", "yaml-cpp/", "CLI/")
 # Tests may check us against a second opinion, wherever it comes from.

@@ -160,7 +160,8 @@ void Transaction::request_body(std::string_view bytes) {
     values_.set(Variable::reqbody_processor, name);
   }
   // What a processor took apart is looked at in its parts; the raw bytes of a document would only be misread.
-  if (kind == BodyKind::none || kind == BodyKind::urlencoded || force_body_variable_) values_.set(Variable::request_body, bytes);
+  if (kind == BodyKind::none || kind == BodyKind::urlencoded || force_body_variable_)
+    values_.set(Variable::request_body, bytes);
   set_number(Variable::request_body_length, bytes.size());
   take_body(kind);
 }

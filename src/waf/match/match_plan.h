@@ -79,7 +79,7 @@ class MatchPlan {
     bool from_cache = false;
   };
 
-  // Fails only for want of memory, or when the library refuses to run on this machine.
+  // Fails for want of memory, or when the library cannot run on this machine or misses matches on it.
   static Result<std::unique_ptr<const MatchPlan>> build(const Program& program, const BuildOptions& options);
 
   bool is_gated(std::uint32_t rule) const noexcept { return gated_[rule]; }

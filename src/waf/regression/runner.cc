@@ -85,7 +85,7 @@ const std::string_view kRegressionSetUp = R"(SecAction "id:900005,\
   setvar:tx.total_arg_length=64000,\
   setvar:tx.max_num_args=255,\
   setvar:tx.max_file_size=64100,\
-  setvar:tx.combined_file_size=65535"
+  setvar:tx.combined_file_sizes=65535"
 )";
 
 std::string log_line(const Program& program, const FiredRule& fired) {

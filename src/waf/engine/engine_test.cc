@@ -1,0 +1,191 @@
+// The engine on small rule sets whose outcome the reference manual tells; libmodsecurity's word on whole requests is in
+// engine_oracle_test.cc, the Core Rule Set's own tests in regression/crs_test.cc.
+
+#include <gtest/gtest.h>
+
+#include "waf/engine/transaction.h"
+#include "waf/regression/raw_request.h"
+
+namespace gatehouse::waf {
+namespace {
+
+struct Outcome {
+  std::vector<std::uint64_t> fired;
+  std::uint64_t stopped_by = 0;
+  std::uint16_t status = 0;
+  std::string data;  // of the last rule that fired
+};
+
+std::unique_ptr<const Program> compile(const std::string& rules) {
+  ParseResult parsed = parse_rules(std::vector<RuleSource>{{"test.conf", rules}});
+  for (const Finding& error : parsed.errors) ADD_FAILURE() << to_string(error, parsed.rules);
+  Program::Compiled compiled = Program::compile(std::move(parsed.rules));
+  for (const Finding& error : compiled.errors) ADD_FAILURE() << to_string(error, compiled.rules);
+  return std::move(compiled.program);
+}
+
+// With the plan and without it: both must see the same.
+Outcome run(const std::string& rules, const std::string& request, const RawResponse* response = nullptr) {
+  const auto program = compile(rules);
+  if (!program) return {};
+  const auto plan = MatchPlan::build(*program, {});
+  EXPECT_TRUE(plan);
+  Outcome outcomes[2];
+  for (const bool planned : {false, true}) {
+    Transaction transaction(*program, planned ? plan->get() : nullptr, SystemClock::instance());
+    transaction.begin({});
+    inspect(transaction, *parse_raw_request(request), response);
+    Outcome& outcome = outcomes[planned];
+    for (const FiredRule& fired : transaction.fired()) {
+      outcome.fired.push_back(fired.id);
+      outcome.data = fired.data;
+    }
+    if (const Interruption* stopped = transaction.interruption()) {
+      outcome.stopped_by = stopped->rule_id;
+      outcome.status = stopped->status;
+    }
+  }
+  EXPECT_EQ(outcomes[0].fired, outcomes[1].fired) << rules;
+  EXPECT_EQ(outcomes[0].data, outcomes[1].data) << rules;
+  return outcomes[1];
+}
+
+std::string get(const std::string& target, const std::string& headers = "") {
+  return "GET " + target + " HTTP/1.1\r\nHost: shop.example\r\n" + headers + "\r\n";
+}
+
+using Ids = std::vector<std::uint64_t>;
+
+TEST(Engine, DenyEndsThePhaseAndTellsItsStatus) {
+  const Outcome outcome = run(R"(
+SecRule ARGS:q "@rx <script" "id:1,phase:2,deny,status:418,t:none,t:lowercase,msg:'script'"
+SecRule ARGS "@rx ." "id:2,phase:2,pass")",
+                              get("/?q=%3CSCRIPT"));
+  EXPECT_EQ(outcome.fired, Ids{1});
+  EXPECT_EQ(outcome.stopped_by, 1u);
+  EXPECT_EQ(outcome.status, 418);
+}
+
+TEST(Engine, SetvarRunsForEachValueThatMatches) {
+  const Outcome outcome = run(R"(
+SecAction "id:1,phase:1,pass,nolog,setvar:tx.step=5"
+SecRule ARGS "@contains evil" "id:2,phase:2,pass,setvar:tx.score=+%{tx.step}"
+SecRule TX:score "@eq 10" "id:3,phase:2,pass,logdata:'score %{tx.score}'")",
+                              get("/?a=evil&b=good&c=evil"));
+  EXPECT_EQ(outcome.fired, (Ids{1, 2, 3}));
+  EXPECT_EQ(outcome.data, "score 10");
+}
+
+TEST(Engine, AChainMatchesAsAWhole) {
+  const std::string rules = R"(
+SecRule REQUEST_METHOD "@streq GET" "id:1,phase:1,deny,status:405,chain"
+  SecRule ARGS:a "@rx ^(\d+)$" "capture,chain"
+  SecRule TX:1 "@gt 41" "t:none")";
+  EXPECT_EQ(run(rules, get("/?a=42")).stopped_by, 1u);
+  EXPECT_EQ(run(rules, get("/?a=41")).fired, Ids{});
+  EXPECT_EQ(run(rules, get("/?a=x")).fired, Ids{});
+}
+
+TEST(Engine, MatchedVarsAreThoseOfTheRuleBeforeInTheChain) {
+  const Outcome outcome = run(R"(
+SecRule ARGS "@rx b" "id:1,phase:2,pass,chain"
+  SecRule MATCHED_VARS_NAMES "@rx ^ARGS:two$" "logdata:'%{MATCHED_VAR}'")",
+                              get("/?one=abc&two=xbx&three=c"));
+  EXPECT_EQ(outcome.fired, Ids{1});
+}
+
+TEST(Engine, JumpsLeadBehindTheMarkerOfTheirPhase) {
+  const Outcome outcome = run(R"(
+SecAction "id:1,phase:2,pass,skipAfter:END"
+SecRule ARGS "@rx ." "id:2,phase:2,pass"
+SecAction "id:3,phase:1,pass"
+SecMarker END
+SecRule ARGS "@rx ." "id:4,phase:2,pass")",
+                              get("/?a=1"));
+  EXPECT_EQ(outcome.fired, (Ids{3, 1, 4}));
+}
+
+TEST(Engine, ExclusionsHoldByKeyPatternAndAtRunTime) {
+  EXPECT_EQ(run(R"(SecRule ARGS|!ARGS:comment "@rx evil" "id:1,phase:2,pass")", get("/?Comment=evil")).fired, Ids{});
+  EXPECT_EQ(run(R"(SecRule REQUEST_COOKIES|!REQUEST_COOKIES:/^__utm/ "@rx evil" "id:1,phase:1,pass")",
+                get("/", "Cookie: __utmz=evil; x=good\r\n"))
+                .fired,
+            Ids{});
+  EXPECT_EQ(run(R"(
+SecRule REQUEST_FILENAME "@streq /a" "id:1,phase:1,pass,nolog,ctl:ruleRemoveTargetById=2;ARGS:q"
+SecRule ARGS "@rx evil" "id:2,phase:2,pass")",
+                get("/a?q=evil"))
+                .fired,
+            Ids{1});
+  EXPECT_EQ(run(R"(
+SecRule REQUEST_FILENAME "@streq /a" "id:1,phase:1,pass,nolog,ctl:ruleRemoveById=2-3"
+SecRule ARGS "@rx evil" "id:2,phase:2,deny")",
+                get("/a?q=evil"))
+                .fired,
+            Ids{1});
+}
+
+TEST(Engine, CountsAndNegations) {
+  EXPECT_EQ(run(R"(SecRule &ARGS "@gt 2" "id:1,phase:2,pass")", get("/?a=1&b=2&c=3")).fired, Ids{1});
+  EXPECT_EQ(run(R"(SecRule &REQUEST_HEADERS:X-None "@eq 0" "id:1,phase:1,pass")", get("/")).fired, Ids{1});
+  EXPECT_EQ(run(R"(SecRule REQUEST_METHOD "!@within POST PUT" "id:1,phase:1,pass")", get("/")).fired, Ids{1});
+  EXPECT_EQ(run(R"(SecRule ARGS "!@rx ^\d+$" "id:1,phase:2,pass")", get("/?a=1&b=x")).fired, Ids{1});
+}
+
+TEST(Engine, MultiMatchLooksAtEachStep) {
+  const std::string rules =
+      R"(SecRule ARGS "@rx %41" "id:1,phase:2,pass,multiMatch,t:none,t:urlDecodeUni,t:lowercase")";
+  EXPECT_EQ(run(rules, get("/?a=%2541")).fired, Ids{1});
+  EXPECT_EQ(run(R"(SecRule ARGS "@rx %41" "id:1,phase:2,pass,t:none,t:urlDecodeUni")", get("/?a=%2541")).fired, Ids{});
+}
+
+TEST(Engine, WhatIsCapturedDoesNotMoveUnderTheOperator) {
+  const Outcome outcome = run(R"(
+SecRule ARGS:q "@rx #.*" "id:1,phase:2,pass,capture,chain"
+  SecRule TX:0 "@rx [a-z]+" "capture,setvar:'tx.seen=%{MATCHED_VAR}',chain"
+  SecRule TX:seen "@streq #abc" "t:none")",
+                              get("/?q=x%23abc"));
+  EXPECT_EQ(outcome.fired, Ids{1});
+}
+
+TEST(Engine, TheQueryIsSplitOffBeforeAnythingIsDecoded) {
+  // CVE-2024-1019
+  const Outcome outcome =
+      run(R"(SecRule REQUEST_FILENAME "@contains evil" "id:1,phase:1,pass,logdata:'%{MATCHED_VAR}'")",
+          get("/path%3f/evil?x"));
+  EXPECT_EQ(outcome.data, "/path?/evil");
+}
+
+TEST(Engine, TheResponseHasItsPhases) {
+  RawResponse response{500, {{"Content-Type", "text/html"}, {"X-Powered-By", "PHP"}}, "ORA-00933: command not ended"};
+  const Outcome outcome = run(R"(
+SecRule RESPONSE_STATUS "@eq 500" "id:1,phase:3,pass"
+SecRule RESPONSE_HEADERS:X-Powered-By "@pm php" "id:2,phase:3,pass"
+SecRule RESPONSE_BODY "@rx ORA-\d+" "id:3,phase:4,deny,status:502"
+SecAction "id:4,phase:5,pass")",
+                              get("/"), &response);
+  EXPECT_EQ(outcome.fired, (Ids{1, 2, 3, 4}));
+  EXPECT_EQ(outcome.status, 502);
+}
+
+TEST(Engine, APatternAtItsLimitCountsAsAMatch) {
+  const auto program = compile(R"(SecRule ARGS "@rx ^(a+)+$" "id:1,phase:2,deny")");
+  Transaction transaction(*program, nullptr, SystemClock::instance());
+  transaction.begin({});
+  inspect(transaction, *parse_raw_request(get("/?a=" + std::string(64, 'a') + "b")), nullptr);
+  ASSERT_EQ(transaction.fired().size(), 1u);
+  EXPECT_TRUE(transaction.fired().front().limit_reached);
+}
+
+TEST(Engine, AnUnknownPatternIsAnErrorWithItsPlace) {
+  ParseResult parsed =
+      parse_rules(std::vector<RuleSource>{{"test.conf", "\nSecRule ARGS \"@rx (\" \"id:1,phase:2,deny\""}});
+  ASSERT_TRUE(parsed.errors.empty());
+  const Program::Compiled compiled = Program::compile(std::move(parsed.rules));
+  EXPECT_FALSE(compiled.program);
+  ASSERT_EQ(compiled.errors.size(), 1u);
+  EXPECT_EQ(compiled.errors.front().position.line, 2u);
+}
+
+}  // namespace
+}  // namespace gatehouse::waf
