@@ -106,8 +106,8 @@ void Transaction::append_macro(const TextPart& part, std::string& out) const {
         out += tx(part.key);
       }
       return;
-    case Variable::matched_var: out.append(matched_value_, 0, kTextBytesMax); return;
-    case Variable::matched_var_name: out += matched_name_; return;
+    case Variable::matched_var: out.append(last_match_.value.substr(0, kTextBytesMax)); return;
+    case Variable::matched_var_name: out += full_name(last_match_); return;
     case Variable::rule:
       if (part.key == "id") out += std::to_string(actions.id);
       if (part.key == "msg" && !program_.rule(current_).msg.parts.empty()) out += program_.rule(current_).msg.literal();
@@ -135,54 +135,26 @@ void Transaction::append_macro(const TextPart& part, std::string& out) const {
 
 // --- ctl -------------------------------------------------------------------------------------------------------------
 
-void Transaction::control(const Rule& rule) {
-  for (const Ctl& ctl : rule.actions.ctls) {
-    switch (ctl.kind) {
+void Transaction::control(const CompiledRule& rule) {
+  for (const CompiledCtl& ctl : rule.ctls) {
+    switch (ctl.source->kind) {
       case Ctl::Kind::rule_engine: {
-        const std::string value = lower_text(ctl.value);
+        const std::string value = lower_text(ctl.source->value);
         mode_ = value == "on" ? EngineMode::on : value == "off" ? EngineMode::off : EngineMode::detection_only;
         break;
       }
-      case Ctl::Kind::request_body_access: body_access_ = is_on(ctl.value); break;
-      case Ctl::Kind::force_request_body_variable: force_body_variable_ = is_on(ctl.value); break;
-      case Ctl::Kind::request_body_processor: forced_processor_ = lower_text(ctl.value); break;
+      case Ctl::Kind::request_body_access: body_access_ = is_on(ctl.source->value); break;
+      case Ctl::Kind::force_request_body_variable: force_body_variable_ = is_on(ctl.source->value); break;
+      case Ctl::Kind::request_body_processor: forced_processor_ = lower_text(ctl.source->value); break;
       case Ctl::Kind::rule_remove_by_id:
-      case Ctl::Kind::rule_remove_by_tag: remove_rules(ctl); break;
+      case Ctl::Kind::rule_remove_by_tag:
+        for (const std::uint32_t removed : ctl.rules) removed_[removed] = true;
+        break;
       case Ctl::Kind::rule_remove_target_by_id:
-      case Ctl::Kind::rule_remove_target_by_tag: remove_targets(ctl); break;
+      case Ctl::Kind::rule_remove_target_by_tag: removed_targets_.push_back(&ctl); break;
       case Ctl::Kind::audit_engine:
       case Ctl::Kind::audit_log_parts: break;  // the decision record is kept in any case
     }
-  }
-}
-
-namespace {
-bool is_meant(const Ctl& ctl, const Actions& actions) {
-  if (ctl.kind == Ctl::Kind::rule_remove_by_id || ctl.kind == Ctl::Kind::rule_remove_target_by_id) {
-    return std::any_of(ctl.ids.begin(), ctl.ids.end(),
-                       [&](const IdRange& range) { return actions.id >= range.first && actions.id <= range.last; });
-  }
-  return std::find(actions.tags.begin(), actions.tags.end(), ctl.value) != actions.tags.end();
-}
-}  // namespace
-
-void Transaction::remove_rules(const Ctl& ctl) {
-  for (std::size_t i = 0; i < removed_.size(); ++i) {
-    if (is_meant(ctl, program_.rules()[i].source->actions)) removed_[i] = true;
-  }
-}
-
-void Transaction::remove_targets(const Ctl& ctl) {
-  if (!ctl.target) return;
-  CompiledTarget target{ctl.target->variable, ctl.target->select, false, ctl.target->key, nullptr, kNoSlot};
-  if (target.select == Target::Select::regex) {
-    auto pattern = Regex::compile("(?i)" + target.key);
-    if (!pattern) return;
-    target.pattern = std::make_shared<const Regex>(std::move(*pattern));
-  }
-  for (std::uint32_t i = 0; i < program_.rules().size(); ++i) {
-    const Rule& rule = *program_.rules()[i].source;
-    if (!rule.chained && is_meant(ctl, rule.actions)) removed_targets_.push_back({i, target});
   }
 }
 
@@ -192,8 +164,10 @@ Transaction::Next Transaction::finish(std::uint32_t head, FiredRule&& fired) {
   const CompiledRule& rule = program_.rule(head);
   const Actions& actions = rule.source->actions;
   fired.logged = actions.log;
-  fired.message = expand(rule.msg);
-  fired.data = expand(rule.logdata);
+  if (actions.log) {
+    fired.message = expand(rule.msg);
+    fired.data = expand(rule.logdata);
+  }
   if (fired_.size() < kFiredMax) fired_.push_back(std::move(fired));
   switch (actions.disruptive) {
     case Disruptive::deny:
@@ -220,11 +194,7 @@ Transaction::Next Transaction::finish(std::uint32_t head, FiredRule&& fired) {
 
 void Transaction::interrupt(const CompiledRule& rule) {
   const Actions& actions = rule.source->actions;
-  interruption_ = Interruption{actions.disruptive, actions.status, {}, actions.id};
-  Text redirect;  // expanded as any text
-  for (const MacroPart& part : actions.redirect.parts)
-    redirect.parts.push_back({part.literal, part.variable, part.key, kNoSlot});
-  interruption_->redirect = expand(redirect);
+  interruption_ = Interruption{actions.disruptive, actions.status, expand(rule.redirect), actions.id};
 }
 
 }  // namespace gatehouse::waf

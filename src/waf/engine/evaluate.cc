@@ -27,11 +27,12 @@ bool is_numeric(OperatorKind kind) noexcept {
          kind == OperatorKind::lt;
 }
 
-std::string full_name(Variable variable, std::string_view name, bool has_name) {
-  return has_name ? fmt::format("{}:{}", name_of(variable), name) : std::string(name_of(variable));
-}
-
 }  // namespace
+
+std::string Transaction::full_name(const Candidate& candidate) {
+  const std::string_view variable = name_of(candidate.variable);
+  return candidate.has_name ? fmt::format("{}:{}", variable, candidate.name) : std::string(variable);
+}
 
 bool Transaction::matches_chain(std::uint32_t head, FiredRule& fired) {
   matched_vars_.clear();
@@ -48,7 +49,7 @@ bool Transaction::matches(std::uint32_t index, FiredRule& fired) {
   const bool gated = plan_ && plan_->is_gated(index);
   if (rule.source->is_action) {
     set_variables(rule);
-    control(*rule.source);
+    control(rule);
     return true;
   }
   bool any = false;
@@ -120,10 +121,10 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
       }
       return;
     case Variable::matched_var:
-      if (!matched_name_.empty()) visit(Candidate{variable, {}, keep(matched_value_), false});
+      if (last_match_.value.data()) visit(Candidate{variable, {}, last_match_.value, false});
       return;
     case Variable::matched_var_name:
-      if (!matched_name_.empty()) visit(Candidate{variable, {}, keep(matched_name_), false});
+      if (last_match_.value.data()) visit(Candidate{variable, {}, keep(full_name(last_match_)), false});
       return;
     case Variable::duration: {
       const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - began_);
@@ -146,13 +147,15 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
 }
 
 bool Transaction::is_excluded(const CompiledRule& rule, const Candidate& candidate) const {
+  if (rule.exclusions.empty() && removed_targets_.empty()) [[likely]]
+    return false;
   const auto means = [&](const CompiledTarget& target) {
     return target.variable == candidate.variable && (!candidate.has_name || target.names(candidate.name));
   };
   if (std::any_of(rule.exclusions.begin(), rule.exclusions.end(), means)) return true;
-  if (removed_targets_.empty()) return false;
-  return std::any_of(removed_targets_.begin(), removed_targets_.end(),
-                     [&](const RemovedTarget& removed) { return removed.rule == current_ && means(removed.target); });
+  return std::any_of(removed_targets_.begin(), removed_targets_.end(), [&](const CompiledCtl* ctl) {
+    return means(ctl->target) && std::binary_search(ctl->rules.begin(), ctl->rules.end(), current_);
+  });
 }
 
 // With multiMatch the operator sees the value before the transformations and after each that changed it.
@@ -240,19 +243,23 @@ bool Transaction::apply_operator(const CompiledRule& rule, std::string_view valu
 
 bool Transaction::matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match,
                           FiredRule& fired) {
-  matched_name_ = full_name(candidate.variable, candidate.name, candidate.has_name);
-  matched_value_.assign(value);
-  matched_now_.push_back({keep(matched_name_), keep(value)});
-  if (fired.matches.size() < kMatchesMax) {
+  last_match_ = candidate;
+  if (candidate.variable == Variable::tx || candidate.variable == Variable::ip)
+    last_match_.name = keep(candidate.name);  // they move
+  last_match_.value = value.empty() ? std::string_view("") : keep(value);
+  const bool in_chain = rule.next != 0 || rule.source->chained;
+  if (in_chain) matched_now_.push_back({keep(full_name(candidate)), last_match_.value});
+  if (program_.rule(current_).source->actions.log && fired.matches.size() < kMatchesMax) {
     // The bytes around the match, when the value is long.
     const std::size_t from =
         value.size() <= kEvidenceBytesMax ? 0 : std::min(match.offset, value.size() - kEvidenceBytesMax);
-    RuleMatch kept{matched_name_, std::string(value.substr(from, kEvidenceBytesMax)), match.offset - from, match.size};
+    RuleMatch kept{full_name(candidate), std::string(value.substr(from, kEvidenceBytesMax)), match.offset - from,
+                   match.size};
     kept.size = std::min(kept.size, kept.value.size() - kept.offset);
     fired.matches.push_back(std::move(kept));
   }
   set_variables(rule);
-  control(*rule.source);
+  control(rule);
   return true;
 }
 

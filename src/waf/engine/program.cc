@@ -21,6 +21,19 @@ std::string lower_text(std::string_view text) {
   return result;
 }
 
+bool is_meant(const Ctl& ctl, const Actions& actions) {
+  if (ctl.kind == Ctl::Kind::rule_remove_by_id || ctl.kind == Ctl::Kind::rule_remove_target_by_id) {
+    return std::any_of(ctl.ids.begin(), ctl.ids.end(),
+                       [&](const IdRange& range) { return actions.id >= range.first && actions.id <= range.last; });
+  }
+  return std::find(actions.tags.begin(), actions.tags.end(), ctl.value) != actions.tags.end();
+}
+
+bool names_rules(const Ctl& ctl) noexcept {
+  return ctl.kind == Ctl::Kind::rule_remove_by_id || ctl.kind == Ctl::Kind::rule_remove_by_tag ||
+         ctl.kind == Ctl::Kind::rule_remove_target_by_id || ctl.kind == Ctl::Kind::rule_remove_target_by_tag;
+}
+
 }  // namespace
 
 bool CompiledTarget::names(std::string_view name) const noexcept {
@@ -107,6 +120,17 @@ class ProgramCompiler {
     return result;
   }
 
+  CompiledCtl ctl(const Rule& rule, const Ctl& source) {
+    CompiledCtl result{&source, {}, {}};
+    if (source.target) result.target = target(rule, *source.target);
+    if (!names_rules(source)) return result;
+    const std::vector<Rule>& rules = program_->source_.rules;
+    for (std::uint32_t i = 0; i < rules.size(); ++i) {
+      if (!rules[i].chained && is_meant(source, rules[i].actions)) result.rules.push_back(i);
+    }
+    return result;
+  }
+
   void compile(const Rule& rule, CompiledRule& out) {
     out.source = &rule;
     for (const Target& source : rule.targets) {
@@ -120,6 +144,8 @@ class ProgramCompiler {
     }
     out.msg = text(rule.actions.msg);
     out.logdata = text(rule.actions.logdata);
+    out.redirect = text(rule.actions.redirect);
+    for (const Ctl& source : rule.actions.ctls) out.ctls.push_back(ctl(rule, source));
     if (!rule.is_action) compile_operator(rule, out.op);
   }
 

@@ -66,13 +66,20 @@ struct CompiledSetVar {
   TxSlot slot = kNoSlot;  // of a TX variable with a literal name
 };
 
+struct CompiledCtl {
+  const Ctl* source = nullptr;
+  std::vector<std::uint32_t> rules;  // those that are meant by id or tag
+  CompiledTarget target;             // of the two that remove a target
+};
+
 struct CompiledRule {
   const Rule* source = nullptr;
   std::vector<CompiledTarget> targets, exclusions;
   CompiledOperator op;
   std::vector<Transformation> transformations;
   std::vector<CompiledSetVar> setvars;
-  Text msg, logdata;
+  std::vector<CompiledCtl> ctls;
+  Text msg, logdata, redirect;
   std::uint32_t next = 0;        // index of the chain's next rule; 0: none
   std::uint32_t skip_until = 0;  // a position in its phase; 0: no jump
 };

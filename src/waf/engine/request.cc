@@ -44,8 +44,7 @@ void Transaction::begin(const Settings& settings) {
   ip_.clear();
   matched_vars_.clear();
   matched_now_.clear();
-  matched_name_.clear();
-  matched_value_.clear();
+  last_match_ = {};
   mode_ = settings.engine;
   body_access_ = settings.request_body_access;
   force_body_variable_ = false;

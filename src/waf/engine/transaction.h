@@ -99,16 +99,13 @@ class Transaction {
     bool has_name = false;
     ItemId item = kNoItem;
   };
-  struct RemovedTarget {
-    std::uint32_t rule = 0;
-    CompiledTarget target;
-  };
   struct TxVariable {
     std::string name, value;
   };
   enum class Next : std::uint8_t { rule, jump, end_phase };
 
   // evaluation (evaluate.cc)
+  static std::string full_name(const Candidate& candidate);  // `ARGS:comment`
   bool matches_chain(std::uint32_t head, FiredRule& fired);
   bool matches(std::uint32_t index, FiredRule& fired);
   template <class Visit>
@@ -127,9 +124,7 @@ class Transaction {
   void set_variables(const CompiledRule& rule);
   void set(const CompiledSetVar& set);
   std::string& tx_value(const CompiledSetVar& set, const std::string& key, bool& present);
-  void control(const Rule& rule);
-  void remove_rules(const Ctl& ctl);
-  void remove_targets(const Ctl& ctl);
+  void control(const CompiledRule& rule);
   Next finish(std::uint32_t head, FiredRule&& fired);
   void interrupt(const CompiledRule& rule);
   std::string expand(const Text& text) const;
@@ -157,7 +152,7 @@ class Transaction {
   std::vector<TxVariable> tx_others_;           // names that no rule spells out
   std::vector<TxVariable> ip_;
   std::vector<NamedValue> matched_vars_, matched_now_;  // of the rule before in the chain; of this one
-  std::string matched_name_, matched_value_;
+  Candidate last_match_;                                // its value as it was transformed, in the arena
 
   EngineMode mode_ = EngineMode::on;
   bool body_access_ = true;
@@ -165,7 +160,7 @@ class Transaction {
   std::string content_type_;
   std::string forced_processor_;
   std::vector<bool> removed_;  // by rule
-  std::vector<RemovedTarget> removed_targets_;
+  std::vector<const CompiledCtl*> removed_targets_;
   std::uint8_t allowed_until_ = 0;  // phases up to this one are skipped, by `allow`
   std::vector<FiredRule> fired_;
   std::optional<Interruption> interruption_;
