@@ -1,5 +1,5 @@
-// The engine on small rule sets whose outcome the reference manual tells; libmodsecurity's word on whole requests is in
-// engine_oracle_test.cc, the Core Rule Set's own tests in regression/crs_test.cc.
+// The engine on small rule sets whose outcome the reference manual tells; the Core Rule Set's own tests are in
+// regression/crs_test.cc.
 
 #include <gtest/gtest.h>
 
