@@ -1,9 +1,9 @@
 // What a rule that matched does to the transaction.
 
 #include <algorithm>
-#include <charconv>
 
 #include "waf/engine/transaction.h"
+#include "waf/names.h"
 
 namespace gatehouse::waf {
 namespace {
@@ -11,15 +11,7 @@ namespace {
 constexpr std::size_t kTextBytesMax = 4096;  // of an expanded message
 constexpr std::size_t kTxOthersMax = 4096;
 
-std::string lower_text(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return result;
-}
-
-bool is_on(std::string_view value) { return lower_text(value) == "on"; }
+bool is_on(std::string_view value) { return lower(value) == "on"; }
 
 }  // namespace
 
@@ -43,7 +35,7 @@ void Transaction::set(const CompiledSetVar& set) {
         return;
     }
   }
-  const std::string key = lower_text(expand(set.key));
+  const std::string key = lower(expand(set.key));
   if (set.collection == Variable::tx) {
     if (const TxSlot slot = program_.slot_of(key); slot != kNoSlot) {
       CompiledSetVar known = set;
@@ -126,7 +118,7 @@ void Transaction::append_macro(const TextPart& part, std::string& out) const {
   }
   for (std::size_t i = 0; i < source.count; ++i) {
     for (const NamedValue& value : values_.list(source.lists[i])) {
-      if (lower_text(value.name) != part.key) continue;
+      if (lower(value.name) != part.key) continue;
       out += source.names ? value.name : value.value;
       return;
     }
@@ -139,13 +131,13 @@ void Transaction::control(const CompiledRule& rule) {
   for (const CompiledCtl& ctl : rule.ctls) {
     switch (ctl.source->kind) {
       case Ctl::Kind::rule_engine: {
-        const std::string value = lower_text(ctl.source->value);
+        const std::string value = lower(ctl.source->value);
         mode_ = value == "on" ? EngineMode::on : value == "off" ? EngineMode::off : EngineMode::detection_only;
         break;
       }
       case Ctl::Kind::request_body_access: body_access_ = is_on(ctl.source->value); break;
       case Ctl::Kind::force_request_body_variable: force_body_variable_ = is_on(ctl.source->value); break;
-      case Ctl::Kind::request_body_processor: forced_processor_ = lower_text(ctl.source->value); break;
+      case Ctl::Kind::request_body_processor: forced_processor_ = lower(ctl.source->value); break;
       case Ctl::Kind::rule_remove_by_id:
       case Ctl::Kind::rule_remove_by_tag:
         for (const std::uint32_t removed : ctl.rules) removed_[removed] = true;

@@ -5,21 +5,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "waf/names.h"
+
 namespace gatehouse::waf {
 namespace {
-
-constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string lower_text(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = lower(c);
-  return result;
-}
 
 bool is_meant(const Ctl& ctl, const Actions& actions) {
   if (ctl.kind == Ctl::Kind::rule_remove_by_id || ctl.kind == Ctl::Kind::rule_remove_target_by_id) {
@@ -91,7 +80,7 @@ class ProgramCompiler {
 
   TxSlot slot(std::string_view name) {
     const auto [at, added] =
-        program_->tx_slots_.try_emplace(lower_text(name), static_cast<TxSlot>(program_->tx_names_.size()));
+        program_->tx_slots_.try_emplace(lower(name), static_cast<TxSlot>(program_->tx_names_.size()));
     if (added) program_->tx_names_.push_back(at->first);
     return at->second;
   }

@@ -10,19 +10,13 @@
 #include "waf/body/urlencoded.h"
 #include "waf/body/xml_body.h"
 #include "waf/engine/transaction.h"
+#include "waf/names.h"
 #include "waf/transform/transform.h"
 
 namespace gatehouse::waf {
 namespace {
 
 constexpr std::size_t kCookiesMax = 1000;
-
-constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 }  // namespace
 

@@ -2,17 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include "waf/names.h"
 
 namespace gatehouse::waf {
 namespace {
-
-constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 std::string_view take_line(std::string_view& text) noexcept {
   const std::size_t end = text.find('\n');

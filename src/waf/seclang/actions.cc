@@ -207,9 +207,9 @@ void Reader::small(const Span& v, std::uint64_t max, std::uint8_t& field) {
 void Reader::allow(const Span& name, const Span& v) {
   disruptive(name, Disruptive::allow);
   if (v.text.empty()) return;
-  if (same_word(v.text, "phase")) {
+  if (same_name(v.text, "phase")) {
     actions_.disruptive = Disruptive::allow_phase;
-  } else if (same_word(v.text, "request")) {
+  } else if (same_name(v.text, "request")) {
     actions_.disruptive = Disruptive::allow_request;
   } else {
     place_.error(v, fmt::format("allow:{} is not known", v.text), "it is allow, allow:phase or allow:request");
@@ -249,9 +249,9 @@ void Reader::initcol(const Span&, const Span& v) {
   const Span collection = v.sub(0, std::min(equals, v.text.size())).trimmed();
   if (equals == std::string_view::npos || equals + 1 == v.text.size()) {
     place_.error(v, "initcol needs a key", "for example initcol:ip=%{REMOTE_ADDR}");
-  } else if (same_word(collection.text, "ip")) {
+  } else if (same_name(collection.text, "ip")) {
     actions_.initcol_ip = parse_macros(v.sub(equals + 1), place_);
-  } else if (same_word(collection.text, "global")) {
+  } else if (same_name(collection.text, "global")) {
     place_.ignore(collection, "the collection GLOBAL is not kept", "rules that read or set it are errors");
   } else {
     place_.error(collection, fmt::format("collection {} is not supported", shown(collection.text)),
@@ -265,11 +265,11 @@ void Reader::phase(const Span& name, const Span& v) {
   const auto value = number(v.text);
   if (value && *value >= 1 && *value <= 5) {
     actions_.phase = static_cast<std::uint8_t>(*value);
-  } else if (same_word(v.text, "request")) {
+  } else if (same_name(v.text, "request")) {
     actions_.phase = 2;
-  } else if (same_word(v.text, "response")) {
+  } else if (same_name(v.text, "response")) {
     actions_.phase = 4;
-  } else if (same_word(v.text, "logging")) {
+  } else if (same_name(v.text, "logging")) {
     actions_.phase = 5;
   } else {
     place_.error(v, fmt::format("{} is not a phase", shown(v.text)), "it is 1 to 5, request, response or logging");
@@ -283,7 +283,7 @@ void Reader::redirect(const Span& name, const Span& v) {
 
 void Reader::severity(const Span&, const Span& v) {
   for (std::size_t i = 0; i < kSeverities.size(); ++i) {
-    if (same_word(kSeverities[i], v.text) || number(v.text) == i) {
+    if (same_name(kSeverities[i], v.text) || number(v.text) == i) {
       actions_.severity = static_cast<Severity>(i);
       return;
     }
@@ -322,7 +322,7 @@ void Reader::status(const Span& name, const Span& v) {
 }
 
 void Reader::transformation(const Span&, const Span& v) {
-  if (same_word(v.text, "none")) {
+  if (same_name(v.text, "none")) {
     if (context_ == ActionContext::defaults) {
       place_.error(v, "t:none has no meaning in SecDefaultAction");
       return;
@@ -334,7 +334,7 @@ void Reader::transformation(const Span&, const Span& v) {
   const auto* entry = find_word(std::span<const TransformationEntry>(kTransformations), v.text);
   if (!entry) {
     const bool known = std::any_of(kUnsupportedTransformations.begin(), kUnsupportedTransformations.end(),
-                                   [&](auto u) { return same_word(u, v.text); });
+                                   [&](auto u) { return same_name(u, v.text); });
     if (known) {
       place_.error(v, fmt::format("transformation {} is not supported", v.text));
     } else {
@@ -364,7 +364,7 @@ void Reader::one(const Span& name, const Span* value) {
   if (context_ == ActionContext::defaults && !entry->in_defaults) {
     place_.error(name, fmt::format("{} cannot be a default action", entry->name));
   } else if (context_ == ActionContext::update &&
-             (same_word(name.text, "id") || same_word(name.text, "phase") || same_word(name.text, "chain"))) {
+             (same_name(name.text, "id") || same_name(name.text, "phase") || same_name(name.text, "chain"))) {
     place_.error(name, fmt::format("{} of a rule cannot be changed", entry->name));
   } else if (entry->value == Value::required && (!value || value->text.empty())) {
     place_.error(name, fmt::format("{} needs a value", entry->name));

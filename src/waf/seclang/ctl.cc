@@ -45,7 +45,7 @@ constexpr std::array<std::string_view, 4> kProcessor{"URLENCODED", "MULTIPART", 
 // In the spelling of the list, whatever the case written.
 bool read_word(const Span& span, std::span<const std::string_view> words, Ctl& ctl, const Place& place) {
   for (const std::string_view word : words) {
-    if (same_word(word, span.text)) {
+    if (same_name(word, span.text)) {
       ctl.value = word;
       return true;
     }
@@ -94,7 +94,7 @@ bool read_value(Value kind, const Span& value, Ctl& ctl, const Place& place) {
 std::optional<Ctl> parse_ctl(const Span& span, const Place& place) {
   const std::size_t equals = span.text.find('=');
   const Span name = span.sub(0, std::min(equals, span.text.size())).trimmed();
-  const auto is = [&](std::string_view word) { return same_word(word, name.text); };
+  const auto is = [&](std::string_view word) { return same_name(word, name.text); };
   const Entry* entry = find_word(std::span<const Entry>(kCtls), name.text);
   if (std::any_of(kIgnored.begin(), kIgnored.end(), is)) {
     place.ignore(name, fmt::format("ctl:{} has no effect here", name.text));

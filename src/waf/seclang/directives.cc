@@ -15,7 +15,7 @@ using Words = std::span<const std::string_view>;
 // The place of the value in `words`.
 std::optional<std::size_t> one_of(const Span& value, Words words, const Place& place) {
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (same_word(words[i], value.text)) return i;
+    if (same_name(words[i], value.text)) return i;
   }
   place.error(value, fmt::format("{} is not one of {}", shown(value.text), fmt::join(words, ", ")),
               guess(value.text, words));
@@ -151,7 +151,7 @@ constexpr std::array<std::string_view, 10> kUnsupported{
     "SecRuleInheritance",  "SecRuleScript"};
 
 void note_no_effect(const Directive& directive, const NoEffect& entry, const Place& place) {
-  if (!entry.only.empty() && !directive.arguments.empty() && !same_word(directive.arguments[0].text, entry.only)) {
+  if (!entry.only.empty() && !directive.arguments.empty() && !same_name(directive.arguments[0].text, entry.only)) {
     place.error(directive.arguments[0],
                 fmt::format("{} {} is not supported", entry.name, shown(directive.arguments[0].text)),
                 std::string(entry.why));
@@ -183,7 +183,7 @@ Known apply_setting(const Directive& directive, RuleSettings& settings, const Pl
 }
 
 void unknown_directive(const Span& name, std::span<const std::string_view> others, const Place& place) {
-  if (std::any_of(kUnsupported.begin(), kUnsupported.end(), [&](auto u) { return same_word(u, name.text); })) {
+  if (std::any_of(kUnsupported.begin(), kUnsupported.end(), [&](auto u) { return same_name(u, name.text); })) {
     place.error(name, fmt::format("directive {} is not supported", name.text));
     return;
   }

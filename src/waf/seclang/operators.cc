@@ -219,7 +219,7 @@ bool read_argument(Argument kind, const Span& span, Operator& op, Files* files, 
 
 void unknown_operator(const Span& name, const Place& place) {
   const std::string_view word = name.text.substr(1);
-  if (std::any_of(kUnsupported.begin(), kUnsupported.end(), [&](auto u) { return same_word(u, word); })) {
+  if (std::any_of(kUnsupported.begin(), kUnsupported.end(), [&](auto u) { return same_name(u, word); })) {
     place.error(name, fmt::format("operator {} is not supported", name.text));
     return;
   }

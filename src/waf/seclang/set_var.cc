@@ -32,8 +32,8 @@ std::optional<Name> read_name(const Span& span, const Place& place) {
   constexpr std::array<std::string_view, 2> kCollections{"tx", "ip"};
   const std::size_t dot = span.text.find_first_of(".:");
   const Span collection = span.sub(0, std::min(dot, span.text.size()));
-  const bool is_tx = same_word(collection.text, "tx");
-  if (!is_tx && !same_word(collection.text, "ip")) {
+  const bool is_tx = same_name(collection.text, "tx");
+  if (!is_tx && !same_name(collection.text, "ip")) {
     const std::string hint = guess(collection.text, kCollections);
     place.error(collection, fmt::format("collection {} cannot be set", shown(collection.text)),
                 hint.empty() ? "variables live in tx (this request) or ip (this client)" : hint);

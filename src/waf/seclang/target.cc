@@ -83,7 +83,7 @@ std::optional<Variable> variable_named(std::string_view name) noexcept {
 }
 
 void unknown_variable(const Span& name, const Place& place) {
-  if (std::any_of(kUnsupported.begin(), kUnsupported.end(), [&](auto u) { return same_word(u, name.text); })) {
+  if (std::any_of(kUnsupported.begin(), kUnsupported.end(), [&](auto u) { return same_name(u, name.text); })) {
     place.error(name, fmt::format("variable {} is not supported", name.text));
     return;
   }
@@ -170,7 +170,7 @@ std::optional<Target> read_target(const Span& rest, bool to_end, std::size_t& us
   at += name.text.size();
   const bool keyed = at < rest.text.size() && (rest.text[at] == ':' || (to_end && rest.text[at] == '.'));
   const Span key =
-      keyed ? rest.sub(at + 1, key_end(rest.text.substr(at + 1), to_end, same_word(name.text, "XML"))) : Span{};
+      keyed ? rest.sub(at + 1, key_end(rest.text.substr(at + 1), to_end, same_name(name.text, "XML"))) : Span{};
   if (keyed) at += 1 + key.text.size();
   used = at;
   if (name.text.empty()) {

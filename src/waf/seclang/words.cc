@@ -8,22 +8,6 @@
 #include "base/spelling.h"
 
 namespace gatehouse::waf {
-namespace {
-
-constexpr char lower_of(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-}  // namespace
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = lower_of(c);
-  return result;
-}
-
-bool same_word(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower_of(x) == lower_of(y); });
-}
 
 std::string guess(std::string_view word, std::span<const std::string_view> known) {
   const std::string_view best = closest(word, known);

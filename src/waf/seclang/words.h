@@ -8,16 +8,15 @@
 #include <string_view>
 #include <vector>
 
-namespace gatehouse::waf {
+#include "waf/names.h"
 
-std::string lower(std::string_view text);
-bool same_word(std::string_view a, std::string_view b) noexcept;  // ASCII case does not count
+namespace gatehouse::waf {
 
 // The entry of a table whose `name` is the word; null when there is none.
 template <class Entry>
 const Entry* find_word(std::span<const Entry> table, std::string_view word) noexcept {
   for (const Entry& entry : table) {
-    if (same_word(entry.name, word)) return &entry;
+    if (same_name(entry.name, word)) return &entry;
   }
   return nullptr;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "waf/names.h"
 #include "waf/transform/families.h"
 #include "waf/transform/scan.h"
 
@@ -73,10 +74,6 @@ static_assert(in_order());
 
 const Entry& entry(Transformation transformation) noexcept {
   return kEntries[static_cast<std::size_t>(transformation)];
-}
-
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
 }  // namespace
