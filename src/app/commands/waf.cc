@@ -91,6 +91,7 @@ waf::Transaction::Settings settings_of(const waf::Program& program) {
   const waf::RuleSettings& rules = program.source().settings;
   settings.engine = rules.engine.value_or(waf::EngineMode::on);
   settings.request_body_access = rules.request_body_access.value_or(true);
+  if (rules.request_body_json_depth_limit) settings.json_depth_max = *rules.request_body_json_depth_limit;
   if (rules.arguments_limit) settings.arguments_max = *rules.arguments_limit;
   return settings;
 }

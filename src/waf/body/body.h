@@ -93,8 +93,10 @@ struct Body {
 // REQBODY_PROCESSOR.
 enum class BodyProcessor : std::uint8_t { none, urlencoded, multipart, json, xml };
 
-// The processor that a media type selects before any rule spoke: urlencoded, multipart, or none. JSON and XML are
-// selected by rules (`ctl:requestBodyProcessor`).
+// The processor that a media type selects unless a rule names another. ModSecurity leaves JSON and XML to rules of its
+// recommended set-up; here they are read in any case.
 BodyProcessor default_processor(std::string_view content_type) noexcept;
+std::string_view name_of(BodyProcessor processor) noexcept;     // `JSON`; empty for none
+BodyProcessor processor_named(std::string_view name) noexcept;  // any case; none when unknown
 
 }  // namespace gatehouse::waf

@@ -178,8 +178,13 @@ TEST(BodyProcessors, AreSelectedByPrefix) {
   EXPECT_EQ(default_processor("Application/X-WWW-Form-URLencoded; charset=utf-8"), BodyProcessor::urlencoded);
   EXPECT_EQ(default_processor("MULTIPART/form-data; boundary=x"), BodyProcessor::multipart);
   EXPECT_EQ(default_processor("multipart/form-data"), BodyProcessor::multipart);
-  EXPECT_EQ(default_processor("multipart/mixed; boundary=x"), BodyProcessor::none);
-  EXPECT_EQ(default_processor("application/json"), BodyProcessor::none);
+  EXPECT_EQ(default_processor("multipart/mixed; boundary=x"), BodyProcessor::multipart);
+  EXPECT_EQ(default_processor("application/json"), BodyProcessor::json);
+  EXPECT_EQ(default_processor("application/problem+JSON; charset=utf-8"), BodyProcessor::json);
+  EXPECT_EQ(default_processor("text/xml"), BodyProcessor::xml);
+  EXPECT_EQ(default_processor("image/svg+xml;x"), BodyProcessor::xml);
+  EXPECT_EQ(default_processor("text/plain; +json"), BodyProcessor::none);
+  EXPECT_EQ(default_processor("+json"), BodyProcessor::none);
   EXPECT_EQ(default_processor(" multipart/form-data"), BodyProcessor::none);
   EXPECT_EQ(default_processor(""), BodyProcessor::none);
 }

@@ -11,7 +11,19 @@ namespace {
 constexpr std::size_t kTextBytesMax = 4096;  // of an expanded message
 constexpr std::size_t kTxOthersMax = 4096;
 
-bool is_on(std::string_view value) { return lower(value) == "on"; }
+// Saturates: a score that wraps around would be a way past it.
+std::string sum(std::string_view value, std::string_view by, bool subtract) {
+  const std::int64_t a = number_of(value), b = number_of(by);
+  std::int64_t result = 0;
+  const bool overflow = subtract ? __builtin_sub_overflow(a, b, &result) : __builtin_add_overflow(a, b, &result);
+  if (overflow) result = a < 0 ? INT64_MIN : INT64_MAX;
+  return std::to_string(result);
+}
+
+std::string changed(SetVar::Kind kind, std::string_view old, std::string by) {
+  if (kind == SetVar::Kind::add || kind == SetVar::Kind::subtract) return sum(old, by, kind == SetVar::Kind::subtract);
+  return by;
+}
 
 }  // namespace
 
@@ -22,40 +34,31 @@ void Transaction::set_variables(const CompiledRule& rule) {
 }
 
 void Transaction::set(const CompiledSetVar& set) {
-  if (set.slot != kNoSlot) {
-    std::optional<std::string>& value = tx_[set.slot];
-    switch (set.kind) {
-      case SetVar::Kind::unset: value.reset(); return;
-      case SetVar::Kind::set: value = expand(set.value); return;
-      case SetVar::Kind::add:
-        value = std::to_string(number_of(value.value_or("")) + number_of(expand(set.value)));
-        return;
-      case SetVar::Kind::subtract:
-        value = std::to_string(number_of(value.value_or("")) - number_of(expand(set.value)));
-        return;
-    }
+  std::string key;
+  TxSlot slot = set.slot;
+  if (slot == kNoSlot) {
+    key = lower(expand(set.key));
+    if (set.collection == Variable::tx) slot = program_.slot_of(key);
   }
-  const std::string key = lower(expand(set.key));
-  if (set.collection == Variable::tx) {
-    if (const TxSlot slot = program_.slot_of(key); slot != kNoSlot) {
-      CompiledSetVar known = set;
-      known.slot = slot;
-      return this->set(known);
-    }
+  const bool unset = set.kind == SetVar::Kind::unset;
+  if (slot != kNoSlot) {
+    std::optional<std::string>& value = tx_[slot];
+    value =
+        unset ? std::nullopt : std::optional(changed(set.kind, value ? *value : std::string_view{}, expand(set.value)));
+    return;
   }
   std::vector<TxVariable>& list = set.collection == Variable::tx ? tx_others_ : ip_;
   const auto found = std::find_if(list.begin(), list.end(), [&](const TxVariable& entry) { return entry.name == key; });
-  if (set.kind == SetVar::Kind::unset) {
+  if (unset) {
     if (found != list.end()) list.erase(found);
     return;
   }
   if (found == list.end() && list.size() >= kTxOthersMax) return;
-  TxVariable& entry = found != list.end() ? *found : list.emplace_back(TxVariable{key, {}});
-  const std::string value = expand(set.value);
-  switch (set.kind) {
-    case SetVar::Kind::add: entry.value = std::to_string(number_of(entry.value) + number_of(value)); break;
-    case SetVar::Kind::subtract: entry.value = std::to_string(number_of(entry.value) - number_of(value)); break;
-    default: entry.value = value;
+  std::string value = changed(set.kind, found != list.end() ? found->value : std::string_view{}, expand(set.value));
+  if (found != list.end()) {
+    found->value = std::move(value);
+  } else {
+    list.push_back({std::move(key), std::move(value)});
   }
 }
 
@@ -117,7 +120,7 @@ void Transaction::append_macro(const TextPart& part, std::string& out) const {
     return;
   }
   for (std::size_t i = 0; i < source.count; ++i) {
-    for (const NamedValue& value : values_.list(source.lists[i])) {
+    for (const NameValue& value : values_.list(source.lists[i])) {
       if (lower(value.name) != part.key) continue;
       out += source.names ? value.name : value.value;
       return;
@@ -129,15 +132,15 @@ void Transaction::append_macro(const TextPart& part, std::string& out) const {
 
 void Transaction::control(const CompiledRule& rule) {
   for (const CompiledCtl& ctl : rule.ctls) {
+    const auto is = [&](std::string_view value) { return same_name(ctl.source->value, value); };
     switch (ctl.source->kind) {
       case Ctl::Kind::rule_engine: {
-        const std::string value = lower(ctl.source->value);
-        mode_ = value == "on" ? EngineMode::on : value == "off" ? EngineMode::off : EngineMode::detection_only;
+        mode_ = is("on") ? EngineMode::on : is("off") ? EngineMode::off : EngineMode::detection_only;
         break;
       }
-      case Ctl::Kind::request_body_access: body_access_ = is_on(ctl.source->value); break;
-      case Ctl::Kind::force_request_body_variable: force_body_variable_ = is_on(ctl.source->value); break;
-      case Ctl::Kind::request_body_processor: forced_processor_ = lower(ctl.source->value); break;
+      case Ctl::Kind::request_body_access: body_access_ = is("on"); break;
+      case Ctl::Kind::force_request_body_variable: force_body_variable_ = is("on"); break;
+      case Ctl::Kind::request_body_processor: forced_processor_ = processor_named(ctl.source->value); break;
       case Ctl::Kind::rule_remove_by_id:
       case Ctl::Kind::rule_remove_by_tag:
         for (const std::uint32_t removed : ctl.rules) removed_[removed] = true;
@@ -161,32 +164,27 @@ Transaction::Next Transaction::finish(std::uint32_t head, FiredRule&& fired) {
     fired.data = expand(rule.logdata);
   }
   if (fired_.size() < kFiredMax) fired_.push_back(std::move(fired));
+  const bool acts = mode_ == EngineMode::on;
   switch (actions.disruptive) {
     case Disruptive::deny:
     case Disruptive::drop:
     case Disruptive::redirect:
-      if (!interruption_) interrupt(rule);
-      if (mode_ == EngineMode::on) return Next::end_phase;
+      if (!interruption_) {
+        interruption_ = Interruption{actions.disruptive, actions.status, expand(rule.redirect), actions.id};
+      }
       break;
     case Disruptive::allow:
-      if (mode_ == EngineMode::on) allowed_until_ = 4;
-      if (mode_ == EngineMode::on) return Next::end_phase;
-      break;
-    case Disruptive::allow_phase:
-      if (mode_ == EngineMode::on) return Next::end_phase;
+      if (acts) allowed_until_ = 4;
       break;
     case Disruptive::allow_request:
-      if (mode_ == EngineMode::on) allowed_until_ = std::max<std::uint8_t>(allowed_until_, 2);
-      if (mode_ == EngineMode::on) return Next::end_phase;
+      if (acts) allowed_until_ = std::max<std::uint8_t>(allowed_until_, 2);
       break;
-    default: break;
+    case Disruptive::allow_phase: break;
+    case Disruptive::none:
+    case Disruptive::pass: return rule.skip_until > 0 ? Next::jump : Next::rule;
   }
+  if (acts) return Next::end_phase;
   return rule.skip_until > 0 ? Next::jump : Next::rule;
-}
-
-void Transaction::interrupt(const CompiledRule& rule) {
-  const Actions& actions = rule.source->actions;
-  interruption_ = Interruption{actions.disruptive, actions.status, expand(rule.redirect), actions.id};
 }
 
 }  // namespace gatehouse::waf

@@ -2,7 +2,7 @@
 
 namespace gatehouse::waf {
 
-ValueSource source_of(Variable variable) noexcept {
+ValueSource source_of(Variable variable, std::string_view key) noexcept {
   switch (variable) {
     case Variable::args: return {{ValueList::args_get, ValueList::args_post}, 2, false};
     case Variable::args_names: return {{ValueList::args_get, ValueList::args_post}, 2, true};
@@ -19,7 +19,7 @@ ValueSource source_of(Variable variable) noexcept {
     case Variable::files: return {{ValueList::files}, 1, false};
     case Variable::files_names: return {{ValueList::files}, 1, true};
     case Variable::multipart_part_headers: return {{ValueList::part_headers}, 1, false};
-    case Variable::xml: return {{ValueList::xml_texts}, 1, false};
+    case Variable::xml: return {{key == "//@*" ? ValueList::xml_attributes : ValueList::xml_texts}, 1, false};
     default: return {};
   }
 }

@@ -11,13 +11,10 @@
 #include <string_view>
 #include <vector>
 
+#include "waf/body/body.h"
 #include "waf/variable.h"
 
 namespace gatehouse::waf {
-
-struct NamedValue {
-  std::string_view name, value;
-};
 
 // Where values stand; ARGS and ARGS_NAMES look at two of them.
 enum class ValueList : std::uint8_t {
@@ -41,12 +38,12 @@ struct ValueSource {
   std::uint8_t count = 0;
   bool names = false;
 };
-ValueSource source_of(Variable variable) noexcept;  // of Variable::xml: the texts
+ValueSource source_of(Variable variable, std::string_view key = {}) noexcept;  // `XML://@*` by its key
 
 class Collections {
  public:
   void add(ValueList list, std::string_view name, std::string_view value) { of(list).push_back({name, value}); }
-  const std::vector<NamedValue>& list(ValueList list) const noexcept { return lists_[static_cast<std::size_t>(list)]; }
+  const std::vector<NameValue>& list(ValueList list) const noexcept { return lists_[static_cast<std::size_t>(list)]; }
 
   void set(Variable variable, std::string_view value) noexcept { single_[static_cast<std::size_t>(variable)] = value; }
   const std::optional<std::string_view>& single(Variable variable) const noexcept {
@@ -55,9 +52,9 @@ class Collections {
   void clear() noexcept;
 
  private:
-  std::vector<NamedValue>& of(ValueList list) noexcept { return lists_[static_cast<std::size_t>(list)]; }
+  std::vector<NameValue>& of(ValueList list) noexcept { return lists_[static_cast<std::size_t>(list)]; }
 
-  std::array<std::vector<NamedValue>, kValueLists> lists_;
+  std::array<std::vector<NameValue>, kValueLists> lists_;
   std::array<std::optional<std::string_view>, kVariables> single_{};
 };
 

@@ -168,6 +168,33 @@ SecAction "id:4,phase:5,pass")",
   EXPECT_EQ(outcome.status, 502);
 }
 
+TEST(Engine, ArgumentsThatStayUnreadAreFlagged) {
+  const std::string rules = R"(SecRule REQBODY_ERROR "@eq 1" "id:1,phase:2,deny,logdata:'%{REQBODY_ERROR_MSG}'")";
+  std::string query = "/?a=1";
+  for (int i = 1; i < 1000; ++i) query += "&a=1";
+  EXPECT_EQ(run(rules, get(query)).fired, Ids{});
+  const Outcome outcome = run(rules, get(query + "&evil=1"));
+  EXPECT_EQ(outcome.stopped_by, 1u);
+  EXPECT_EQ(outcome.data, "too many arguments");
+}
+
+TEST(Engine, AMediaTypeWithATailIsStillRead) {
+  const std::string rules = R"(SecRule ARGS:q "@streq evil" "id:1,phase:2,deny")";
+  for (const char* type : {"application/x-www-form-urlencoded", "Application/X-WWW-Form-urlencoded,x",
+                           "application/x-www-form-urlencoded ;x"}) {
+    const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: ";
+    EXPECT_EQ(run(rules, head + type + "\r\nContent-Length: 6\r\n\r\nq=evil").stopped_by, 1u) << type;
+  }
+}
+
+TEST(Engine, AScoreDoesNotWrapAround) {
+  const Outcome outcome = run(R"(
+SecAction "id:1,phase:1,pass,setvar:tx.s=9223372036854775807,setvar:tx.s=+1"
+SecRule TX:s "@gt 0" "id:2,phase:1,pass")",
+                              get("/"));
+  EXPECT_EQ(outcome.fired, (Ids{1, 2}));
+}
+
 TEST(Engine, APatternAtItsLimitCountsAsAMatch) {
   const auto program = compile(R"(SecRule ARGS "@rx ^(a+)+$" "id:1,phase:2,deny")");
   Transaction transaction(*program, nullptr, SystemClock::instance());

@@ -91,14 +91,13 @@ void Transaction::each_tx(const CompiledTarget& target, Visit visit) {
 template <class Visit>
 void Transaction::each_value(const CompiledTarget& target, Visit visit) {
   const Variable variable = target.variable;
-  ValueSource source = source_of(variable);
-  if (variable == Variable::xml && target.key == "//@*") source.lists[0] = ValueList::xml_attributes;
+  const ValueSource source = source_of(variable, target.key);
   if (source.count > 0) {
     const bool keyed = variable != Variable::xml;
     for (std::size_t i = 0; i < source.count; ++i) {
-      const std::vector<NamedValue>& list = values_.list(source.lists[i]);
+      const std::vector<NameValue>& list = values_.list(source.lists[i]);
       for (std::size_t at = 0; at < list.size(); ++at) {
-        const NamedValue& value = list[at];
+        const NameValue& value = list[at];
         if (keyed && !target.names(value.name)) continue;
         const ItemId item = item_of(field_of(source.lists[i], source.names), at);
         visit(Candidate{variable, value.name, source.names ? value.name : value.value, keyed, item});
@@ -134,7 +133,7 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
     case Variable::args_combined_size: {
       std::size_t bytes = 0;
       for (const ValueList list : {ValueList::args_get, ValueList::args_post}) {
-        for (const NamedValue& value : values_.list(list)) bytes += value.name.size() + value.value.size();
+        for (const NameValue& value : values_.list(list)) bytes += value.name.size() + value.value.size();
       }
       visit(Candidate{variable, {}, keep(std::to_string(bytes)), false});
       return;
@@ -164,10 +163,8 @@ bool Transaction::test_value(const CompiledRule& rule, const Candidate& candidat
   const bool each_step = rule.source->actions.multi_match;
   bool any = each_step && test_operator(rule, candidate, value, fired);
   std::size_t into = 0;
-  bool changed = false;
   for (const Transformation transformation : rule.transformations) {
-    changed = transform(transformation, value, transformed_[into]);
-    if (!changed) continue;
+    if (!transform(transformation, value, transformed_[into])) continue;
     value = transformed_[into];
     into ^= 1;
     if (each_step) any |= test_operator(rule, candidate, value, fired);
@@ -179,7 +176,8 @@ bool Transaction::test_operator(const CompiledRule& rule, const Candidate& candi
                                 FiredRule& fired) {
   Match match{0, value.size()};
   if (!apply_operator(rule, value, match, fired)) return false;
-  return matched(rule, candidate, value, match, fired);
+  matched(rule, candidate, value, match, fired);
+  return true;
 }
 
 bool Transaction::apply_operator(const CompiledRule& rule, std::string_view value, Match& match, FiredRule& fired) {
@@ -241,7 +239,7 @@ bool Transaction::apply_operator(const CompiledRule& rule, std::string_view valu
   }
 }
 
-bool Transaction::matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match,
+void Transaction::matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match,
                           FiredRule& fired) {
   last_match_ = candidate;
   if (candidate.variable == Variable::tx || candidate.variable == Variable::ip)
@@ -260,7 +258,6 @@ bool Transaction::matched(const CompiledRule& rule, const Candidate& candidate, 
   }
   set_variables(rule);
   control(rule);
-  return true;
 }
 
 void Transaction::capture(std::size_t number, std::string_view text) { tx_[number] = std::string(text); }

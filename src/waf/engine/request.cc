@@ -43,7 +43,7 @@ void Transaction::begin(const Settings& settings) {
   body_access_ = settings.request_body_access;
   force_body_variable_ = false;
   content_type_.clear();
-  forced_processor_.clear();
+  forced_processor_.reset();
   removed_.assign(program_.rules().size(), false);
   removed_targets_.clear();
   allowed_until_ = 0;
@@ -84,10 +84,11 @@ void Transaction::request_line(std::string_view method, std::string_view uri, st
   const std::string_view path = keep(transform(Transformation::url_decode, raw_path, decoded) ? decoded : raw_path);
   values_.set(Variable::request_filename, path);
   values_.set(Variable::request_basename, path.substr(std::min(path.size(), path.find_last_of("/\\") + 1)));
-  values_.set(Variable::query_string, keep(query));
-
+  const std::string_view kept_query = keep(query);
+  values_.set(Variable::query_string, kept_query);
   std::vector<NameValue> arguments;
-  parse_urlencoded(keep(query), settings_.arguments_max, arena_, arguments);
+  if (parse_urlencoded(kept_query, settings_.arguments_max, arena_, arguments).too_many)
+    input_failed("too many arguments");
   for (const NameValue& argument : arguments) values_.add(ValueList::args_get, argument.name, argument.value);
 }
 
@@ -97,40 +98,29 @@ void Transaction::request_header(std::string_view name, std::string_view value) 
   values_.add(ValueList::request_headers, name, value);
   if (same_name(name, "cookie")) {
     std::vector<NameValue> cookies;
-    parse_cookies(value, kCookiesMax, cookies);
+    if (!parse_cookies(value, kCookiesMax, cookies)) input_failed("too many cookies");
     for (const NameValue& cookie : cookies) values_.add(ValueList::cookies, cookie.name, cookie.value);
   } else if (same_name(name, "content-type")) {
     content_type_ = value;
-    switch (body_kind()) {
-      case BodyKind::urlencoded: values_.set(Variable::reqbody_processor, "URLENCODED"); break;
-      case BodyKind::multipart: values_.set(Variable::reqbody_processor, "MULTIPART"); break;
-      case BodyKind::json: values_.set(Variable::reqbody_processor, "JSON"); break;
-      case BodyKind::xml: values_.set(Variable::reqbody_processor, "XML"); break;
-      default: break;
-    }
+    tell_processor();
   }
 }
 
-BodyKind Transaction::body_kind() const noexcept {
-  if (!forced_processor_.empty()) {
-    if (forced_processor_ == "urlencoded") return BodyKind::urlencoded;
-    if (forced_processor_ == "multipart") return BodyKind::multipart;
-    if (forced_processor_ == "json") return BodyKind::json;
-    if (forced_processor_ == "xml") return BodyKind::xml;
-    return BodyKind::unknown;
-  }
-  std::string_view type = std::string_view(content_type_).substr(0, content_type_.find(';'));
-  while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
-  while (!type.empty() && (type.front() == ' ' || type.front() == '\t')) type.remove_prefix(1);
-  if (type.empty()) return BodyKind::none;
-  const auto ends = [&](std::string_view suffix) {
-    return type.size() >= suffix.size() && same_name(type.substr(type.size() - suffix.size()), suffix);
-  };
-  if (same_name(type, "application/x-www-form-urlencoded")) return BodyKind::urlencoded;
-  if (type.size() >= 10 && same_name(type.substr(0, 10), "multipart/")) return BodyKind::multipart;
-  if (same_name(type, "application/json") || ends("+json")) return BodyKind::json;
-  if (same_name(type, "application/xml") || same_name(type, "text/xml") || ends("+xml")) return BodyKind::xml;
-  return BodyKind::none;
+BodyProcessor Transaction::processor() const noexcept {
+  return forced_processor_.value_or(default_processor(content_type_));
+}
+
+void Transaction::tell_processor() {
+  if (const std::string_view name = name_of(processor()); !name.empty()) values_.set(Variable::reqbody_processor, name);
+}
+
+// What stays unread is told by the flags that rules know, wherever it stood: half a request is never taken for the
+// whole.
+void Transaction::input_failed(std::string_view message) {
+  set_flag(Variable::reqbody_error, true);
+  set_flag(Variable::reqbody_processor_error, true);
+  values_.set(Variable::reqbody_error_msg, message);
+  values_.set(Variable::reqbody_processor_error_msg, message);
 }
 
 void Transaction::request_body(std::string_view bytes) {
@@ -140,26 +130,23 @@ void Transaction::request_body(std::string_view bytes) {
   limits.arguments_max = settings_.arguments_max;
   limits.depth_max = settings_.json_depth_max;
   bytes = keep(bytes);
-  const BodyKind kind = body_kind();
+  const BodyProcessor kind = processor();
   switch (kind) {
-    case BodyKind::urlencoded: read_urlencoded_body(bytes, limits, arena_, body_); break;
-    case BodyKind::multipart: read_multipart_body(content_type_, bytes, limits, arena_, body_); break;
-    case BodyKind::json: read_json_body(bytes, limits, arena_, body_); break;
-    case BodyKind::xml: read_xml_body(bytes, limits, arena_, body_); break;
-    default: break;
+    case BodyProcessor::urlencoded: read_urlencoded_body(bytes, limits, arena_, body_); break;
+    case BodyProcessor::multipart: read_multipart_body(content_type_, bytes, limits, arena_, body_); break;
+    case BodyProcessor::json: read_json_body(bytes, limits, arena_, body_); break;
+    case BodyProcessor::xml: read_xml_body(bytes, limits, arena_, body_); break;
+    case BodyProcessor::none: break;
   }
-  static constexpr std::string_view kProcessors[] = {"", "URLENCODED", "MULTIPART", "JSON", "XML", ""};
-  if (const std::string_view name = kProcessors[static_cast<std::size_t>(kind)]; !name.empty()) {
-    values_.set(Variable::reqbody_processor, name);
-  }
+  tell_processor();
   // What a processor took apart is looked at in its parts; the raw bytes of a document would only be misread.
-  if (kind == BodyKind::none || kind == BodyKind::urlencoded || force_body_variable_)
+  if (kind == BodyProcessor::none || kind == BodyProcessor::urlencoded || force_body_variable_)
     values_.set(Variable::request_body, bytes);
   set_number(Variable::request_body_length, bytes.size());
   take_body(kind);
 }
 
-void Transaction::take_body(BodyKind kind) {
+void Transaction::take_body(BodyProcessor kind) {
   for (const NameValue& argument : body_.arguments) values_.add(ValueList::args_post, argument.name, argument.value);
   std::uint64_t files_bytes = 0;
   for (const File& file : body_.files) {
@@ -169,14 +156,13 @@ void Transaction::take_body(BodyKind kind) {
   for (const NameValue& header : body_.part_headers) values_.add(ValueList::part_headers, header.name, header.value);
   for (const std::string_view text : body_.xml_text) values_.add(ValueList::xml_texts, {}, text);
   for (const std::string_view text : body_.xml_attributes) values_.add(ValueList::xml_attributes, {}, text);
-  const bool failed = body_.error != BodyError::none;
-  set_flag(Variable::reqbody_error, failed);
-  set_flag(Variable::reqbody_processor_error, failed);
-  if (failed) {
-    values_.set(Variable::reqbody_error_msg, body_.message);
-    values_.set(Variable::reqbody_processor_error_msg, body_.message);
+  if (body_.error != BodyError::none) {
+    input_failed(body_.message);
+  } else if (!values_.single(Variable::reqbody_error)) {
+    set_flag(Variable::reqbody_error, false);
+    set_flag(Variable::reqbody_processor_error, false);
   }
-  if (kind != BodyKind::multipart) return;
+  if (kind != BodyProcessor::multipart) return;
   set_number(Variable::files_combined_size, files_bytes);
   const MultipartFlags& flags = body_.multipart;
   set_flag(Variable::multipart_boundary_quoted, flags.boundary_quoted);

@@ -54,8 +54,6 @@ struct Interruption {
   std::uint64_t rule_id = 0;
 };
 
-enum class BodyKind : std::uint8_t { none, urlencoded, multipart, json, xml, unknown };
-
 class Transaction {
  public:
   static constexpr std::size_t kEvidenceBytesMax = 256;
@@ -115,7 +113,7 @@ class Transaction {
   bool is_excluded(const CompiledRule& rule, const Candidate& candidate) const;
   bool test_value(const CompiledRule& rule, const Candidate& candidate, FiredRule& fired);
   bool test_operator(const CompiledRule& rule, const Candidate& candidate, std::string_view value, FiredRule& fired);
-  bool matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match,
+  void matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match,
                FiredRule& fired);
   bool apply_operator(const CompiledRule& rule, std::string_view value, Match& match, FiredRule& fired);
   void capture(std::size_t number, std::string_view text);
@@ -123,16 +121,16 @@ class Transaction {
   // actions (actions.cc)
   void set_variables(const CompiledRule& rule);
   void set(const CompiledSetVar& set);
-  std::string& tx_value(const CompiledSetVar& set, const std::string& key, bool& present);
   void control(const CompiledRule& rule);
   Next finish(std::uint32_t head, FiredRule&& fired);
-  void interrupt(const CompiledRule& rule);
   std::string expand(const Text& text) const;
   void append_macro(const TextPart& part, std::string& out) const;
 
   // the request (request.cc)
-  BodyKind body_kind() const noexcept;
-  void take_body(BodyKind kind);
+  BodyProcessor processor() const noexcept;
+  void tell_processor();
+  void take_body(BodyProcessor processor);
+  void input_failed(std::string_view message);
   std::string_view keep(std::string_view text) { return arena_.copy(text); }
   void set_number(Variable variable, std::uint64_t number);
   void set_flag(Variable variable, bool on) { values_.set(variable, on ? "1" : "0"); }
@@ -151,14 +149,14 @@ class Transaction {
   std::vector<std::optional<std::string>> tx_;  // by slot
   std::vector<TxVariable> tx_others_;           // names that no rule spells out
   std::vector<TxVariable> ip_;
-  std::vector<NamedValue> matched_vars_, matched_now_;  // of the rule before in the chain; of this one
-  Candidate last_match_;                                // its value as it was transformed, in the arena
+  std::vector<NameValue> matched_vars_, matched_now_;  // of the rule before in the chain; of this one
+  Candidate last_match_;                               // its value as it was transformed, in the arena
 
   EngineMode mode_ = EngineMode::on;
   bool body_access_ = true;
   bool force_body_variable_ = false;
   std::string content_type_;
-  std::string forced_processor_;
+  std::optional<BodyProcessor> forced_processor_;
   std::vector<bool> removed_;  // by rule
   std::vector<const CompiledCtl*> removed_targets_;
   std::uint8_t allowed_until_ = 0;  // phases up to this one are skipped, by `allow`

@@ -107,7 +107,7 @@ void MatchPlan::scan(std::size_t phase, const Collections& values, MatchScratch&
       for (const bool names : {false, true}) {
         const Field field = field_of(list, names);
         if (!group.fields.test(field)) continue;
-        const std::vector<NamedValue>& entries = values.list(list);
+        const std::vector<NameValue>& entries = values.list(list);
         for (std::size_t at = 0; at < entries.size(); ++at) {
           scan_value(group, field, at, names ? entries[at].name : entries[at].value, scratch, hits);
         }

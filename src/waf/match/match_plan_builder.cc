@@ -72,8 +72,7 @@ bool library_finds_all() {
 FieldMask fields_of(const CompiledRule& rule) {
   FieldMask mask;
   for (const CompiledTarget& target : rule.targets) {
-    ValueSource source = source_of(target.variable);
-    if (target.variable == Variable::xml && target.key == "//@*") source.lists[0] = ValueList::xml_attributes;
+    const ValueSource source = source_of(target.variable, target.key);
     for (std::size_t i = 0; i < source.count; ++i) mask.set(field_of(source.lists[i], source.names));
     if (source.count == 0) mask.set(field_of(target.variable));
   }
