@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace gatehouse::waf {
+#include "waf/characters.h"
 
-constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+namespace gatehouse::waf {
 
 inline std::string lower(std::string_view text) {
   std::string result(text);

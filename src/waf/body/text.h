@@ -5,15 +5,9 @@
 #include <string_view>
 
 #include "base/arena.h"
+#include "waf/characters.h"
 
 namespace gatehouse::waf {
-
-// isspace of the C locale.
-constexpr bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
-constexpr bool is_alphanumeric(char c) noexcept {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 
 // RFC 2045 §5.1.
 constexpr bool is_token_char(char c) noexcept {

@@ -13,7 +13,7 @@ std::optional<Match> when(bool matched, Match match) noexcept {
   return matched ? std::optional<Match>(match) : std::nullopt;
 }
 
-bool is_letter(char c) noexcept { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
+bool is_letter(char c) noexcept { return lower(c) >= 'a' && lower(c) <= 'z'; }
 
 }  // namespace
 

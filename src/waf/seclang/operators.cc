@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/ip.h"
+#include "waf/characters.h"
 #include "waf/seclang/target.h"
 #include "waf/seclang/words.h"
 
@@ -67,13 +68,6 @@ constexpr std::array<std::string_view, 12> kUnsupported{"fuzzyHash", "gsbLookup"
 
 constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
 
-int hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 // `a|20 62|c` has bytes in hex between pipes; `\:`, `\;`, `\\` and `\"` are those characters. Anything else means
 // itself, all of it, as in libmodsecurity.
 std::string decoded_phrases(std::string_view text) {
@@ -85,8 +79,8 @@ std::string decoded_phrases(std::string_view text) {
       hex = !hex;
     } else if (hex) {
       if (is_blank(c)) continue;
-      const int high = hex_value(c), low = i + 1 < text.size() ? hex_value(text[i + 1]) : -1;
-      if (high < 0 || low < 0) return std::string(text);
+      const unsigned high = hex_value(c), low = i + 1 < text.size() ? hex_value(text[i + 1]) : 16;
+      if (high >= 16 || low >= 16) return std::string(text);
       result += static_cast<char>(high * 16 + low);
       ++i;
     } else if (c == '\\') {

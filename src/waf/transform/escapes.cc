@@ -43,9 +43,6 @@ std::size_t run_length(std::string_view text, std::size_t length_max, Predicate 
   return length;
 }
 
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-constexpr bool is_alphanumeric(char c) noexcept { return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'z'); }
-
 // Up to three digits, behind the backslash.
 unsigned octal_value(std::string_view digits) noexcept {
   unsigned value = 0;
@@ -148,7 +145,7 @@ Decoded decode_html(std::string_view rest) noexcept {
       {{"amp", '&'}, {"gt", '>'}, {"lt", '<'}, {"nbsp", '\xa0'}, {"quot", '"'}}};
   const std::size_t letters = run_length(rest.substr(1), 5, is_alphanumeric);  // one more than the longest name
   for (const Entity& entity : kEntities) {
-    const auto same = [](char a, char b) { return to_lower(a) == b; };
+    const auto same = [](char a, char b) { return lower(a) == b; };
     if (letters == entity.name.size() && std::equal(entity.name.begin(), entity.name.end(), rest.begin() + 1,
                                                     [&](char b, char a) { return same(a, b); })) {
       return {with_semicolon(1 + letters), entity.byte};

@@ -15,6 +15,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "waf/characters.h"
+
 namespace gatehouse::waf {
 
 #ifdef __SSE2__
@@ -85,13 +87,6 @@ std::size_t find_range(std::string_view in) noexcept {
 
 constexpr std::uint8_t byte_at(std::string_view in, std::size_t i) noexcept { return static_cast<std::uint8_t>(in[i]); }
 
-// The value of a hexadecimal digit; 16 or more for any other byte.
-constexpr unsigned hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  const unsigned letter = (static_cast<std::uint8_t>(c) | 0x20u) - 'a';
-  return letter < 6 ? letter + 10 : 16;
-}
-constexpr bool is_hex(char c) noexcept { return hex_value(c) < 16; }
 // Both must be digits.
 constexpr char hex_pair(char high, char low) noexcept {
   return static_cast<char>(hex_value(high) << 4 | hex_value(low));
@@ -104,10 +99,6 @@ constexpr char low_byte_of_utf16(std::string_view digits) noexcept {
   return full_width ? static_cast<char>(low + 0x20) : low;
 }
 constexpr bool is_octal(char c) noexcept { return c >= '0' && c <= '7'; }
-
-// As isspace() has it in the C locale: blank, \t \n \v \f \r.
-constexpr bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
-constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
 // A result written from the left into a string of its largest size: one check of the size for all bytes. It starts as a
 // copy of what comes before the first byte of interest.

@@ -68,7 +68,7 @@ bool cmd_line(std::string_view in, std::string& out) {
         result.put(c);
         after_space = false;
         break;
-      default: result.put(to_lower(c)); after_space = false;
+      default: result.put(lower(c)); after_space = false;
     }
   }
   return result.finish();
