@@ -15,27 +15,6 @@ bool has_fired(const Transaction& transaction, std::uint64_t id) {
                      [id](const FiredRule& fired) { return fired.id == id; });
 }
 
-RawResponse reflect(const RawRequest& request) {
-  RawResponse response;
-  const std::string_view path = std::string_view(request.uri).substr(0, request.uri.find('?'));
-  if (!path.ends_with("/reflect")) return response;
-  const auto wanted = codec::Json::parse(request.body, {.bytes_max = 1 << 20, .depth_max = 16, .values_max = 10'000});
-  if (!wanted || !wanted->is_object()) return response;
-  if (const codec::Json* status = wanted->find("status"); status && status->integer()) {
-    response.status = static_cast<std::uint16_t>(*status->integer());
-  }
-  if (const codec::Json* headers = wanted->find("headers"); headers && headers->is_object()) {
-    for (std::size_t i = 0; i < headers->size(); ++i) {
-      response.headers.emplace_back(headers->name(i), headers->value(i).string().value_or(""));
-    }
-  }
-  if (const auto body = wanted->find_string("body")) response.body = *body;
-  if (const auto encoded = wanted->find_string("encodedBody")) {
-    response.body = codec::base64_decode(*encoded).value_or("");
-  }
-  return response;
-}
-
 // Bytes that are no printable ASCII as `\x0d`, so that a line is one line.
 std::string escaped(std::string_view text) {
   std::string out;
@@ -48,18 +27,6 @@ std::string escaped(std::string_view text) {
     }
   }
   return out;
-}
-
-// A body is what the framing fields say: without them there is none, and not more than Content-Length tells.
-RawRequest framed(RawRequest request) {
-  const std::string* length = request.header("content-length");
-  if (!length && !request.header("transfer-encoding")) request.body.clear();
-  if (length) {
-    const std::int64_t bytes = number_of(*length);
-    if (bytes >= 0 && static_cast<std::uint64_t>(bytes) < request.body.size())
-      request.body.resize(static_cast<std::size_t>(bytes));
-  }
-  return request;
 }
 
 std::string ids_text(const Transaction& transaction) {
@@ -97,6 +64,38 @@ std::string log_line(const Program& program, const FiredRule& fired) {
                                  kSeverities[static_cast<std::size_t>(rule.actions.severity)]);
   for (const std::string& tag : rule.actions.tags) line += fmt::format(" [tag \"{}\"]", tag);
   return line;
+}
+
+RawResponse played_back_end(const RawRequest& request) {
+  RawResponse response;
+  const std::string_view path = std::string_view(request.uri).substr(0, request.uri.find('?'));
+  if (!path.ends_with("/reflect")) return response;
+  const auto wanted = codec::Json::parse(request.body, {.bytes_max = 1 << 20, .depth_max = 16, .values_max = 10'000});
+  if (!wanted || !wanted->is_object()) return response;
+  if (const codec::Json* status = wanted->find("status"); status && status->integer()) {
+    response.status = static_cast<std::uint16_t>(*status->integer());
+  }
+  if (const codec::Json* headers = wanted->find("headers"); headers && headers->is_object()) {
+    for (std::size_t i = 0; i < headers->size(); ++i) {
+      response.headers.emplace_back(headers->name(i), headers->value(i).string().value_or(""));
+    }
+  }
+  if (const auto body = wanted->find_string("body")) response.body = *body;
+  if (const auto encoded = wanted->find_string("encodedBody")) {
+    response.body = codec::base64_decode(*encoded).value_or("");
+  }
+  return response;
+}
+
+RawRequest framed(RawRequest request) {
+  const std::string* length = request.header("content-length");
+  if (!length && !request.header("transfer-encoding")) request.body.clear();
+  if (length) {
+    const std::int64_t bytes = number_of(*length);
+    if (bytes >= 0 && static_cast<std::uint64_t>(bytes) < request.body.size())
+      request.body.resize(static_cast<std::size_t>(bytes));
+  }
+  return request;
 }
 
 RegressionRunner::RegressionRunner(const Program& program, const MatchPlan* plan, Transaction::Settings settings,
@@ -144,7 +143,7 @@ TestVerdict RegressionRunner::run(const RegressionTest& test) {
   for (const RegressionStage& stage : test.stages) {
     transaction_.begin(settings_);
     const RawRequest request = framed(stage.request);
-    const RawResponse response = reflect(request);
+    const RawResponse response = played_back_end(request);
     inspect(transaction_, request, &response);
     verdict.fired.clear();
     for (const FiredRule& fired : transaction_.fired()) verdict.fired.push_back(fired.id);

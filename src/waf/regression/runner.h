@@ -42,6 +42,12 @@ class RegressionRunner {
 // Rule 900005 of the suite's documentation: what its tests assume.
 extern const std::string_view kRegressionSetUp;
 
+// A body is what the framing fields say: without them there is none, and not more than Content-Length tells.
+RawRequest framed(RawRequest request);
+
+// `/reflect` answers with what the JSON in the request asks for, everything else with an empty 200.
+RawResponse played_back_end(const RawRequest& request);
+
 // One rule that fired, as ModSecurity's error log has it.
 std::string log_line(const Program& program, const FiredRule& fired);
 
