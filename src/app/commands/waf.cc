@@ -34,14 +34,6 @@ int say(const std::string& message) {
   return 2;
 }
 
-// Where Debian's package modsecurity-crs puts the Core Rule Set, in the order of its own load file.
-void add_installed_crs(std::vector<waf::RuleSource>& sources) {
-  sources.push_back({"/etc/modsecurity/crs/crs-setup.conf", {}});
-  sources.push_back({"/etc/modsecurity/crs/REQUEST-900-EXCLUSION-RULES-BEFORE-CRS.conf", {}});
-  sources.push_back({"/usr/share/modsecurity-crs/rules/*.conf", {}});
-  sources.push_back({"/etc/modsecurity/crs/RESPONSE-999-EXCLUSION-RULES-AFTER-CRS.conf", {}});
-}
-
 std::unique_ptr<const waf::Program> load_rules(const WafOptions& options, bool with_suite_set_up) {
   std::vector<waf::RuleSource> sources;
   if (!options.setup.empty()) {
@@ -49,13 +41,7 @@ std::unique_ptr<const waf::Program> load_rules(const WafOptions& options, bool w
   } else if (with_suite_set_up) {
     sources.push_back({"the suite's set-up", std::string(waf::kRegressionSetUp)});
   }
-  for (const std::string& rules : options.rules) {
-    if (rules == "crs") {
-      add_installed_crs(sources);
-    } else {
-      sources.push_back({rules, {}});
-    }
-  }
+  for (waf::RuleSource& source : waf::rule_sources(options.rules)) sources.push_back(std::move(source));
   waf::ParseResult parsed = waf::parse_rules(sources);
   for (const waf::Finding& error : parsed.errors) std::fprintf(stderr, "%s\n", to_string(error, parsed.rules).c_str());
   if (!parsed.errors.empty()) return nullptr;
@@ -215,7 +201,8 @@ int run_waf_try(const WafOptions& options) {
   const auto request = waf::parse_raw_request(text);
   if (!request) return say("that is no HTTP request: its first line is to be `METHOD target HTTP/1.1`");
   const auto plan = load_plan(options, *program);
-  waf::Transaction transaction(*program, plan.get(), SystemClock::instance());
+  waf::Workspace workspace(*program, plan.get());
+  waf::Transaction transaction(workspace, SystemClock::instance());
   transaction.begin(settings_of(*program));
   inspect(transaction, *request, nullptr);
   std::puts(printed(to_json(*program, transaction)).c_str());

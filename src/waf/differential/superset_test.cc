@@ -86,8 +86,10 @@ class Superset : public testing::TestWithParam<RuleSetCase> {
     if (!rules.program) GTEST_SKIP() << "this rule set is not here";
     ASSERT_TRUE(rules.plan);
     program_ = rules.program.get();
-    plain_ = std::make_unique<Transaction>(*program_, nullptr, SystemClock::instance());
-    planned_ = std::make_unique<Transaction>(*program_, rules.plan.get(), SystemClock::instance());
+    plain_work_ = std::make_unique<Workspace>(*program_, nullptr);
+    planned_work_ = std::make_unique<Workspace>(*program_, rules.plan.get());
+    plain_ = std::make_unique<Transaction>(*plain_work_, SystemClock::instance());
+    planned_ = std::make_unique<Transaction>(*planned_work_, SystemClock::instance());
   }
 
   Seen run(Transaction& transaction, const Exchange& exchange) {
@@ -125,6 +127,7 @@ class Superset : public testing::TestWithParam<RuleSetCase> {
   }
 
   const Program* program_ = nullptr;
+  std::unique_ptr<Workspace> plain_work_, planned_work_;
   std::unique_ptr<Transaction> plain_, planned_;
   std::size_t compared_ = 0, different_ = 0, limits_ = 0;
   std::set<std::uint64_t> fired_;

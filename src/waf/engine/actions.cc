@@ -143,10 +143,10 @@ void Transaction::control(const CompiledRule& rule) {
       case Ctl::Kind::request_body_processor: forced_processor_ = processor_named(ctl.source->value); break;
       case Ctl::Kind::rule_remove_by_id:
       case Ctl::Kind::rule_remove_by_tag:
-        for (const std::uint32_t removed : ctl.rules) removed_[removed] = true;
+        for (const std::uint32_t removed : ctl.removed.rules) removed_[removed] = true;
         break;
       case Ctl::Kind::rule_remove_target_by_id:
-      case Ctl::Kind::rule_remove_target_by_tag: removed_targets_.push_back(&ctl); break;
+      case Ctl::Kind::rule_remove_target_by_tag: removed_targets_.push_back(&ctl.removed); break;
       case Ctl::Kind::audit_engine:
       case Ctl::Kind::audit_log_parts: break;  // the decision record is kept in any case
     }

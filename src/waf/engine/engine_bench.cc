@@ -66,7 +66,8 @@ std::string json_body() {
 
 void inspect_request(benchmark::State& state, const MatchPlan* use, const std::string& text) {
   const auto request = parse_raw_request(text);
-  Transaction transaction(program(), use, SystemClock::instance());
+  Workspace workspace(program(), use);
+  Transaction transaction(workspace, SystemClock::instance());
   std::size_t fired = 0;
   std::chrono::nanoseconds phases[2]{};
   for (auto _ : state) {

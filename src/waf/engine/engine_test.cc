@@ -32,7 +32,8 @@ Outcome run(const std::string& rules, const std::string& request, const RawRespo
   EXPECT_TRUE(plan);
   Outcome outcomes[2];
   for (const bool planned : {false, true}) {
-    Transaction transaction(*program, planned ? plan->get() : nullptr, SystemClock::instance());
+    Workspace workspace(*program, planned ? plan->get() : nullptr);
+    Transaction transaction(workspace, SystemClock::instance());
     transaction.begin({});
     inspect(transaction, *parse_raw_request(request), response);
     Outcome& outcome = outcomes[planned];
@@ -197,7 +198,8 @@ SecRule TX:s "@gt 0" "id:2,phase:1,pass")",
 
 TEST(Engine, APatternAtItsLimitCountsAsAMatch) {
   const auto program = compile(R"(SecRule ARGS "@rx ^(a+)+$" "id:1,phase:2,deny")");
-  Transaction transaction(*program, nullptr, SystemClock::instance());
+  Workspace workspace(*program, nullptr);
+  Transaction transaction(workspace, SystemClock::instance());
   transaction.begin({});
   inspect(transaction, *parse_raw_request(get("/?a=" + std::string(64, 'a') + "b")), nullptr);
   ASSERT_EQ(transaction.fired().size(), 1u);

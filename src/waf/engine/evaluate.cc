@@ -46,7 +46,7 @@ bool Transaction::matches_chain(std::uint32_t head, FiredRule& fired) {
 
 bool Transaction::matches(std::uint32_t index, FiredRule& fired) {
   const CompiledRule& rule = program_.rule(index);
-  const bool gated = plan_ && plan_->is_gated(index);
+  const bool gated = work_.plan_ && work_.plan_->is_gated(index);
   if (rule.source->is_action) {
     set_variables(rule);
     control(rule);
@@ -65,7 +65,7 @@ bool Transaction::matches(std::uint32_t index, FiredRule& fired) {
     const bool moves = (target.variable == Variable::tx || target.variable == Variable::ip) &&
                        (rule.source->actions.capture || !rule.setvars.empty());
     each_value(target, [&](Candidate candidate) {
-      if ((gated && !hits_.has(index, candidate.item)) || is_excluded(rule, candidate)) return;
+      if ((gated && !work_.hits_.has(index, candidate.item)) || is_excluded(rule, candidate)) return;
       if (moves) candidate.value = keep(candidate.value);
       any |= test_value(rule, candidate, fired);
     });
@@ -152,8 +152,8 @@ bool Transaction::is_excluded(const CompiledRule& rule, const Candidate& candida
     return target.variable == candidate.variable && (!candidate.has_name || target.names(candidate.name));
   };
   if (std::any_of(rule.exclusions.begin(), rule.exclusions.end(), means)) return true;
-  return std::any_of(removed_targets_.begin(), removed_targets_.end(), [&](const CompiledCtl* ctl) {
-    return means(ctl->target) && std::binary_search(ctl->rules.begin(), ctl->rules.end(), current_);
+  return std::any_of(removed_targets_.begin(), removed_targets_.end(), [&](const RemovedTarget* removed) {
+    return means(removed->target) && std::binary_search(removed->rules.begin(), removed->rules.end(), current_);
   });
 }
 
@@ -164,8 +164,8 @@ bool Transaction::test_value(const CompiledRule& rule, const Candidate& candidat
   bool any = each_step && test_operator(rule, candidate, value, fired);
   std::size_t into = 0;
   for (const Transformation transformation : rule.transformations) {
-    if (!transform(transformation, value, transformed_[into])) continue;
-    value = transformed_[into];
+    if (!transform(transformation, value, work_.transformed_[into])) continue;
+    value = work_.transformed_[into];
     into ^= 1;
     if (each_step) any |= test_operator(rule, candidate, value, fired);
   }
@@ -222,7 +222,7 @@ bool Transaction::apply_operator(const CompiledRule& rule, std::string_view valu
     }
     case OperatorKind::pm:
     case OperatorKind::pm_from_file: {
-      const auto found = op.phrases->find(value, scratch_);
+      const auto found = op.phrases->find(value, work_.phrases_);
       return verdict(found ? std::optional(found->match) : std::nullopt);
     }
     case OperatorKind::validate_byte_range: return verdict(validate_byte_range(*op.bytes, value));
@@ -265,11 +265,12 @@ void Transaction::capture(std::size_t number, std::string_view text) { tx_[numbe
 const Interruption* Transaction::run(std::size_t phase) {
   const MonotonicTime start = clock_.now();
   const std::span<const std::uint32_t> heads = program_.phase(phase);
-  if (plan_ && mode_ != EngineMode::off && phase > allowed_until_) plan_->scan(phase, values_, match_scratch_, hits_);
+  if (work_.plan_ && mode_ != EngineMode::off && phase > allowed_until_)
+    work_.plan_->scan(phase, values_, work_.matches_, work_.hits_);
   for (std::size_t at = 0; at < heads.size() && mode_ != EngineMode::off && phase > allowed_until_;) {
     const std::uint32_t head = heads[at];
     ++at;
-    if (removed_[head] || (plan_ && plan_->is_gated(head) && !hits_.has(head))) continue;
+    if (removed_[head] || (work_.plan_ && work_.plan_->is_gated(head) && !work_.hits_.has(head))) continue;
     current_ = head;
     FiredRule fired{
         .index = head, .id = program_.rule(head).source->actions.id, .phase = static_cast<std::uint8_t>(phase)};

@@ -110,12 +110,12 @@ class ProgramCompiler {
   }
 
   CompiledCtl ctl(const Rule& rule, const Ctl& source) {
-    CompiledCtl result{&source, {}, {}};
-    if (source.target) result.target = target(rule, *source.target);
+    CompiledCtl result{&source, {}};
+    if (source.target) result.removed.target = target(rule, *source.target);
     if (!names_rules(source)) return result;
     const std::vector<Rule>& rules = program_->source_.rules;
     for (std::uint32_t i = 0; i < rules.size(); ++i) {
-      if (!rules[i].chained && is_meant(source, rules[i].actions)) result.rules.push_back(i);
+      if (!rules[i].chained && is_meant(source, rules[i].actions)) result.removed.rules.push_back(i);
     }
     return result;
   }

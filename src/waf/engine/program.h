@@ -66,10 +66,15 @@ struct CompiledSetVar {
   TxSlot slot = kNoSlot;  // of a TX variable with a literal name
 };
 
+// Rules that do not look at a target.
+struct RemovedTarget {
+  std::vector<std::uint32_t> rules;  // chain heads, ascending
+  CompiledTarget target;
+};
+
 struct CompiledCtl {
   const Ctl* source = nullptr;
-  std::vector<std::uint32_t> rules;  // those that are meant by id or tag
-  CompiledTarget target;             // of the two that remove a target
+  RemovedTarget removed;  // the rules that are meant by id or tag; the target of the two that remove one
 };
 
 struct CompiledRule {

@@ -20,14 +20,16 @@ constexpr std::size_t kCookiesMax = 1000;
 
 }  // namespace
 
-Transaction::Transaction(const Program& program, const MatchPlan* plan, const Clock& clock)
-    : program_(program), plan_(plan), clock_(clock) {
-  GH_CHECK(program_.prepare(scratch_));
+Workspace::Workspace(const Program& program, const MatchPlan* plan) : program_(program), plan_(plan) {
+  GH_CHECK(program_.prepare(phrases_));
   if (!plan_) return;
   auto scratch = plan_->make_scratch();
   GH_CHECK(scratch);
-  match_scratch_ = std::move(*scratch);
+  matches_ = std::move(*scratch);
 }
+
+Transaction::Transaction(Workspace& workspace, const Clock& clock)
+    : work_(workspace), program_(workspace.program()), clock_(clock) {}
 
 void Transaction::begin(const Settings& settings) {
   settings_ = settings;
@@ -46,11 +48,20 @@ void Transaction::begin(const Settings& settings) {
   forced_processor_.reset();
   removed_.assign(program_.rules().size(), false);
   removed_targets_.clear();
+  tune();
   allowed_until_ = 0;
   fired_.clear();
   interruption_.reset();
   spent_.fill({});
   began_ = clock_.now();
+}
+
+void Transaction::tune() {
+  if (settings_.tuning == nullptr) return;
+  const Tuning& tuning = *settings_.tuning;
+  for (const auto& [slot, value] : tuning.presets) tx_[slot] = value;
+  if (!tuning.off.empty()) removed_ = tuning.off;
+  for (const RemovedTarget& removed : tuning.removed_targets) removed_targets_.push_back(&removed);
 }
 
 void Transaction::set_number(Variable variable, std::uint64_t number) {

@@ -24,7 +24,8 @@
 #include "waf/body/body.h"
 #include "waf/engine/collections.h"
 #include "waf/engine/program.h"
-#include "waf/match/match_plan.h"
+#include "waf/engine/tuning.h"
+#include "waf/engine/workspace.h"
 
 namespace gatehouse::waf {
 
@@ -65,10 +66,10 @@ class Transaction {
     bool request_body_access = true;
     std::size_t arguments_max = 1000;
     std::size_t json_depth_max = 64;
+    const Tuning* tuning = nullptr;
   };
 
-  // Without a plan every rule looks at every value: slow, and what the plan is checked against.
-  Transaction(const Program& program, const MatchPlan* plan, const Clock& clock);
+  Transaction(Workspace& workspace, const Clock& clock);
   void begin(const Settings& settings);
 
   void connection(std::string_view remote_address, std::string_view unique_id);
@@ -127,6 +128,7 @@ class Transaction {
   void append_macro(const TextPart& part, std::string& out) const;
 
   // the request (request.cc)
+  void tune();
   BodyProcessor processor() const noexcept;
   void tell_processor();
   void take_body(BodyProcessor processor);
@@ -135,12 +137,9 @@ class Transaction {
   void set_number(Variable variable, std::uint64_t number);
   void set_flag(Variable variable, bool on) { values_.set(variable, on ? "1" : "0"); }
 
+  Workspace& work_;
   const Program& program_;
-  const MatchPlan* plan_;
   const Clock& clock_;
-  PhraseScratch scratch_;
-  MatchScratch match_scratch_;
-  HitList hits_;
   Arena arena_{16 * 1024};
   Settings settings_;
   Collections values_;
@@ -158,14 +157,13 @@ class Transaction {
   std::string content_type_;
   std::optional<BodyProcessor> forced_processor_;
   std::vector<bool> removed_;  // by rule
-  std::vector<const CompiledCtl*> removed_targets_;
+  std::vector<const RemovedTarget*> removed_targets_;
   std::uint8_t allowed_until_ = 0;  // phases up to this one are skipped, by `allow`
   std::vector<FiredRule> fired_;
   std::optional<Interruption> interruption_;
   std::array<std::chrono::nanoseconds, Program::kPhases> spent_{};
   MonotonicTime began_{};
   std::uint32_t current_ = 0;  // the chain's head under evaluation
-  std::string transformed_[2];
 };
 
 }  // namespace gatehouse::waf

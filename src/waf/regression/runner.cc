@@ -100,8 +100,9 @@ RawRequest framed(RawRequest request) {
 
 RegressionRunner::RegressionRunner(const Program& program, const MatchPlan* plan, Transaction::Settings settings,
                                    RefusedByParser refused)
-    : transaction_(program, plan, SystemClock::instance()),
-      program_(program),
+    : program_(program),
+      workspace_(program, plan),
+      transaction_(workspace_, SystemClock::instance()),
       settings_(settings),
       refused_(std::move(refused)) {}
 

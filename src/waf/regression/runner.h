@@ -33,8 +33,9 @@ class RegressionRunner {
  private:
   std::string failure_of(const RegressionTest& test, const RegressionStage& stage);
 
-  Transaction transaction_;
   const Program& program_;
+  Workspace workspace_;
+  Transaction transaction_;
   Transaction::Settings settings_;
   RefusedByParser refused_;
 };
