@@ -4,6 +4,7 @@
 //
 // References between parts are indices that the loader has checked; file paths are absolute.
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -235,9 +236,19 @@ struct SecurityHeadersConfig {
 };
 
 enum class WafOnExceed : std::uint8_t { deny, partial };
+struct WafRuleRange {
+  std::uint32_t first = 0, last = 0;  // ids, both included
+  bool operator==(const WafRuleRange&) const = default;
+};
+// What some rules don't look at. Within a key one of its values is enough; all keys that are given must hold.
 struct WafExclusion {
-  std::uint32_t rule = 0;
-  std::string target;  // "ARGS:comment"; empty: the rule as a whole
+  std::vector<WafRuleRange> rules;  // neither rules nor tags: every rule
+  std::vector<std::string> tags;
+  std::vector<std::string> targets;     // "ARGS:comment", "REQUEST_COOKIES:/^x_/"
+  std::vector<std::string> parameters;  // names of arguments, wherever they stand; neither of the two: the rules are off
+  std::vector<std::string> paths;       // patterns as in MatchConfig; empty: any
+  std::optional<std::chrono::sys_days> until;  // the last day, in UTC, on which it holds
+  std::string because;
   bool operator==(const WafExclusion&) const = default;
 };
 // Read and checked, so that files written for the whole of Gatehouse load; nothing acts on it until the WAF layer is
@@ -253,8 +264,10 @@ struct WafConfig {
 };
 struct RouteWafConfig {  // what a route changes; absent: as above
   std::optional<Mode> mode;
-  std::optional<std::uint32_t> paranoia;
-  std::vector<WafExclusion> exclude;
+  std::optional<std::uint32_t> paranoia, inbound_threshold, outbound_threshold;
+  std::optional<std::uint64_t> request_body, response_body;
+  std::optional<WafOnExceed> on_exceed;
+  std::vector<WafExclusion> exclude;  // besides those above
 };
 
 struct RouteConfig {

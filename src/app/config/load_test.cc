@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "app/config/documents.h"
 #include "app/config/load_testing.h"
 #include "app/config/table.h"
 #include "base/temp_dir.h"
@@ -162,6 +163,45 @@ TEST(Load, Warnings) {
     }
     EXPECT_THAT(found, ElementsAre(c.place)) << c.name;
   }
+}
+
+TEST(Load, ExclusionsOfTheWaf) {
+  const LoadOutcome outcome = load(route_with(R"(    waf:
+      paranoia: 3
+      inbound_threshold: 10
+      outbound_threshold: 8
+      request_body: 1MiB
+      response_body: 64KiB
+      on_exceed: partial
+      exclude:
+        - rule: [942100, 941100-941199]
+          parameter: comment
+          path: /a/*
+          until: 2027-01-31
+          because: they write about SQL
+        - { tag: attack-sqli, target: ["REQUEST_COOKIES:/^x_/", "ARGS:a"] }
+)"));
+  ASSERT_TRUE(outcome.ok()) << all(outcome);
+  const gateway::RouteWafConfig& waf = outcome.config->routes[0].waf;
+  EXPECT_EQ(waf.paranoia, 3u);
+  EXPECT_EQ(waf.inbound_threshold, 10u);
+  EXPECT_EQ(waf.outbound_threshold, 8u);
+  EXPECT_EQ(waf.request_body, 1024u * 1024);
+  EXPECT_EQ(waf.response_body, 64u * 1024);
+  EXPECT_EQ(waf.on_exceed, gateway::WafOnExceed::partial);
+  ASSERT_EQ(waf.exclude.size(), 2u);
+  using namespace std::chrono;
+  EXPECT_EQ(waf.exclude[0], (gateway::WafExclusion{.rules = {{942100, 942100}, {941100, 941199}},
+                                                   .parameters = {"comment"},
+                                                   .paths = {"/a/*"},
+                                                   .until = sys_days(year(2027) / 1 / 31),
+                                                   .because = "they write about SQL"}));
+  EXPECT_EQ(waf.exclude[1],
+            (gateway::WafExclusion{.tags = {"attack-sqli"}, .targets = {"REQUEST_COOKIES:/^x_/", "ARGS:a"}}));
+  // And what is shown reads back the same.
+  const LoadOutcome again = load(effective_yaml(*outcome.config));
+  ASSERT_TRUE(again.ok()) << all(again);
+  EXPECT_EQ(again.config->routes[0].waf.exclude, waf.exclude);
 }
 
 TEST(Load, ManyMistakesEndInOneLine) {

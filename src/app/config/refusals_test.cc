@@ -279,5 +279,54 @@ TEST(Refusals, Security) {
   });
 }
 
+std::string excluding(std::string_view keys) {
+  return listener_with(fmt::format("waf: {{ exclude: [{{ {} }}] }}\n", keys));
+}
+
+TEST(Refusals, Exclusions) {
+  expect_refused({
+      {"nothing", excluding("because: x"), "5:18: the exclusion doesn't say what is excluded",
+       "{ rule: 942100, parameter: comment }; to inspect nothing on a route: waf: off"},
+      {"a path alone", excluding("path: /a/**"), "5:18: the exclusion doesn't say what is excluded",
+       "{ rule: 942100, parameter: comment }; to inspect nothing on a route: waf: off"},
+      {"rule and tag", excluding("rule: 1, tag: a"),
+       "5:29: an exclusion names its rules by rule or by tag, not by both", "write two exclusions"},
+      {"target and parameter", excluding("rule: 1, target: ARGS, parameter: a"),
+       "5:43: an exclusion has target or parameter, not both", "write two exclusions"},
+      {"misspelt", excluding("rules: 1"), "5:20: unknown key \"rules\"", "did you mean \"rule\"?"},
+      {"no id", excluding("rule: sqli"), "5:26: \"sqli\" is not a rule",
+       "the id of a rule, 942100, or a range, 942100-942199"},
+      {"half a range", excluding("rule: 942100-"), "5:26: \"942100-\" is not a rule",
+       "the id of a rule, 942100, or a range, 942100-942199"},
+      {"a range backwards", excluding("rule: 20-10"), "5:26: the range ends before it begins", "did you mean 10-20?"},
+      {"an id of zero", excluding("rule: 0"), "5:26: \"0\" is out of bounds", "ids are 1 to 999999999"},
+      {"one of a list", excluding("rule: [1, x]"), "5:30: \"x\" is not a rule",
+       "the id of a rule, 942100, or a range, 942100-942199"},
+      {"an empty list", excluding("rule: []"), "5:26: the list must not be empty", ""},
+      {"a target with a name alone", excluding("target: comment"), "5:28: \"comment\": unknown variable \"comment\"",
+       "for an argument of that name: parameter: comment"},
+      {"a target misspelt", excluding("target: REQUEST_HEADER"),
+       "5:28: \"REQUEST_HEADER\": unknown variable \"REQUEST_HEADER\"", "did you mean REQUEST_HEADERS?"},
+      {"a target with its mark", excluding("target: \"!ARGS:a\""),
+       "5:28: a target is what rules don't look at, without \"!\"", "did you mean \"ARGS:a\"?"},
+      {"a target's pattern", excluding("target: \"ARGS:/(/\""),
+       "5:28: \"ARGS:/(/\": missing closing parenthesis, at byte 1 of the pattern", ""},
+      {"a parameter as a target", excluding("parameter: \"ARGS:a\""), "5:31: a parameter is a plain name",
+       "did you mean a?"},
+      {"a path without its slash", excluding("rule: 1, path: a/**"), "5:35: \"a/**\" doesn't start with \"/\"",
+       "did you mean /a/**?"},
+      {"a date of another form", excluding("rule: 1, until: 31.1.2027"), "5:36: \"31.1.2027\" is not a date",
+       "year-month-day, such as 2027-01-31"},
+      {"no such day", excluding("rule: 1, until: 2027-02-29"), "5:36: there is no \"2027-02-29\"",
+       "year-month-day, such as 2027-01-31"},
+      {"a date long gone", excluding("rule: 1, until: 1999-01-01"), "5:36: \"1999-01-01\" is out of bounds",
+       "2000-01-01 to 2199-12-31"},
+      {"a route's threshold", route_with("    waf: { inbound_threshold: 0 }\n"), "11:31: 0 is out of bounds",
+       "1 to 1000000"},
+      {"a route's choice", route_with("    waf: { on_exceed: partal }\n"), "11:23: \"partal\" is not accepted here",
+       "did you mean \"partial\"? accepted: deny, partial"},
+  });
+}
+
 }  // namespace
 }  // namespace gatehouse::app

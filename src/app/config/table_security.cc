@@ -1,4 +1,4 @@
-// rate_limit, penalties, bans, waf, layers
+// rate_limit, penalties, bans, layers
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -212,18 +212,6 @@ const Object& attacks_object() {
   return object;
 }
 
-const Object& exclusion_object() {
-  static const Object object = Object::of<WafExclusion>(
-      "waf_exclusion", "A rule that doesn't look at a target.",
-      {
-          key<&WafExclusion::rule>("rule", integer<std::uint32_t>(1, 999'999'999), "The rule's id.",
-                                   {.example = "942100", .required = true}),
-          key<&WafExclusion::target>("target", text(256), "What it doesn't look at; absent: the rule is off.",
-                                     {.example = "\"ARGS:comment\""}),
-      });
-  return object;
-}
-
 // `layers: { rate: monitor }`
 class LayerModesKind final : public AnyKind {
  public:
@@ -379,49 +367,6 @@ const Object& bans_object() {
           key<&BansConfig::allow>("allow", list_of(network()), "Never banned, and excepted from deny.",
                                   {.example = "[203.0.113.7]"}),
       });
-  return object;
-}
-
-const Object& waf_object() {
-  static const Object object =
-      Object::of<WafConfig>(
-          "waf", "Inspection of requests and answers for attacks. Read and checked; not part of this version yet.",
-          {
-              key<&WafConfig::mode>("mode", mode(), "What a match leads to."),
-              key<&WafConfig::rules>("rules", one_or_list_of(text(4096), 1),
-                                     "crs: the installed OWASP Core Rule Set; or globs of SecLang files."),
-              key<&WafConfig::paranoia>("paranoia", integer<std::uint32_t>(1, 4),
-                                        "Paranoia level of the Core Rule Set."),
-              key<&WafConfig::inbound_threshold>("inbound_threshold", integer<std::uint32_t>(1, 1'000'000),
-                                                 "Anomaly score that refuses a request."),
-              key<&WafConfig::outbound_threshold>("outbound_threshold", integer<std::uint32_t>(1, 1'000'000),
-                                                  "Anomaly score that withholds an answer."),
-              key<&WafConfig::request_body>("request_body", size<std::uint64_t>(0, 1 << 30),
-                                            "Inspected bytes of a request's body."),
-              key<&WafConfig::response_body>("response_body", size<std::uint64_t>(0, 1 << 30),
-                                             "Inspected bytes of an answer's body; 0: none."),
-              key<&WafConfig::on_exceed>(
-                  "on_exceed", one_of<WafOnExceed>({{"deny", WafOnExceed::deny}, {"partial", WafOnExceed::partial}}),
-                  "Longer bodies are refused, or inspected in part."),
-              key<&WafConfig::exclude>("exclude", list_of(block<WafExclusion>(exclusion_object())),
-                                       "Rules that don't look at something."),
-          })
-          .with_shorthand("mode");
-  return object;
-}
-
-const Object& route_waf_object() {
-  static const Object object =
-      Object::of<RouteWafConfig>(
-          "route_waf", "What a route changes of the WAF.",
-          {
-              key<&RouteWafConfig::mode>("mode", optional(mode()), "What a match leads to.", {.example = "monitor"}),
-              key<&RouteWafConfig::paranoia>("paranoia", optional(integer<std::uint32_t>(1, 4)), "Paranoia level.",
-                                             {.example = "2"}),
-              key<&RouteWafConfig::exclude>("exclude", list_of(block<WafExclusion>(exclusion_object())),
-                                            "Added to those of waf."),
-          })
-          .with_shorthand("mode");
   return object;
 }
 
