@@ -1,7 +1,10 @@
 #include "codec/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+
+#include "base/check.h"
 
 namespace gatehouse::codec {
 
@@ -47,12 +50,7 @@ class JsonBuilder final : public nlohmann::json_sax<nlohmann::json> {
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
     if (++values_ > limits_.values_max) return false;
-    auto& names = open_.back().names_;
-    // Objects are small; past a few members a sorted index would pay, and the limits keep the square harmless.
-    for (const std::string& other : names) {
-      if (other == name) return false;
-    }
-    names.push_back(std::move(name));
+    open_.back().names_.push_back(std::move(name));
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
@@ -67,6 +65,7 @@ class JsonBuilder final : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool close() {
+    if (has_duplicates(open_.back().names_)) return false;
     Json done = std::move(open_.back());
     open_.pop_back();
     place(std::move(done));
@@ -76,6 +75,21 @@ class JsonBuilder final : public nlohmann::json_sax<nlohmann::json> {
     if (++values_ > limits_.values_max) return false;
     place(std::move(value));
     return true;
+  }
+  // Most objects are small, and comparing all pairs is the cheapest; a peer chooses the size of the others.
+  static bool has_duplicates(const std::vector<std::string>& names) {
+    constexpr std::size_t kFew = 16;
+    if (names.size() <= kFew) {
+      for (std::size_t i = 1; i < names.size(); ++i) {
+        for (std::size_t j = 0; j < i; ++j) {
+          if (names[i] == names[j]) return true;
+        }
+      }
+      return false;
+    }
+    std::vector<std::string_view> sorted(names.begin(), names.end());
+    std::sort(sorted.begin(), sorted.end());
+    return std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
   }
   void place(Json&& value) {
     if (open_.empty()) {
@@ -102,6 +116,45 @@ std::optional<Json> Json::parse(std::string_view text, const JsonLimits& limits)
     return std::nullopt;
   }
   return builder.take();
+}
+
+Json Json::of(bool value) {
+  Json json;
+  json.kind_ = Kind::boolean;
+  json.boolean_ = value;
+  return json;
+}
+Json Json::of(std::int64_t value) {
+  Json json;
+  json.kind_ = Kind::integer;
+  json.integer_ = value;
+  return json;
+}
+Json Json::of(double value) {
+  Json json;
+  json.kind_ = Kind::number;
+  json.number_ = value;
+  return json;
+}
+Json Json::of(std::string value) {
+  Json json;
+  json.kind_ = Kind::string;
+  json.string_ = std::move(value);
+  return json;
+}
+Json Json::array(std::vector<Json> items) {
+  Json json;
+  json.kind_ = Kind::array;
+  json.items_ = std::move(items);
+  return json;
+}
+Json Json::object(std::vector<std::string> names, std::vector<Json> values) {
+  GH_CHECK(names.size() == values.size());
+  Json json;
+  json.kind_ = Kind::object;
+  json.names_ = std::move(names);
+  json.items_ = std::move(values);
+  return json;
 }
 
 std::optional<std::string_view> Json::string() const noexcept {

@@ -30,6 +30,13 @@ class Json {
   static std::optional<Json> parse(std::string_view text, const JsonLimits& limits = {});
 
   Json() = default;
+  // Values made of other things than JSON text: a form's fields, a parameter.
+  static Json of(bool value);
+  static Json of(std::int64_t value);
+  static Json of(double value);
+  static Json of(std::string value);
+  static Json array(std::vector<Json> items);
+  static Json object(std::vector<std::string> names, std::vector<Json> values);  // as many, no name twice
   Kind kind() const noexcept { return kind_; }
   bool is_object() const noexcept { return kind_ == Kind::object; }
   bool is_array() const noexcept { return kind_ == Kind::array; }

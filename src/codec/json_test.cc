@@ -40,6 +40,21 @@ TEST(Json, AcceptedAndRefused) {
   for (const Case& c : cases) EXPECT_EQ(Json::parse(c.text).has_value(), c.accepted) << c.name;
 }
 
+TEST(Json, DuplicatesAmongManyMembers) {
+  std::string text = "{";
+  for (int i = 0; i < 50'000; ++i) text += "\"m" + std::to_string(i) + "\":" + std::to_string(i) + ",";
+  const JsonLimits limits{.bytes_max = 4 << 20, .depth_max = 4, .values_max = 1 << 20};
+  EXPECT_TRUE(Json::parse(text + "\"last\":1}", limits));
+  EXPECT_FALSE(Json::parse(text + "\"m7\":1}", limits));
+}
+
+TEST(Json, MadeOfParts) {
+  const Json made = Json::object({"a", "b"}, {Json::array({Json::of(std::int64_t{1}), Json::of(0.5)}), Json::of(true)});
+  EXPECT_EQ(made.find("a")->value(1).number(), 0.5);
+  EXPECT_EQ(made.find("b")->boolean(), true);
+  EXPECT_EQ(Json::of(std::string("x")).string(), "x");
+}
+
 TEST(Json, Limits) {
   const JsonLimits limits{.bytes_max = 64, .depth_max = 3, .values_max = 8};
   EXPECT_TRUE(Json::parse("[[[]]]", limits));

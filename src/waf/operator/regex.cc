@@ -47,11 +47,18 @@ class Workspace {
 
 void Regex::CodeDelete::operator()(pcre2_real_code_8* code) const noexcept { pcre2_code_free(code); }
 
-Result<Regex> Regex::compile(std::string_view pattern) {
+Result<Regex> Regex::compile(std::string_view pattern, Dialect dialect) {
+  // ECMA-262 has no verbs in front; PCRE2's could lift the limits.
+  if (dialect == Dialect::ecma && pattern.starts_with("(*")) {
+    return fail(ErrorCode::invalid, "quantifier does not follow a repeatable item, at byte 1 of the pattern");
+  }
+  constexpr std::uint32_t kEcma = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_BSUX | PCRE2_MATCH_UNSET_BACKREF |
+                                  PCRE2_ALLOW_EMPTY_CLASS | PCRE2_NEVER_BACKSLASH_C;
+  const std::uint32_t options = dialect == Dialect::ecma ? kEcma : PCRE2_DOTALL | PCRE2_MULTILINE;
   int error = 0;
   std::size_t offset = 0;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                   PCRE2_DOTALL | PCRE2_MULTILINE, &error, &offset, nullptr);
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), options, &error, &offset, nullptr);
   if (code == nullptr) {
     PCRE2_UCHAR message[256];
     pcre2_get_error_message(error, message, sizeof message);

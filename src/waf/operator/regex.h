@@ -1,8 +1,10 @@
 #pragma once
-// @rx: Perl-compatible regular expressions over bytes, with a bound on the work.
+// Perl-compatible regular expressions with a bound on the work.
 //
-// `.` matches a newline too and `^` and `$` match at lines (`(?sm)`), as libmodsecurity compiles them; no UTF-8 mode. A
-// backtracking matcher can take exponential time: a match gives up at `match_limit` and says so. What that means for
+// @rx: over bytes; `.` matches a newline too and `^` and `$` match at lines (`(?sm)`), as libmodsecurity compiles them;
+// no UTF-8 mode. ECMA-262, for `pattern` of JSON Schema: over code points, `$` at the very end only, no verbs in front;
+// a value that is not UTF-8 counts as a limit reached.
+// A backtracking matcher can take exponential time: a match gives up at `match_limit` and says so. What that means for
 // the request is the caller's decision, never "no match" by itself. Thread safety: a Regex is immutable; threads share
 // it, each with working memory of its own inside. Source: pcre2api(3), pcre2jit(3).
 
@@ -28,8 +30,10 @@ class Regex {
  public:
   enum class Outcome : std::uint8_t { no_match, match, limit_reached };
 
+  enum class Dialect : std::uint8_t { modsecurity, ecma };
+
   // The error tells where in the pattern and why.
-  static Result<Regex> compile(std::string_view pattern);
+  static Result<Regex> compile(std::string_view pattern, Dialect dialect = Dialect::modsecurity);
 
   // Steps of backtracking, as PCRE2 counts them. The largest at which a hostile value still costs milliseconds only.
   static constexpr std::uint32_t kMatchLimit = 100'000;

@@ -48,6 +48,20 @@ TEST(Regex, GivesUpAtTheLimit) {
   EXPECT_EQ(Regex::compile("(*NO_JIT)^(?:a+)+$")->match(std::string(30, 'a') + "b"), Regex::Outcome::limit_reached);
 }
 
+TEST(Regex, EcmaMeansCodePointsAndTheVeryEnd) {
+  const auto matches = [](std::string_view pattern, std::string_view value) {
+    return Regex::compile(pattern, Regex::Dialect::ecma)->match(value);
+  };
+  EXPECT_EQ(matches("^[a-z]+$", "abc"), Regex::Outcome::match);
+  EXPECT_EQ(matches("^[a-z]+$", "abc\n"), Regex::Outcome::no_match);
+  EXPECT_EQ(matches("^[a-z]+$", "ABC\nabc\nABC"), Regex::Outcome::no_match);
+  EXPECT_EQ(matches("^.$", "ä"), Regex::Outcome::match);
+  EXPECT_EQ(matches("^.$", "\n"), Regex::Outcome::no_match);
+  EXPECT_EQ(matches("^\\u00e4[^]$", "ä\n"), Regex::Outcome::match);
+  EXPECT_EQ(matches("^.*$", "\xff"), Regex::Outcome::limit_reached);
+  EXPECT_FALSE(Regex::compile("(*LIMIT_MATCH=4000000000)(a+)+$", Regex::Dialect::ecma));
+}
+
 TEST(Regex, ErrorsNameThePlace) {
   const auto refused = Regex::compile("ab(c");
   ASSERT_FALSE(refused);
