@@ -188,6 +188,24 @@ TEST(Engine, AMediaTypeWithATailIsStillRead) {
   }
 }
 
+TEST(Engine, WhatXmlHoldsGoesByWhatWasAskedFor) {
+  const std::string body = R"(<a id="evil">evil</a>)";
+  const std::string request =
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\nContent-Length: " + std::to_string(body.size()) +
+      "\r\n\r\n" + body;
+  EXPECT_EQ(
+      run(R"(SecRule XML:/*|XML://@* "@streq evil" "id:1,phase:2,pass,logdata:'%{MATCHED_VAR_NAME}'")", request).data,
+      "XML://@*");
+  const std::string rules = R"(
+SecAction "id:1,phase:1,pass,nolog,ctl:ruleRemoveTargetById=2;XML:/*"
+SecRule XML:/*|XML://@* "@streq evil" "id:2,phase:2,pass,logdata:'%{MATCHED_VAR_NAME}'")";
+  EXPECT_EQ(run(rules, request).fired, (Ids{1, 2}));
+}
+
+TEST(Engine, WithoutABodyTheProcessorIsEmptyNotAbsent) {
+  EXPECT_EQ(run(R"(SecRule REQBODY_PROCESSOR "!@rx URLENCODED|JSON" "id:1,phase:1,pass")", get("/")).fired, Ids{1});
+}
+
 TEST(Engine, AScoreDoesNotWrapAround) {
   const Outcome outcome = run(R"(
 SecAction "id:1,phase:1,pass,setvar:tx.s=9223372036854775807,setvar:tx.s=+1"

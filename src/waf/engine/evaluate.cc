@@ -100,7 +100,9 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
         const NameValue& value = list[at];
         if (keyed && !target.names(value.name)) continue;
         const ItemId item = item_of(field_of(source.lists[i], source.names), at);
-        visit(Candidate{variable, value.name, source.names ? value.name : value.value, keyed, item});
+        // What XML holds has no names of its own: it goes by what was asked for, `XML:/*` or `XML://@*`.
+        const std::string_view name = keyed ? value.name : std::string_view(target.key);
+        visit(Candidate{variable, name, source.names ? value.name : value.value, true, item});
       }
     }
     return;

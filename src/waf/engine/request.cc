@@ -35,6 +35,7 @@ void Transaction::begin(const Settings& settings) {
   settings_ = settings;
   arena_.reset();
   values_.clear();
+  values_.set(Variable::reqbody_processor, "");  // rules ask for its absence by `!@rx`
   tx_.assign(program_.tx_names().size(), std::nullopt);
   tx_others_.clear();
   ip_.clear();
