@@ -17,6 +17,10 @@
 #include "base/secret_bytes.h"
 #include "telemetry/decision_record.h"
 
+namespace gatehouse::schema {
+class OpenApiModel;
+}
+
 namespace gatehouse::gateway {
 
 using telemetry::Mode;
@@ -270,6 +274,14 @@ struct RouteWafConfig {  // what a route changes; absent: as above
   std::vector<WafExclusion> exclude;  // besides those above
 };
 
+enum class UnknownParameters : std::uint8_t { refuse, report };
+struct OpenApiConfig {
+  std::string document;   // its path
+  std::string base_path;  // in front of the document's paths; empty: as its `servers` say
+  UnknownParameters unknown_parameters = UnknownParameters::refuse;
+  std::shared_ptr<const schema::OpenApiModel> model;  // of the document; shared by the routes that name it
+};
+
 struct RouteConfig {
   std::string name;
   MatchConfig match;
@@ -288,6 +300,7 @@ struct RouteConfig {
   std::optional<MirrorConfig> mirror;
   SecurityHeadersConfig security_headers;
   RouteWafConfig waf;
+  std::optional<OpenApiConfig> openapi;
   bool allow_encoded_slash = false;
   std::vector<std::pair<telemetry::Layer, Mode>> modes;  // `layers: { rate: monitor }` overrides of this route
 };

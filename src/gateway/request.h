@@ -21,6 +21,7 @@ std::string_view name_of(AuthMethod method) noexcept;  // "api_key"
 // What a layer remembers of one request between its calls; defined by that layer, kept in the arena.
 struct RateNote;
 struct PenaltyNote;
+struct SchemaNote;
 
 // Who asks, as far as it has been proved.
 struct Principal {
@@ -47,6 +48,7 @@ struct Request {
   const ListenerConfig* listener = nullptr;
   const RouteConfig* route = nullptr;  // null: nothing matches
   std::uint32_t route_index = 0;
+  bool has_body = false;  // more than the head was sent, or is still to come
   IpAddress client_ip;     // after PROXY protocol and X-Forwarded-For of trusted peers
   std::uint32_t zone = 0;  // index into config->zones
   Principal principal;
@@ -54,6 +56,7 @@ struct Request {
   WallTime wall;
   RateNote* rate_note = nullptr;
   PenaltyNote* penalty_note = nullptr;
+  SchemaNote* schema_note = nullptr;
 };
 
 }  // namespace gatehouse::gateway

@@ -15,6 +15,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+}  // namespace
+
 std::string_view line_of(std::string_view source, std::uint32_t line) {
   std::size_t begin = 0;
   for (std::uint32_t i = 1; i < line; ++i) {
@@ -26,6 +28,8 @@ std::string_view line_of(std::string_view source, std::uint32_t line) {
   if (text.ends_with('\r')) text.remove_suffix(1);
   return text;
 }
+
+namespace {
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
@@ -100,7 +104,7 @@ std::string_view colour_of(Severity severity) {
 void append_quote(std::string& out, const Diagnostic& d, std::string_view source, Paint paint) {
   // A long line (JSON without line breaks) is shown around the place only.
   constexpr std::size_t kBefore = 60, kWidth = 120;
-  const std::string whole = shown_line(line_of(source, d.position.line));
+  const std::string whole = shown_line(d.line.empty() ? line_of(source, d.position.line) : d.line);
   std::string_view line = whole;
   std::size_t offset = std::min(offset_of(line, d.position.column), line.size());
   std::size_t cut = offset > kWidth - 20 ? offset - kBefore : 0;
@@ -167,8 +171,11 @@ std::optional<Severity> severity_of(std::string_view name) noexcept {
 }
 
 void sort_by_position(std::vector<Diagnostic>& diagnostics) {
-  std::stable_sort(diagnostics.begin(), diagnostics.end(),
-                   [](const Diagnostic& a, const Diagnostic& b) { return a.position < b.position; });
+  const auto other = [](const Diagnostic& d) { return d.line.empty() ? std::string_view() : std::string_view(d.file); };
+  std::stable_sort(diagnostics.begin(), diagnostics.end(), [&](const Diagnostic& a, const Diagnostic& b) {
+    const auto order = other(a) <=> other(b);
+    return order != 0 ? order < 0 : a.position < b.position;
+  });
 }
 
 std::string to_text(std::span<const Diagnostic> diagnostics, std::string_view source, bool colour) {
@@ -215,7 +222,7 @@ std::string to_sarif(std::span<const Diagnostic> diagnostics, std::string_view f
     }
     Json result = {{"ruleId", d.id}, {"ruleIndex", known - ids.begin()}, {"level", level}};
     result["message"]["text"] = d.hint.empty() ? d.message : d.message + ". " + d.hint;
-    Json place = {{"artifactLocation", {{"uri", uri}}}};
+    Json place = {{"artifactLocation", {{"uri", d.line.empty() ? uri : to_uri(d.file)}}}};
     if (d.position.line > 0) place["region"] = {{"startLine", d.position.line}, {"startColumn", d.position.column}};
     result["locations"] = Json::array({Json{{"physicalLocation", std::move(place)}}});
     results.push_back(std::move(result));

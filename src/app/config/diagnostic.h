@@ -28,9 +28,14 @@ struct Diagnostic {
   std::string message;           // what
   std::string why;               // what could happen; empty for plain mistakes
   std::string hint;              // what to write instead, or to do
+  // The line itself, where it is one of another file than the configuration's.
+  std::string line{};
 };
 
-// By severity is not asked for: people read a file from top to bottom.
+// A line of a text by its number, from 1, without its end; empty when there is none.
+std::string_view line_of(std::string_view source, std::uint32_t line);
+
+// By severity is not asked for: people read a file from top to bottom. The configuration's own come first.
 void sort_by_position(std::vector<Diagnostic>& diagnostics);
 
 // `source` is the text of the file that the positions are in; its lines are quoted.

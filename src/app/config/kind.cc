@@ -29,6 +29,15 @@ void Reader::report(Severity severity, YamlPosition position, std::string_view i
       {severity, fmt::format("config.{}", id), file_, position, std::move(message), "", std::move(hint)});
 }
 
+void Reader::report_in(const std::string& file, std::string_view line, Severity severity, YamlPosition position,
+                       std::string_view id, std::string message, std::string hint) {
+  const std::size_t before = diagnostics_.size();
+  report(severity, position, id, std::move(message), std::move(hint));
+  if (diagnostics_.size() == before) return;
+  diagnostics_.back().file = file;
+  diagnostics_.back().line = line.empty() ? " " : line;  // an empty line of that file is not one of ours
+}
+
 bool Reader::error(YamlPosition position, std::string_view id, std::string message, std::string hint) {
   report(Severity::error, position, id, std::move(message), std::move(hint));
   return false;

@@ -50,6 +50,9 @@ class Reader {
   void warning(YamlPosition position, std::string_view id, std::string message, std::string hint = {}) {
     report(Severity::warning, position, id, std::move(message), std::move(hint));
   }
+  // In a file that the configuration names; `line` is the text of that place's line.
+  void report_in(const std::string& file, std::string_view line, Severity severity, YamlPosition position,
+                 std::string_view id, std::string message, std::string hint);
   bool wrong_type(const YamlNode& node, std::string_view expected, std::string hint = {});
   std::size_t errors() const noexcept { return errors_; }
 

@@ -6,6 +6,8 @@
 #include "app/config/patterns.h"
 #include "app/config/scalars.h"
 #include "app/config/table.h"
+#include "base/file.h"
+#include "schema/openapi_model.h"
 
 namespace gatehouse::app {
 namespace {
@@ -300,6 +302,53 @@ const Object& security_headers_object() {
   return object;
 }
 
+// The document is part of the configuration: what is wrong in it is wrong here, and a reload keeps the old one.
+void read_document(Reader& reader, const Given& given, OpenApiConfig& openapi) {
+  if (openapi.document.empty() || !reader.options().check_files || !given.good({"document", "base_path"})) return;
+  for (const RouteConfig& other : reader.config().routes) {
+    if (!other.openapi || &*other.openapi == &openapi || other.openapi->document != openapi.document ||
+        other.openapi->base_path != openapi.base_path) {
+      continue;
+    }
+    openapi.model = other.openapi->model;
+    return;  // it has been read, and its errors told
+  }
+  const auto text = read_file(openapi.document, schema::kDocumentBytesMax);
+  if (!text) {
+    reader.error(given.at("document"), "openapi", text.error().message);
+    return;
+  }
+  std::vector<schema::Problem> problems;
+  openapi.model = schema::OpenApiModel::read(*text, {.base_path = openapi.base_path}, problems);
+  for (schema::Problem& problem : problems) {
+    const bool error = problem.severity == schema::Problem::Severity::error;
+    reader.report_in(openapi.document, line_of(*text, problem.position.line),
+                     error ? Severity::error : Severity::warning, problem.position, "openapi",
+                     std::move(problem.message), std::move(problem.hint));
+  }
+}
+
+const Object& openapi_object() {
+  static const Object object =
+      Object::of<OpenApiConfig>(
+          "openapi", "The requests that the service understands, by its OpenAPI document; all others are refused.",
+          {
+              key<&OpenApiConfig::document>("document", file_path(), "OpenAPI 3.0 or 3.1, in YAML or JSON.",
+                                            {.example = "shop.yaml", .required = true}),
+              key<&OpenApiConfig::base_path>("base_path", path_prefix(),
+                                             "In front of the document's paths, as the service sees them.",
+                                             {.example = "/v1", .default_note = "the paths of the document's servers"}),
+              key<&OpenApiConfig::unknown_parameters>(
+                  "unknown_parameters",
+                  one_of<UnknownParameters>(
+                      {{"refuse", UnknownParameters::refuse}, {"report", UnknownParameters::report}}),
+                  "What becomes of query parameters, form fields and JSON members that the document doesn't know."),
+          })
+          .with_shorthand("document")
+          .with_check<OpenApiConfig>(read_document);
+  return object;
+}
+
 void check_services(Reader& reader, const Given& given, const RouteConfig& route) {
   if (given.has("service") && given.has("services")) {
     reader.error(given.key("services"), "conflict", "service and services at once",
@@ -407,6 +456,9 @@ const Object& route_object() {
               key<&RouteConfig::security_headers>("security_headers",
                                                   block<SecurityHeadersConfig>(security_headers_object()),
                                                   "Security headers of answers."),
+              key<&RouteConfig::openapi>("openapi", optional(block<OpenApiConfig>(openapi_object())),
+                                         "A positive model: what is not described is refused.",
+                                         {.default_note = "none"}),
               key<&RouteConfig::allow_encoded_slash>("allow_encoded_slash", boolean(),
                                                      "Accept %2F in the path, still encoded."),
               key<&RouteConfig::modes>("layers", layer_modes(), "Modes of layers for this route.",

@@ -103,6 +103,9 @@ std::vector<NeededFile> files_of(const gateway::Config& config) {
     const std::string& source = config.authentication.jwt[i].jwks;
     if (source.find("://") == std::string::npos) add(source, fmt::format("authentication/jwt/{}/jwks", i));
   }
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    if (config.routes[i].openapi) add(config.routes[i].openapi->document, fmt::format("routes/{}/openapi/document", i));
+  }
   if (config.authentication.api_keys) add(config.authentication.api_keys->file, "authentication/api_keys/file");
   add(config.file, "");
   return files;

@@ -136,6 +136,8 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
     respond(http::reason_status(reason), http::reason_code(reason));
     return;
   }
+  // The bytes of a tunnel are no body.
+  request.has_body = !request_ended_ && !extended_connect_;
   // To routes and layers a WebSocket is the same whatever carries it: RFC 8441's CONNECT is the GET of RFC 6455.
   if (extended_connect_) request.message.method = "GET", request.message.content_length.reset();
   record_.host = request.message.authority;
@@ -225,7 +227,7 @@ bool Exchange::apply(const Layer& layer, std::uint64_t& ticks) {
     shard_.loop().arm(timer_, decision.delay);
     return false;
   }
-  respond(decision.status, decision.reason, decision.challenge);
+  respond(decision.status, decision.reason, decision.challenge, decision.allow);
   return false;
 }
 

@@ -8,6 +8,7 @@
 #include "gateway/layers/cors/cors_layer.h"
 #include "gateway/layers/limits/limits_layer.h"
 #include "gateway/layers/rate/rate_layer.h"
+#include "gateway/layers/schema/schema_layer.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -168,6 +169,7 @@ void build_layers(Snapshot& snapshot, const SnapshotSources& sources, Credential
   if (!user_rate->empty()) add(std::move(user_rate));
   add(std::make_unique<PenaltiesLayer>(config, state, clock, Phase::after_authentication));
   add(std::make_unique<AuthorizationLayer>());
+  if (SchemaLayer::wanted(config)) snapshot.schema = add(std::make_unique<SchemaLayer>());
   snapshot.identity = std::make_unique<UpstreamIdentity>(config, std::move(credentials.identity_key));
   snapshot.header_policy = std::make_unique<HeaderPolicyLayer>(config, state, clock);
 }

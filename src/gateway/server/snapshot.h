@@ -17,6 +17,7 @@
 #include "gateway/layers/header_policy/header_policy_layer.h"
 #include "gateway/layers/layer.h"
 #include "gateway/layers/penalties/penalties_layer.h"
+#include "gateway/layers/schema/schema_layer.h"
 #include "gateway/layers/zone/zone_layer.h"
 #include "gateway/network_map.h"
 #include "gateway/routing/router.h"
@@ -86,6 +87,7 @@ struct Snapshot {
   const BansLayer* bans = nullptr;
   const ZoneLayer* zone_layer = nullptr;
   const PenaltiesLayer* penalties = nullptr;
+  const SchemaLayer* schema = nullptr;  // null: no route has a document
   std::unique_ptr<const HeaderPolicyLayer> header_policy;  // only ever edits answers
   std::unique_ptr<const UpstreamIdentity> identity;
 };
