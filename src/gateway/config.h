@@ -248,9 +248,10 @@ struct WafRuleRange {
 struct WafExclusion {
   std::vector<WafRuleRange> rules;  // neither rules nor tags: every rule
   std::vector<std::string> tags;
-  std::vector<std::string> targets;     // "ARGS:comment", "REQUEST_COOKIES:/^x_/"
-  std::vector<std::string> parameters;  // names of arguments, wherever they stand; neither of the two: the rules are off
-  std::vector<std::string> paths;       // patterns as in MatchConfig; empty: any
+  std::vector<std::string> targets;  // "ARGS:comment", "REQUEST_COOKIES:/^x_/"
+  std::vector<std::string>
+      parameters;                  // names of arguments, wherever they stand; neither of the two: the rules are off
+  std::vector<std::string> paths;  // patterns as in MatchConfig; empty: any
   std::optional<std::chrono::sys_days> until;  // the last day, in UTC, on which it holds
   std::string because;
   bool operator==(const WafExclusion&) const = default;

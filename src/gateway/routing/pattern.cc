@@ -36,6 +36,18 @@ Result<PathPattern::Segment> parse_segment(std::string_view whole, std::string_v
 
 }  // namespace
 
+std::string_view next_segment(std::string_view path, std::size_t& at) noexcept {
+  while (at < path.size()) {
+    const std::size_t begin = at + 1;
+    std::size_t name_end = begin;
+    while (name_end < path.size() && path[name_end] != '/' && path[name_end] != ';') ++name_end;
+    at = name_end;
+    while (at < path.size() && path[at] != '/') ++at;
+    if (name_end != begin) return path.substr(begin, name_end - begin);
+  }
+  return {};
+}
+
 Result<PathPattern> PathPattern::parse(std::string_view text) {
   if (!text.starts_with('/')) return refuse(text, "a path begins with `/`");
   PathPattern pattern;
@@ -56,6 +68,15 @@ Result<PathPattern> PathPattern::parse(std::string_view text) {
     rest.remove_prefix(slash + 1);
   }
   return pattern;
+}
+
+bool PathPattern::matches(std::string_view path) const noexcept {
+  std::size_t at = 0;
+  for (const Segment& segment : segments) {
+    const std::string_view name = next_segment(path, at);
+    if (name.empty() || (segment.kind == Segment::Kind::literal && segment.text != name)) return false;
+  }
+  return rest || next_segment(path, at).empty();
 }
 
 std::string PathPattern::to_string() const {

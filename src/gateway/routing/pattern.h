@@ -27,10 +27,16 @@ struct PathPattern {
   bool rest = false;  // ends in "/**"
 
   static Result<PathPattern> parse(std::string_view text);
+  // Whether it holds for a canonical path, as the router compares them: without path parameters and trailing slash.
+  bool matches(std::string_view path) const noexcept;
   // One spelling for all patterns that match the same paths: "/a/{id}/" is "/a/*".
   std::string to_string() const;
   bool operator==(const PathPattern&) const = default;
 };
+
+// The next segment's name from `at` on, without parameters; empty at the end. A segment that is nothing but parameters
+// is skipped, as servers do that know them, and so is the trailing slash.
+std::string_view next_segment(std::string_view path, std::size_t& at) noexcept;
 
 // "shop.example", "*.shop.example" (one label or more in front; not shop.example itself), "*" or nothing: any.
 struct HostPattern {

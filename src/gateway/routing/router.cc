@@ -55,20 +55,6 @@ std::uint32_t edge_hash(std::uint32_t from, std::uint64_t text_hash) noexcept {
   return static_cast<std::uint32_t>(mix(text_hash ^ (from + 0x8ebc6af09c88c6e3), 0x589965cc75374cc3) >> 32);
 }
 
-// The next segment's name, without parameters; empty at the end. A segment that is nothing but parameters is skipped,
-// as servers do that know them, and so is the trailing slash.
-std::string_view next_segment(std::string_view path, std::size_t& at) noexcept {
-  while (at < path.size()) {
-    const std::size_t begin = at + 1;
-    std::size_t name_end = begin;
-    while (name_end < path.size() && path[name_end] != '/' && path[name_end] != ';') ++name_end;
-    at = name_end;
-    while (at < path.size() && path[at] != '/') ++at;
-    if (name_end != begin) return path.substr(begin, name_end - begin);
-  }
-  return {};
-}
-
 // Equal once escapes and `+` of a form-encoded `raw` are read. Broken escapes stand for themselves.
 bool equals_decoded(std::string_view raw, std::string_view plain) noexcept {
   const auto hex = [](char c) {

@@ -49,7 +49,9 @@ void Transaction::begin(const Settings& settings) {
   forced_processor_.reset();
   removed_.assign(program_.rules().size(), false);
   removed_targets_.clear();
-  tune();
+  if (settings_.tuning != nullptr) tune(*settings_.tuning);
+  for (const Tuning* const tuning : settings_.more_tunings) tune(*tuning);
+  settings_.more_tunings = {};
   allowed_until_ = 0;
   fired_.clear();
   interruption_.reset();
@@ -57,11 +59,11 @@ void Transaction::begin(const Settings& settings) {
   began_ = clock_.now();
 }
 
-void Transaction::tune() {
-  if (settings_.tuning == nullptr) return;
-  const Tuning& tuning = *settings_.tuning;
+void Transaction::tune(const Tuning& tuning) {
   for (const auto& [slot, value] : tuning.presets) tx_[slot] = value;
-  if (!tuning.off.empty()) removed_ = tuning.off;
+  for (std::size_t i = 0; i < tuning.off.size(); ++i) {
+    if (tuning.off[i]) removed_[i] = true;
+  }
   for (const RemovedTarget& removed : tuning.removed_targets) removed_targets_.push_back(&removed);
 }
 

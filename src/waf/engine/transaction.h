@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,6 +68,8 @@ class Transaction {
     std::size_t arguments_max = 1000;
     std::size_t json_depth_max = 64;
     const Tuning* tuning = nullptr;
+    // Besides it, what only some requests have; the list itself is looked at by `begin` alone.
+    std::span<const Tuning* const> more_tunings{};
   };
 
   Transaction(Workspace& workspace, const Clock& clock);
@@ -128,7 +131,7 @@ class Transaction {
   void append_macro(const TextPart& part, std::string& out) const;
 
   // the request (request.cc)
-  void tune();
+  void tune(const Tuning& tuning);
   BodyProcessor processor() const noexcept;
   void tell_processor();
   void take_body(BodyProcessor processor);
