@@ -80,6 +80,10 @@ int compare(const Json& a, const Json& b) {
   return 0;
 }
 
+void Schema::sort_enumeration() {
+  std::sort(enumeration.begin(), enumeration.end(), [](const Json& a, const Json& b) { return compare(a, b) < 0; });
+}
+
 const Property* Schema::find(std::string_view name) const noexcept {
   const auto at =
       std::lower_bound(properties.begin(), properties.end(), name,

@@ -91,6 +91,7 @@ struct Schema {
 
   // Null when there is none of that name, here; not through `$ref` and `allOf`.
   const Property* find(std::string_view name) const noexcept;
+  void sort_enumeration();
 };
 
 using SchemaSet = std::deque<Schema>;  // they don't move

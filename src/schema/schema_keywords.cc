@@ -79,19 +79,25 @@ void SchemaReader::read_reference(Schema& schema, const YamlEntry& entry) {
 void SchemaReader::read_enumeration(Schema& schema, const YamlEntry& entry) {
   if (!document_.expect_list(entry.value, "enum")) return;
   if (entry.value.items().empty()) document_.error(entry.value.position(), "enum is empty: nothing could be sent");
-  schema.has_enumeration = true;
-  for (const YamlNode& item : entry.value.items()) schema.enumeration.push_back(json_of(document_, item));
+  Schema& into = enumerating(schema);
+  for (const YamlNode& item : entry.value.items()) into.enumeration.push_back(json_of(document_, item));
+  into.sort_enumeration();
 }
 
 void SchemaReader::read_constant(Schema& schema, const YamlEntry& entry) {
+  enumerating(schema).enumeration.push_back(json_of(document_, entry.value));
+}
+
+// `enum` and `const` beside each other must both hold: the second of them goes into a schema of its own.
+Schema& SchemaReader::enumerating(Schema& schema) {
   Schema* into = &schema;
-  if (schema.has_enumeration) {  // both must hold
+  if (schema.has_enumeration) {
     into = &set_.emplace_back();
     into->place = schema.place;
     schema.all_of.push_back(into);
   }
   into->has_enumeration = true;
-  into->enumeration.push_back(json_of(document_, entry.value));
+  return *into;
 }
 
 std::optional<Json> SchemaReader::number(const YamlEntry& entry) {

@@ -215,8 +215,6 @@ void SchemaReader::fill(Schema& schema, const YamlNode& node) {
   std::sort(schema.properties.begin(), schema.properties.end(),
             [](const Property& a, const Property& b) { return a.name < b.name; });
   for (const Property& property : schema.properties) schema.required_count += property.required;
-  std::sort(schema.enumeration.begin(), schema.enumeration.end(),
-            [](const Json& a, const Json& b) { return compare(a, b) < 0; });
 }
 
 // In-place steps are those that apply another schema to the same value. Returns how many there are one behind the

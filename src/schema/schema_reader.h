@@ -58,6 +58,7 @@ class SchemaReader {
   std::optional<std::vector<std::string>> names(const codec::YamlNode& node, std::string_view what);
   std::optional<codec::Json> number(const codec::YamlEntry& entry);
   std::optional<waf::Regex> regex(std::string_view pattern, codec::YamlPosition position);
+  Schema& enumerating(Schema& schema);
   static Property& property(Schema& schema, std::string_view name);
 
   struct Settled {
