@@ -202,8 +202,23 @@ SecRule XML:/*|XML://@* "@streq evil" "id:2,phase:2,pass,logdata:'%{MATCHED_VAR_
   EXPECT_EQ(run(rules, request).fired, (Ids{1, 2}));
 }
 
+TEST(Engine, AnAuthorityHasNoBasename) {
+  const std::string rules = R"(SecRule REQUEST_BASENAME "@rx \.([^.]+)$" "id:1,phase:1,pass")";
+  EXPECT_EQ(run(rules, "CONNECT shop.com HTTP/1.1\r\nHost: shop.com\r\n\r\n").fired, Ids{});
+  EXPECT_EQ(run(rules, get("/a.b/c.com")).fired, Ids{1});
+}
+
 TEST(Engine, WithoutABodyTheProcessorIsEmptyNotAbsent) {
   EXPECT_EQ(run(R"(SecRule REQBODY_PROCESSOR "!@rx URLENCODED|JSON" "id:1,phase:1,pass")", get("/")).fired, Ids{1});
+}
+
+TEST(Engine, ASecondContentTypeDoesNotHideTheBody) {
+  const std::string rules = R"(SecRule ARGS:q "@streq evil" "id:1,phase:2,deny")";
+  EXPECT_EQ(run(rules,
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Type: x/y\r\n"
+                "Content-Length: 6\r\n\r\nq=evil")
+                .stopped_by,
+            1u);
 }
 
 TEST(Engine, AScoreDoesNotWrapAround) {

@@ -97,7 +97,9 @@ void Transaction::request_line(std::string_view method, std::string_view uri, st
   std::string decoded;
   const std::string_view path = keep(transform(Transformation::url_decode, raw_path, decoded) ? decoded : raw_path);
   values_.set(Variable::request_filename, path);
-  values_.set(Variable::request_basename, path.substr(std::min(path.size(), path.find_last_of("/\\") + 1)));
+  // `CONNECT shop.example:443` has no path, and so no file whose extension rules could take offence at.
+  if (const std::size_t slash = path.find_last_of("/\\"); slash != std::string_view::npos)
+    values_.set(Variable::request_basename, path.substr(slash + 1));
   const std::string_view kept_query = keep(query);
   values_.set(Variable::query_string, kept_query);
   std::vector<NameValue> arguments;
@@ -115,7 +117,8 @@ void Transaction::request_header(std::string_view name, std::string_view value) 
     if (!parse_cookies(value, kCookiesMax, cookies)) input_failed("too many cookies");
     for (const NameValue& cookie : cookies) values_.add(ValueList::cookies, cookie.name, cookie.value);
   } else if (same_name(name, "content-type")) {
-    content_type_ = value;
+    // A second field whose type nobody reads must not hide the body from the rules.
+    if (content_type_.empty() || default_processor(value) != BodyProcessor::none) content_type_ = value;
     tell_processor();
   }
 }
