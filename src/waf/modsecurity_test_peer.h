@@ -1,5 +1,6 @@
 #pragma once
-// libmodsecurity as the tests' second opinion: its transformations and operators by themselves, without a request.
+// libmodsecurity as the tests' second opinion: whole transactions, and its transformations and operators by themselves,
+// without a request.
 //
 // The library exports the factory of transformations but installs no header for it: the declaration here is what the
 // linker needs. An operator comes from a rule that is loaded, and is asked about one value after the other.
@@ -17,6 +18,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "waf/regression/raw_request.h"
 
 namespace modsecurity::actions::transformations {
 struct Transformation : Action {
@@ -86,6 +89,50 @@ class ModSecurityOperator {
   modsecurity::RulesSet rules_;
   std::shared_ptr<modsecurity::RuleWithOperator> rule_;
   std::string error_;
+};
+
+// A rule set, and what the library does with one request and its response under it.
+class ModSecurityRules {
+ public:
+  // The library prints what nobody takes.
+  ModSecurityRules() {
+    engine_.setServerLogCb([](void*, const void*) {}, modsecurity::RuleMessageLogProperty);
+  }
+  // `file` is what relative names in the text are relative to. False: see `error`.
+  bool load(const std::string& text, const std::string& file) { return rules_.load(text.c_str(), file) >= 0; }
+  std::string error() { return rules_.getParserError(); }
+
+  // Runs all phases; ids of the rules that matched and are logged are in the transaction's `m_rulesMessages`.
+  std::unique_ptr<modsecurity::Transaction> run(const RawRequest& request, const RawResponse* response,
+                                                const char* address = "127.0.0.1") {
+    auto transaction = std::make_unique<modsecurity::Transaction>(&engine_, &rules_, nullptr);
+    transaction->processConnection(address, 1, "127.0.0.1", 80);
+    const std::size_t slash = request.protocol.find('/');
+    const std::string version = slash == std::string::npos ? request.protocol : request.protocol.substr(slash + 1);
+    transaction->processURI(request.uri.c_str(), request.method.c_str(), version.c_str());
+    for (const auto& [name, value] : request.headers)
+      transaction->addRequestHeader(bytes(name), name.size(), bytes(value), value.size());
+    transaction->processRequestHeaders();
+    if (!request.body.empty()) transaction->appendRequestBody(bytes(request.body), request.body.size());
+    transaction->processRequestBody();
+    if (response != nullptr) {
+      for (const auto& [name, value] : response->headers)
+        transaction->addResponseHeader(bytes(name), name.size(), bytes(value), value.size());
+      transaction->processResponseHeaders(response->status, request.protocol);
+      if (!response->body.empty()) transaction->appendResponseBody(bytes(response->body), response->body.size());
+      transaction->processResponseBody();
+    }
+    transaction->processLogging();
+    return transaction;
+  }
+
+ private:
+  static const unsigned char* bytes(const std::string& text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+  }
+
+  modsecurity::ModSecurity engine_;
+  modsecurity::RulesSet rules_;
 };
 
 }  // namespace gatehouse::waf
