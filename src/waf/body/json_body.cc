@@ -59,10 +59,22 @@ int code_unit(std::string_view text) noexcept {
   return error == std::errc{} && end == text.data() + 6 ? static_cast<int>(unit) : -1;
 }
 
+// Each value's name repeats the path to it, so that names alone would be quadratic in the body's size: one long key
+// with thousands of values under it. A matrix of digits inside two objects has 20 bytes of names per byte.
+constexpr std::size_t kNameBytesOfSmallBodies = 16 * 1024;
+
+std::size_t name_bytes_max(std::size_t body_bytes, const BodyLimits& limits) noexcept {
+  return std::min(limits.decoded_bytes_max, kNameBytesOfSmallBodies + limits.name_growth_max * body_bytes);
+}
+
 class JsonReader {
  public:
   JsonReader(std::string_view bytes, const BodyLimits& limits, Arena& arena, Body& body)
-      : bytes_(bytes), limits_(limits), arena_(arena), body_(body) {}
+      : bytes_(bytes),
+        limits_(limits),
+        arena_(arena),
+        body_(body),
+        name_bytes_left_(name_bytes_max(bytes.size(), limits)) {}
 
   void read() {
     while (read_value() && read_separator()) {
@@ -176,8 +188,8 @@ class JsonReader {
   bool keep(std::string_view value) {
     if (body_.arguments.size() == limits_.arguments_max)
       return fail("too many arguments", BodyError::too_many_arguments);
-    if (path_.size() > limits_.decoded_bytes_max - name_bytes_) return fail("names too long", BodyError::too_large);
-    name_bytes_ += path_.size();
+    if (path_.size() > name_bytes_left_) return fail("names too long", BodyError::too_large);
+    name_bytes_left_ -= path_.size();
     body_.arguments.push_back({arena_.copy(path_), value});
     return true;
   }
@@ -278,8 +290,8 @@ class JsonReader {
   const BodyLimits& limits_;
   Arena& arena_;
   Body& body_;
+  std::size_t name_bytes_left_;
   std::size_t at_ = 0;
-  std::size_t name_bytes_ = 0;
   std::string path_ = "json";
   std::vector<Container> containers_;
 };

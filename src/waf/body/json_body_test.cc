@@ -170,6 +170,16 @@ TEST(JsonBody, LimitsAreFlagged) {
        "{\"" + repeated("x", 500'000) + "\":[" + repeated("1,", 100'000) + "1]}",
        BodyError::too_large,
        33},
+      {"a long path to a thousand",  // 32 MB of names from 34 KB
+       {},
+       "{\"" + repeated("x", 32'000) + "\":[" + repeated("1,", 999) + "1]}",
+       BodyError::too_large,
+       34},
+      {"a matrix of digits",
+       {},
+       R"({"data":{"matrix":[)" + repeated("[" + repeated("1,", 99) + "1],", 99) + "[" + repeated("1,", 99) + "1]]}}",
+       BodyError::none,
+       10'000},
   };
   for (const LimitCase& c : cases) {
     Arena arena;
