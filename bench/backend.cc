@@ -1,5 +1,5 @@
 // The back end of bench/run: answers every request from memory, with as little of its own as possible, so that what is
-// measured is the proxy. HTTP/1.1 with keep-alive and pipelining; requests must not have a body.
+// measured is the proxy. HTTP/1.1 with keep-alive and pipelining; a body has a Content-Length, and is not looked at.
 //
 //   GET /1m...   one MiB of text
 //   anything     a small JSON object
@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -21,6 +23,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 namespace {
 
@@ -39,7 +42,9 @@ const std::string kLarge = response("text/plain", std::string(kLargeBytes, 'x'))
 
 struct Connection {
   std::string in;
-  std::string_view out;  // what is left of the answer being sent; one at a time
+  std::string_view out;       // what is left of the answer being sent; one at a time
+  std::string_view answer;    // to the request whose body is being read
+  std::size_t body_left = 0;  // of it
 };
 
 // False when the connection is over.
@@ -52,14 +57,30 @@ bool send_rest(int fd, Connection& connection) {
   return true;
 }
 
+std::size_t body_bytes(std::string_view head) {
+  constexpr std::string_view kName = "\r\ncontent-length:";
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  const auto found = std::search(head.begin(), head.end(), kName.begin(), kName.end(), same);
+  if (found == head.end()) return 0;
+  return std::strtoull(&*found + kName.size(), nullptr, 10);
+}
+
 bool answer_all(int fd, Connection& connection) {
   std::size_t at = 0;
   while (connection.out.empty()) {
-    const std::size_t end = connection.in.find("\r\n\r\n", at);
-    if (end == std::string::npos) break;
-    const bool large = std::string_view(connection.in).substr(at).starts_with("GET /1m");
-    connection.out = large ? kLarge : kSmall;
-    at = end + 4;
+    if (connection.answer.empty()) {
+      const std::size_t end = connection.in.find("\r\n\r\n", at);
+      if (end == std::string::npos) break;
+      const std::string_view head = std::string_view(connection.in).substr(at, end + 2 - at);
+      connection.answer = head.starts_with("GET /1m") ? kLarge : kSmall;
+      connection.body_left = body_bytes(head);
+      at = end + 4;
+    }
+    const std::size_t here = std::min(connection.body_left, connection.in.size() - at);
+    connection.body_left -= here;
+    at += here;
+    if (connection.body_left > 0) break;
+    connection.out = std::exchange(connection.answer, {});
     if (!send_rest(fd, connection)) return false;
   }
   connection.in.erase(0, at);

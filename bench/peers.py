@@ -4,11 +4,14 @@ All listen on the loopback address, on a plain and a TLS port, with the same ECD
 forward to the same back end over kept connections. None writes an access log unless its name says so.
 """
 
+import contextlib
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -18,21 +21,40 @@ DESCRIPTORS = 65536  # HAProxy reserves two for each of its connections
 VENV = ROOT / "build" / "bench-venv"
 
 NGINX = """
-daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log; worker_processes 1;
+{load}daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log; worker_processes 1;
 events {{ worker_connections 30000; }}
 http {{
   access_log {log}; keepalive_requests 1000000000; keepalive_timeout 300s; server_tokens off;
-  client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u;
+  client_max_body_size 16m; client_body_buffer_size 2m; client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u;
   scgi_temp_path {dir}/s;
   upstream backend {{ server 127.0.0.1:{backend}; keepalive 128; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{plain} backlog=4096; listen 127.0.0.1:{tls} ssl http2 backlog=4096;
     ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.3;
-    http2_max_concurrent_streams 128;
+    http2_max_concurrent_streams 128; {inspect}
     location / {{ proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; }}
   }}
 }}
 """
+
+# The package's own set-up, blocking and without its audit log; requests only, as everyone here; and with room for the
+# largest of the bodies, which it would refuse unread.
+MODSECURITY = {
+    "SecRuleEngine": "On",
+    "SecAuditEngine": "Off",
+    "SecResponseBodyAccess": "Off",
+    "SecRequestBodyNoFilesLimit": "13107200",
+    "SecArgumentsLimit": "200000",
+}
+MODSECURITY_REMOVED = "SecRuleRemoveById 200007\n"  # refuses a thousand arguments
+CRS = [
+    "/etc/modsecurity/crs/crs-setup.conf",
+    "/etc/modsecurity/crs/REQUEST-900-EXCLUSION-RULES-BEFORE-CRS.conf",
+    "/usr/share/modsecurity-crs/rules/*.conf",
+    "/etc/modsecurity/crs/RESPONSE-999-EXCLUSION-RULES-AFTER-CRS.conf",
+]  # as the package's owasp-crs.load has them
+MODSECURITY_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_http_modsecurity_module.so")
+CORAZA = ROOT / "build" / "bench-coraza"
 
 HAPROXY = """
 global
@@ -107,7 +129,7 @@ def gatehouse_config(peer, log="off", armed=False, routes=0):
     config = {
         "version": 1,
         "trust_domain": "bench.example",
-        "data_dir": str(peer.dir / "data"),
+        "data_dir": str(peer.data),
         "process": {"shards": 1},
         "listeners": [
             {"name": "plain", "address": f"127.0.0.1:{peer.plain}", "zone": "external", "limits": limits},
@@ -134,6 +156,46 @@ def gatehouse_config(peer, log="off", armed=False, routes=0):
     return config
 
 
+def modsecurity_rules(peer):
+    lines = pathlib.Path("/etc/nginx/modsecurity.conf").read_text().splitlines()
+    for number, line in enumerate(lines):
+        name = line.partition(" ")[0]
+        if name in MODSECURITY:
+            lines[number] = f"{name} {MODSECURITY[name]}"
+    lines += [f"Include {path}" for path in CRS] + [MODSECURITY_REMOVED]
+    shutil.copy("/etc/nginx/unicode.mapping", peer.dir)
+    return peer.write("modsecurity.conf", "\n".join(lines))
+
+
+# Lookaround and possessive quantifiers, which Go's patterns have not; IP, a collection that Coraza has not.
+CORAZA_REFUSES = re.compile(r"\(\?<?[!=]|[+*?}]\+|^\s*SecRule\s+&?IP:|setvar:'?!?ip\.")
+
+
+def coraza_rules(peer):
+    """The same files, less the few rules that Coraza refuses."""
+    folder = peer.dir / "rules"
+    folder.mkdir(exist_ok=True)
+    names, peer.dropped = [], 0
+    for pattern in CRS:
+        for source in sorted(pathlib.Path("/").glob(pattern.lstrip("/"))):
+            kept, chain = [], []
+            for directive in re.findall(r"(?:[^\n]*\\\n)*[^\n]*\n", source.read_text() + "\n"):
+                code = "" if directive.lstrip().startswith("#") else directive
+                chain.append(code)
+                if (not code.strip() and len(chain) > 1) or re.search(r"[\s\",]chain[\s\",]", code):
+                    continue
+                if any(CORAZA_REFUSES.search(each) for each in chain):
+                    peer.dropped += 1
+                else:
+                    kept += chain
+                chain = []
+            (folder / source.name).write_text("".join(kept))
+            names.append(str(folder / source.name))
+    for data in pathlib.Path(CRS[2]).parent.glob("*.data"):
+        shutil.copy(data, folder)
+    return names
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -153,6 +215,9 @@ class Peer:
         self.plain, self.tls = free_port(), free_port()
         self.options = options
         self.process = None
+        self.start_seconds_max = 20
+        self.data = self.dir / "data"  # Gatehouse's
+        self.all_cores = False  # at the start, which compiles patterns
 
     def command(self):
         values = {"dir": self.dir, "plain": self.plain, "tls": self.tls, "backend": self.backend,
@@ -161,7 +226,11 @@ class Peer:
         log = self.variant == "log"
         if self.program == "nginx":
             target = f"{self.dir}/access.log" if log else "off"
-            path = self.write("nginx.conf", NGINX.format(log=target, **values))
+            load, inspect = "", ""
+            if self.variant == "modsecurity":
+                load = f"load_module {MODSECURITY_MODULE};\n"
+                inspect = f"modsecurity on; modsecurity_rules_file {modsecurity_rules(self)};"
+            path = self.write("nginx.conf", NGINX.format(log=target, load=load, inspect=inspect, **values))
             return ["nginx", "-c", path, "-p", str(self.dir), "-e", str(self.dir / "error.log")]
         if self.program == "haproxy":
             text = HAPROXY.format(log_global="log stdout format raw local0" if log else "",
@@ -176,6 +245,8 @@ class Peer:
             return [str(VENV / "bin/traefik"), f"--providers.file.filename={path}", "--log.level=ERROR",
                     f"--entrypoints.plain.address=127.0.0.1:{self.plain}", f"--entrypoints.tls.address=127.0.0.1:{self.tls}",
                     "--global.checknewversion=false", "--global.sendanonymoususage=false"]  # fmt: skip
+        if self.program == "coraza":
+            return [str(CORAZA), "-listen", f"127.0.0.1:{self.plain}", "-backend", f"http://127.0.0.1:{self.backend}", *coraza_rules(self)]
         shutil.copy(self.jwks, self.dir / "jwks.json")
         config = gatehouse_config(self, log=str(self.dir / "access.log") if log else "off",
                                   armed=self.variant == "armed", **self.options)  # fmt: skip
@@ -191,15 +262,18 @@ class Peer:
         log = open(self.dir / "output.log", "wb")
         command = self.command()
         began = time.monotonic()
-        self.process = subprocess.Popen(["taskset", "-c", str(self.core), *command], stdin=subprocess.DEVNULL, stdout=log,
+        self.process = subprocess.Popen(self.pinned(command), stdin=subprocess.DEVNULL, stdout=log,
                                         stderr=log, env=environment)  # fmt: skip
-        while time.monotonic() - began < 20:
+        while time.monotonic() - began < self.start_seconds_max:
             if self.process.poll() is not None:
                 break
             if self.answers():
                 return time.monotonic() - began
             time.sleep(0.0005)
         raise SystemExit(f"{self.name} did not start:\n" + (self.dir / "output.log").read_text(errors="replace")[-2000:])
+
+    def pinned(self, command):
+        return command if self.all_cores else ["taskset", "-c", str(self.core), *command]
 
     def answers(self):
         try:
@@ -212,11 +286,14 @@ class Peer:
 
     def stop(self):
         if self.process and self.process.poll() is None:
+            tree = self.tree()
             self.process.terminate()
             try:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
-                self.process.kill()
+                for pid in tree:  # a worker in the middle of a request outlives its master
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 self.process.wait()
 
     def tree(self):
@@ -251,6 +328,28 @@ class Peer:
                 if line.startswith("Pss:"):
                     total += int(line.split()[1]) * 1024
         return total
+
+
+def certificate(work):
+    """Of the TLS listeners: certificate, key, and both in one file."""
+    cert, key, pem = work / "site.pem", work / "site.key", work / "site.both.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=bench.example", "-addext", "subjectAltName=DNS:bench.example,IP:127.0.0.1",
+                    "-keyout", key, "-out", cert], check=True, capture_output=True)  # fmt: skip
+    pem.write_text(cert.read_text() + key.read_text())
+    key.chmod(0o644)  # of no worth, and the proxies may run as others
+    return cert, key, pem
+
+
+def start_backend(core):
+    """The back end of all of them: its process and port."""
+    binary = ROOT / "build" / "bench-backend"
+    source = ROOT / "bench" / "backend.cc"
+    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+        binary.parent.mkdir(exist_ok=True)
+        subprocess.run(["g++", "-O2", "-std=c++20", "-o", binary, source], check=True)
+    process = subprocess.Popen(["taskset", "-c", str(core), str(binary)], stdout=subprocess.PIPE, text=True)
+    return process, int(process.stdout.readline())
 
 
 def installed(gatehouse):
