@@ -223,7 +223,11 @@ std::vector<Diagnostic> judge_posture(const LoadOutcome& outcome, const PostureO
   judge_services(findings);
   judge_routes(findings);
   judge_defences(findings);
-  if (options.look_at_files) judge_files(findings);
+  judge_exclusions(findings);
+  if (options.look_at_files) {
+    judge_exclusions_on_rules(findings);
+    judge_files(findings);
+  }
   std::vector<Diagnostic> found = findings.take();
   sort_by_position(found);
   return found;

@@ -44,7 +44,9 @@ bool is_loopback(const gateway::Address& address);  // or a Unix socket
 void judge_listeners(Findings& findings);
 void judge_services(Findings& findings);
 void judge_routes(Findings& findings);
-void judge_defences(Findings& findings);  // authentication, penalties, layers, admin, process
-void judge_files(Findings& findings);     // certificates, keys, permissions
+void judge_defences(Findings& findings);    // authentication, penalties, layers, admin, process
+void judge_exclusions(Findings& findings);  // of the WAF
+void judge_exclusions_on_rules(Findings& findings);
+void judge_files(Findings& findings);  // certificates, keys, permissions
 
 }  // namespace gatehouse::app
