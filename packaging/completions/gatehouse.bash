@@ -30,6 +30,7 @@ _gatehouse() {
       'gatehouse apikey:revoke') path='gatehouse apikey revoke' ;;
       'gatehouse waf:try') path='gatehouse waf try' ;;
       'gatehouse waf:test') path='gatehouse waf test' ;;
+      'gatehouse waf:suggest') path='gatehouse waf suggest' ;;
       'gatehouse completions:bash') path='gatehouse completions bash' ;;
       'gatehouse completions:zsh') path='gatehouse completions zsh' ;;
       'gatehouse completions:fish') path='gatehouse completions fish' ;;
@@ -106,6 +107,10 @@ _gatehouse() {
     'gatehouse waf test:--rules') COMPREPLY=(); return ;;
     'gatehouse waf test:--setup') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse waf test:--cache') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse waf suggest:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse waf suggest:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse waf suggest:--address') COMPREPLY=(); return ;;
+    'gatehouse waf suggest:--token') COMPREPLY=(); return ;;
     'gatehouse dev:--port') COMPREPLY=(); return ;;
     'gatehouse dev:--demo') COMPREPLY=($(compgen -d -- "$current")); return ;;
     'gatehouse doctor:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -132,9 +137,10 @@ _gatehouse() {
     'gatehouse apikey create') words='--help -h --config -c --file --json --user --role --scope --expires' ;;
     'gatehouse apikey list') words='--help -h --config -c --file --json' ;;
     'gatehouse apikey revoke') words='--help -h --config -c --file --json' ;;
-    'gatehouse waf') words='try test --help -h' ;;
+    'gatehouse waf') words='try test suggest --help -h' ;;
     'gatehouse waf try') words='--help -h --rules --setup --cache --request --json' ;;
     'gatehouse waf test') words='--help -h --rules --setup --cache --json' ;;
+    'gatehouse waf suggest') words='--help -h --config -c --address --token --json' ;;
     'gatehouse dev') words='--help -h --port --demo' ;;
     'gatehouse doctor') words='--help -h --config -c --json' ;;
     'gatehouse completions') words='bash zsh fish --help -h' ;;

@@ -18,6 +18,7 @@
 #include "app/commands/doctor.h"
 #include "app/commands/run.h"
 #include "app/commands/waf.h"
+#include "app/commands/waf_suggest.h"
 #include "app/completions.h"
 #include "app/config/scalars.h"
 
@@ -210,7 +211,7 @@ void CommandLine::add_bans() {
 }
 
 void CommandLine::add_waf() {
-  CLI::App* command = app.add_subcommand("waf", "Try a rule set offline, on a request or on regression tests");
+  CLI::App* command = app.add_subcommand("waf", "Try a rule set offline; find the exclusion for a false alarm");
   command->require_subcommand(1);
   const auto action = [&](const char* name, const char* description) {
     CLI::App* sub = command->add_subcommand(name, description);
@@ -233,6 +234,15 @@ void CommandLine::add_waf() {
   does(test, [this] {
     waf.take_tests_from_rules();
     return run_waf_test(waf);
+  });
+
+  CLI::App* suggest =
+      command->add_subcommand("suggest", "The narrowest exclusion that would have let a refused request pass");
+  admin_options(suggest);
+  suggest->add_option("REQUEST_ID", request_id, "From the answer's x-request-id")->required();
+  does(suggest, [this] {
+    return with_target(admin,
+                       [this](const AdminTarget& target) { return run_waf_suggest(target, request_id, admin.json); });
   });
 }
 
