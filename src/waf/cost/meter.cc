@@ -56,7 +56,6 @@ Meter::Meter(const RuleEngine& engine, unsigned paranoia)
       workspace_(engine),
       tuning_(tuning_for(*engine.program, paranoia)),
       transaction_(workspace_, SystemClock::instance()) {
-  tuning_.off.assign(engine.program->rules().size(), false);
   settings_.arguments_max = kArgumentsMax;
   settings_.tuning = &tuning_;
   clock_ns_ = std::numeric_limits<double>::max();
@@ -66,7 +65,10 @@ Meter::Meter(const RuleEngine& engine, unsigned paranoia)
   }
 }
 
-void Meter::switch_off(std::uint32_t rule, bool off) { tuning_.off[rule] = off; }
+void Meter::switch_off(std::uint32_t rule, bool off) {
+  tuning_.off.resize(engine_.program->rules().size());
+  tuning_.off[rule] = off;
+}
 
 Meter::Cost Meter::inspect(const RawRequest& request) {
   Cost cost;
