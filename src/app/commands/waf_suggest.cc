@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -83,6 +84,15 @@ Place place_of(const std::string& variable) {
 std::vector<Hit> in_the_way(const Refused& refused) {
   if (refused.reason == "waf.rule")
     return refused.hits.empty() ? std::vector<Hit>{} : std::vector<Hit>{refused.hits.back()};
+  // Rules that keep their score where it can't be told whose it is: all that matched in the request itself.
+  const bool unknown =
+      std::all_of(refused.hits.begin(), refused.hits.end(), [](const Hit& hit) { return hit.score == 0; });
+  if (unknown) {
+    std::vector<Hit> all;
+    std::copy_if(refused.hits.begin(), refused.hits.end(), std::back_inserter(all),
+                 [](const Hit& hit) { return place_of(hit.variable).kind != Place::Kind::rule; });
+    return all;
+  }
   std::vector<Hit> hits = refused.hits;
   std::stable_sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) { return a.score > b.score; });
   std::int64_t left = refused.score;
@@ -144,7 +154,13 @@ bool would_pass(const Refused& refused, const std::vector<Suggestion>& suggestio
   };
   if (refused.reason == "waf.rule") return !refused.hits.empty() && excluded(refused.hits.back());
   std::int64_t left = refused.score;
-  for (const Hit& hit : refused.hits) left -= excluded(hit) ? hit.score : 0;
+  bool scored = false, all = true;
+  for (const Hit& hit : refused.hits) {
+    scored |= hit.score != 0;
+    all &= excluded(hit) || place_of(hit.variable).kind == Place::Kind::rule;
+    left -= excluded(hit) ? hit.score : 0;
+  }
+  if (!scored) return all;
   return left < refused.threshold;
 }
 

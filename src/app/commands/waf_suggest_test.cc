@@ -92,6 +92,17 @@ TEST(WafSuggest, WhatElseItWouldHaveLetPass) {
   EXPECT_EQ(json["others"]["would_pass"][0]["request_id"], "b");
 }
 
+TEST(WafSuggest, WhereNobodyCanTellWhoseScoreItIs) {
+  const std::string one =
+      record("a", "/x", 7, hit(1, 0, "ARGS:a") + "," + hit(2, 0, "ARGS:b") + "," + hit(3, 0, "TX:score"));
+  const std::string text = suggest(one, {record("b", "/x", 5, hit(1, 0, "ARGS:a") + "," + hit(3, 0, "TX:score")),
+                                         record("c", "/x", 5, hit(1, 0, "ARGS:c") + "," + hit(3, 0, "TX:score"))});
+  EXPECT_THAT(text, HasSubstr("- rule: 1\n      parameter: a\n"));
+  EXPECT_THAT(text, HasSubstr("- rule: 2\n      parameter: b\n"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("rule: 3")));
+  EXPECT_THAT(text, HasSubstr("Of 2 other refused requests that are still recorded it would have let pass 1."));
+}
+
 TEST(WafSuggest, WhatTheRulesDidNotRefuse) {
   for (const std::string& other :
        {std::string("{}"), std::string("[]"), std::string("x"), std::string(R"({"waf":3,"reason":"waf.score"})"),
