@@ -139,6 +139,8 @@ def gatehouse_config(peer, log="off", armed=False, routes=0):
         "routes": [{"name": "all", "match": {"path": "/**"}, "service": "backend", "public": True}],
         "telemetry": {"access_log": {"to": log}},
     }
+    if peer.variant.startswith("waf"):  # waf: paranoia level 1; waf4: 4
+        config["waf"] = {"mode": "enforce", "rules": ["crs"], "paranoia": int(peer.variant[3:] or 1), "request_body": "4MiB"}
     for number in range(routes):
         config["routes"].append({"name": f"r{number}", "match": {"path": f"/r{number}/**"}, "service": "backend", "public": True})
     if armed:
