@@ -43,8 +43,9 @@ void Transaction::set(const CompiledSetVar& set) {
   const bool unset = set.kind == SetVar::Kind::unset;
   if (slot != kNoSlot) {
     std::optional<std::string>& value = tx_[slot];
-    value =
-        unset ? std::nullopt : std::optional(changed(set.kind, value ? *value : std::string_view{}, expand(set.value)));
+    std::string by = unset ? std::string() : expand(set.value);
+    if (set.level != 0) note_score(set.level, number_of(by));
+    value = unset ? std::nullopt : std::optional(changed(set.kind, value ? *value : std::string_view{}, std::move(by)));
     return;
   }
   std::vector<TxVariable>& list = set.collection == Variable::tx ? tx_others_ : ip_;
@@ -60,6 +61,11 @@ void Transaction::set(const CompiledSetVar& set) {
   } else {
     list.push_back({std::move(key), std::move(value)});
   }
+}
+
+void Transaction::note_score(std::uint8_t level, std::int64_t added) {
+  if (score_.head != current_) score_ = {current_, 0, level};
+  score_.added += added;
 }
 
 std::string_view Transaction::tx(std::string_view lower_name) const noexcept {
@@ -159,6 +165,10 @@ Transaction::Next Transaction::finish(std::uint32_t head, FiredRule&& fired) {
   const CompiledRule& rule = program_.rule(head);
   const Actions& actions = rule.source->actions;
   fired.logged = actions.log;
+  if (score_.head == head) {
+    fired.score = static_cast<std::int32_t>(std::clamp<std::int64_t>(score_.added, INT32_MIN, INT32_MAX));
+    fired.score_level = score_.level;
+  }
   if (actions.log) {
     fired.message = expand(rule.msg);
     fired.data = expand(rule.logdata);

@@ -249,5 +249,85 @@ TEST(Engine, AnUnknownPatternIsAnErrorWithItsPlace) {
   EXPECT_EQ(compiled.errors.front().position.line, 2u);
 }
 
+// What a gateway shows beside what came: rules that take the target apart see what the upstream will get.
+TEST(Engine, TheTargetAsItCameAndAsItGoesUpstream) {
+  const auto program = compile(R"(
+SecRule REQUEST_URI_RAW "@streq /x/..//%61dmin?a=1" "id:1,phase:1,pass"
+SecRule REQUEST_LINE "@streq GET /x/..//%61dmin?a=1 HTTP/1.1" "id:2,phase:1,pass"
+SecRule REQUEST_URI "@streq /admin?a=1" "id:3,phase:1,pass"
+SecRule REQUEST_FILENAME "@streq /admin" "id:4,phase:1,pass"
+SecRule REQUEST_BASENAME "@streq admin" "id:5,phase:1,pass"
+SecRule ARGS:a "@streq 1" "id:6,phase:1,pass"
+)");
+  ASSERT_TRUE(program);
+  Workspace workspace(*program, nullptr);
+  Transaction transaction(workspace, SystemClock::instance());
+  transaction.begin({});
+  transaction.request_line("GET", "/x/..//%61dmin?a=1", "/admin?a=1", "HTTP/1.1");
+  transaction.run(1);
+  Ids fired;
+  for (const FiredRule& rule : transaction.fired()) fired.push_back(rule.id);
+  EXPECT_EQ(fired, (Ids{1, 2, 3, 4, 5, 6}));
+}
+
+TEST(Engine, ARuleTellsWhatItAddedToTheScore) {
+  const auto program = compile(R"(
+SecAction "id:1,phase:1,pass,nolog,setvar:tx.critical=5,setvar:tx.anomaly_score_pl1=0,setvar:tx.other_score=+9"
+SecRule ARGS "@contains x" "id:2,phase:1,pass,setvar:'tx.anomaly_score_pl1=+%{tx.critical}',setvar:tx.sql_score=+5"
+SecRule ARGS:a "@contains x" "id:3,phase:1,pass,chain"
+  SecRule ARGS:b "@contains x" "setvar:tx.inbound_anomaly_score_pl2=+3"
+SecRule ARGS:a "@contains x" "id:4,phase:1,pass,chain,setvar:tx.anomaly_score_pl1=+3"
+  SecRule ARGS:b "@contains no" "setvar:tx.anomaly_score_pl1=+3"
+SecAction "id:5,phase:1,pass"
+)");
+  ASSERT_TRUE(program);
+  Workspace workspace(*program, nullptr);
+  Transaction transaction(workspace, SystemClock::instance());
+  for (int round = 0; round < 2; ++round) {
+    transaction.begin({});
+    transaction.request_line("GET", "/?a=x&b=x", "HTTP/1.1");
+    transaction.run(1);
+    const auto& fired = transaction.fired();
+    ASSERT_EQ(fired.size(), 4u);
+    const std::vector<std::array<int, 3>> expected{{1, 0, 0}, {2, 10, 1}, {3, 3, 2}, {5, 0, 0}};
+    for (std::size_t i = 0; i < fired.size(); ++i) {
+      EXPECT_EQ((std::array<int, 3>{int(fired[i].id), fired[i].score, fired[i].score_level}), expected[i]);
+    }
+  }
+}
+
+TEST(Engine, ABodyKnownToGoOnIsNoError) {
+  const auto program = compile(R"(
+SecRule REQBODY_ERROR "!@eq 0" "id:1,phase:2,pass"
+SecRule MULTIPART_STRICT_ERROR "!@eq 0" "id:2,phase:2,pass"
+SecRule ARGS "@contains bad" "id:3,phase:2,pass"
+)");
+  ASSERT_TRUE(program);
+  Workspace workspace(*program, nullptr);
+  Transaction transaction(workspace, SystemClock::instance());
+  struct Case {
+    const char* type;
+    const char* body;
+    Ids fired;
+  };
+  for (const Case& c : {Case{"application/json", R"({"a": "bad", "b": "goo)", {1, 3}}, Case{"text/xml", "<a><b>", {1}},
+                        Case{"multipart/form-data; boundary=x",
+                             "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nbad\r\n--x\r\nContent-Disp",
+                             {1, 2, 3}}}) {
+    for (const bool complete : {true, false}) {
+      transaction.begin({});
+      transaction.request_line("POST", "/", "HTTP/1.1");
+      transaction.request_header("content-type", c.type);
+      transaction.run(1);
+      transaction.request_body(c.body, complete);
+      transaction.run(2);
+      Ids fired, expected = c.fired;
+      for (const FiredRule& rule : transaction.fired()) fired.push_back(rule.id);
+      if (!complete) std::erase_if(expected, [](std::uint64_t id) { return id < 3; });
+      EXPECT_EQ(fired, expected) << c.type;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace gatehouse::waf

@@ -23,6 +23,16 @@ bool names_rules(const Ctl& ctl) noexcept {
          ctl.kind == Ctl::Kind::rule_remove_target_by_id || ctl.kind == Ctl::Kind::rule_remove_target_by_tag;
 }
 
+// The sums that the Core Rule Set keeps: `anomaly_score_pl1`, `inbound_anomaly_score_pl2`,
+// `outbound_anomaly_score_pl4`.
+std::uint8_t level_of(const CompiledSetVar& set) noexcept {
+  constexpr std::string_view kSum = "anomaly_score_pl";
+  if (set.kind != SetVar::Kind::add || set.collection != Variable::tx || set.slot == kNoSlot) return 0;
+  const std::string_view name = set.key.literal();
+  if (name.size() <= kSum.size() || !name.substr(0, name.size() - 1).ends_with(kSum)) return 0;
+  return name.back() >= '1' && name.back() <= '4' ? static_cast<std::uint8_t>(name.back() - '0') : 0;
+}
+
 }  // namespace
 
 bool CompiledTarget::names(std::string_view name) const noexcept {
@@ -129,6 +139,7 @@ class ProgramCompiler {
     for (const SetVar& set : rule.actions.setvars) {
       CompiledSetVar compiled{set.kind, set.collection, text(set.key), text(set.value), kNoSlot};
       if (set.collection == Variable::tx && compiled.key.is_literal()) compiled.slot = slot(compiled.key.literal());
+      compiled.level = level_of(compiled);
       out.setvars.push_back(std::move(compiled));
     }
     out.msg = text(rule.actions.msg);

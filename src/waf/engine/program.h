@@ -63,7 +63,8 @@ struct CompiledSetVar {
   SetVar::Kind kind = SetVar::Kind::set;
   Variable collection = Variable::tx;
   Text key, value;
-  TxSlot slot = kNoSlot;  // of a TX variable with a literal name
+  TxSlot slot = kNoSlot;   // of a TX variable with a literal name
+  std::uint8_t level = 0;  // adds to the anomaly score of this paranoia level; 0: to none
 };
 
 // Rules that do not look at a target.

@@ -55,6 +55,7 @@ void Transaction::begin(const Settings& settings) {
   allowed_until_ = 0;
   fired_.clear();
   interruption_.reset();
+  score_ = {};
   spent_.fill({});
   began_ = clock_.now();
 }
@@ -77,11 +78,12 @@ void Transaction::connection(std::string_view remote_address, std::string_view u
 }
 
 // The query is split off before anything is decoded: the other order lets an encoded `?` hide a path (CVE-2024-1019).
-void Transaction::request_line(std::string_view method, std::string_view uri, std::string_view protocol) {
+void Transaction::request_line(std::string_view method, std::string_view raw_uri, std::string_view uri,
+                               std::string_view protocol) {
   values_.set(Variable::request_method, keep(method));
   values_.set(Variable::request_protocol, keep(protocol));
-  values_.set(Variable::request_uri_raw, keep(uri));
-  const std::string line = std::string(method).append(" ").append(uri).append(" ").append(protocol);
+  values_.set(Variable::request_uri_raw, keep(raw_uri));
+  const std::string line = std::string(method).append(" ").append(raw_uri).append(" ").append(protocol);
   values_.set(Variable::request_line, keep(line));
 
   // Seen without scheme and host, as a proxy's clients may send them.
@@ -140,7 +142,7 @@ void Transaction::input_failed(std::string_view message) {
   values_.set(Variable::reqbody_processor_error_msg, message);
 }
 
-void Transaction::request_body(std::string_view bytes) {
+void Transaction::request_body(std::string_view bytes, bool complete) {
   if (!body_access_ || bytes.empty()) return;
   body_.clear();
   BodyLimits limits;
@@ -160,10 +162,15 @@ void Transaction::request_body(std::string_view bytes) {
   if (kind == BodyProcessor::none || kind == BodyProcessor::urlencoded || force_body_variable_)
     values_.set(Variable::request_body, bytes);
   set_number(Variable::request_body_length, bytes.size());
-  take_body(kind);
+  take_body(kind, complete);
 }
 
-void Transaction::take_body(BodyProcessor kind) {
+void Transaction::take_body(BodyProcessor kind, bool complete) {
+  if (!complete) {
+    body_.error = BodyError::none;
+    body_.multipart.strict_error = false;
+    body_.multipart.unmatched_boundary = {};
+  }
   for (const NameValue& argument : body_.arguments) values_.add(ValueList::args_post, argument.name, argument.value);
   std::uint64_t files_bytes = 0;
   for (const File& file : body_.files) {

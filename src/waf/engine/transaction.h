@@ -44,7 +44,9 @@ struct FiredRule {
   std::uint64_t id = 0;
   std::uint8_t phase = 0;
   bool logged = false;
-  bool limit_reached = false;  // a pattern gave up at its limit, which counts as a match
+  std::int32_t score = 0;        // what its setvars added to the anomaly score
+  std::uint8_t score_level = 0;  // of the paranoia level that it counts for; 0: it added nothing
+  bool limit_reached = false;    // a pattern gave up at its limit, which counts as a match
   std::string message, data;
   std::vector<RuleMatch> matches;  // bounded by kMatchesMax
 };
@@ -77,9 +79,15 @@ class Transaction {
 
   void connection(std::string_view remote_address, std::string_view unique_id);
   // `uri` as it stands in the request line; `protocol` as `HTTP/1.1`.
-  void request_line(std::string_view method, std::string_view uri, std::string_view protocol);
+  void request_line(std::string_view method, std::string_view uri, std::string_view protocol) {
+    request_line(method, uri, uri, protocol);
+  }
+  // With the form that the upstream will get beside the one that came: REQUEST_URI_RAW and REQUEST_LINE show the
+  // latter, everything that is taken apart is the former.
+  void request_line(std::string_view method, std::string_view raw_uri, std::string_view uri, std::string_view protocol);
   void request_header(std::string_view name, std::string_view value);
-  void request_body(std::string_view body);  // between phases 1 and 2
+  // Between phases 1 and 2. Not `complete`: more follows, which is not looked at; that it breaks off is then no error.
+  void request_body(std::string_view body, bool complete = true);
   void response_head(std::string_view protocol, std::uint16_t status);
   void response_header(std::string_view name, std::string_view value);
   void response_body(std::string_view body);
@@ -125,6 +133,7 @@ class Transaction {
   // actions (actions.cc)
   void set_variables(const CompiledRule& rule);
   void set(const CompiledSetVar& set);
+  void note_score(std::uint8_t level, std::int64_t added);
   void control(const CompiledRule& rule);
   Next finish(std::uint32_t head, FiredRule&& fired);
   std::string expand(const Text& text) const;
@@ -134,7 +143,7 @@ class Transaction {
   void tune(const Tuning& tuning);
   BodyProcessor processor() const noexcept;
   void tell_processor();
-  void take_body(BodyProcessor processor);
+  void take_body(BodyProcessor processor, bool complete);
   void input_failed(std::string_view message);
   std::string_view keep(std::string_view text) { return arena_.copy(text); }
   void set_number(Variable variable, std::uint64_t number);
@@ -167,6 +176,11 @@ class Transaction {
   std::array<std::chrono::nanoseconds, Program::kPhases> spent_{};
   MonotonicTime began_{};
   std::uint32_t current_ = 0;  // the chain's head under evaluation
+  struct {
+    std::uint32_t head = UINT32_MAX;
+    std::int64_t added = 0;
+    std::uint8_t level = 0;
+  } score_;  // of the chain under evaluation
 };
 
 }  // namespace gatehouse::waf

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "crypto/digest.h"
 
 namespace gatehouse::waf {
 
@@ -32,7 +33,13 @@ Result<std::string> Files::read(const std::string& path) {
   auto text = read_file(path, limits_.file_bytes_max);
   if (!text) return text;
   if (const auto charged = charge(text->size()); !charged) return tl::unexpected(charged.error());
+  note(path, *text);
   return text;
+}
+
+void Files::note(std::string_view name, std::string_view text) {
+  digest_.append(name).append(1, '\0').append(crypto::as_text(crypto::sha256(text)));
+  digest_ = crypto::as_text(crypto::sha256(digest_));
 }
 
 Status Files::charge(std::size_t bytes) {

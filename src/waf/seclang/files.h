@@ -23,6 +23,10 @@ class Files {
   static std::vector<std::string> expand(const std::string& pattern);
 
   Result<std::string> read(const std::string& path);
+  // Counts a text that was not read from a file into the digest.
+  void note(std::string_view name, std::string_view text);
+  // Of every name and byte so far, in their order.
+  const std::string& digest() const noexcept { return digest_; }
 
   // The lines of a list, without the empty ones and those that begin with `#`. Lists are read once, and count as often
   // as they are named: each rule has its own copy.
@@ -38,6 +42,7 @@ class Files {
 
   ParseLimits limits_;
   std::size_t files_ = 0, bytes_ = 0;
+  std::string digest_;
   std::map<std::string, List> lists_;
 };
 

@@ -142,6 +142,20 @@ TEST_F(RuleFiles, RulesFromElsewhereMayNotNameFiles) {
   }
 }
 
+TEST_F(RuleFiles, TheDigestIsThatOfEverythingRead) {
+  write("p.data", "x\n");
+  const std::string rules = write("a.conf", "SecRule ARGS \"@pmFromFile p.data\" id:1");
+  const std::string before = parse(rules).digest;
+  EXPECT_EQ(before.size(), 32u);
+  EXPECT_EQ(parse(rules).digest, before);
+  write("p.data", "y\n");
+  const std::string other_list = parse(rules).digest;
+  EXPECT_NE(other_list, before);
+  write("a.conf", "SecRule ARGS \"@pmFromFile p.data\" id:2");
+  EXPECT_NE(parse(rules).digest, other_list);
+  EXPECT_NE(parse_text("SecRuleEngine On").digest, parse_text("SecRuleEngine Off").digest);
+}
+
 TEST_F(RuleFiles, ATextsPathsCountFromItsName) {
   write("p.data", "x");
   const RuleSource source{folder_ + "/<inline>", "SecRule ARGS \"@pmFromFile p.data\" id:1"};

@@ -294,6 +294,7 @@ void Parser::parse_file(const std::string& path, const Place* from, const Span* 
 
 void Parser::parse(const RuleSource& source) {
   if (source.text) {
+    files_.note(source.name, *source.text);
     if (source.text->size() <= limits_.file_bytes_max) return parse_text(source.name, *source.text);
     result_.rules.files.push_back(source.name);
     const auto index = static_cast<std::uint32_t>(result_.rules.files.size() - 1);
@@ -308,6 +309,7 @@ void Parser::parse(const RuleSource& source) {
 
 ParseResult Parser::finish() {
   list_.finish();
+  result_.digest = files_.digest();
   return std::move(result_);
 }
 

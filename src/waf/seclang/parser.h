@@ -47,6 +47,7 @@ struct ParseResult {
   std::vector<Finding> errors;   // in the order found
   std::vector<Finding> ignored;  // understood, without effect here
   bool more_errors = false;      // there were more than `errors_max`
+  std::string digest;            // of everything read: with the same one the rules are the same
 };
 
 ParseResult parse_rules(std::span<const RuleSource> sources, const ParseLimits& limits = {});
