@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/ip.h"
+#include "telemetry/waf_record.h"
 
 namespace gatehouse::telemetry {
 
@@ -68,6 +69,7 @@ struct RecordSummary {
   Verdict verdict = Verdict::pass;
   Layer layer = Layer::upstream;
   std::string_view reason;
+  const WafRecord* waf = nullptr;  // what the inspection rules found; null: nothing
 };
 
 struct DecisionRecord : RecordSummary {

@@ -135,6 +135,75 @@ void add_layer(const Json& layer, Page& page) {
   page.literal("\n");
 }
 
+std::int64_t signed_of(const Json& record, std::string_view name) {
+  const Json* member = record.find(name);
+  return member == nullptr ? 0 : member->integer().value_or(0);
+}
+
+std::span<const Json> items_of(const Json& record, std::string_view name) {
+  const Json* list = record.find(name);
+  return list == nullptr || !list->is_array() ? std::span<const Json>() : list->items();
+}
+
+void add_hit(const Json& hit, Page& page) {
+  const std::int64_t score = signed_of(hit, "score");
+  page.literal("  ").column(std::to_string(number_of(hit, "rule")), 8, Tone::strong);
+  page.column(score == 0 ? std::string() : fmt::format("{:+}", score), 4, Tone::bad);
+  page.text(string_of(hit, "message"));
+  if (!string_of(hit, "severity").empty()) page.text(fmt::format(" ({})", string_of(hit, "severity")), Tone::faint);
+  page.literal("\n");
+  if (!string_of(hit, "variable").empty()) {
+    page.literal("              in ").text(string_of(hit, "variable"), Tone::strong).literal(": ");
+    page.text(string_of(hit, "matched"), Tone::notable);
+    if (const std::uint64_t times = number_of(hit, "times"); times > 1)
+      page.literal(", and ").text(std::to_string(times - 1)).literal(" more like it");
+    page.literal("\n");
+  }
+  std::string tags;
+  for (const Json& tag : items_of(hit, "tags")) tags.append(tags.empty() ? "" : ", ").append(tag.string().value_or(""));
+  if (!tags.empty()) page.literal("              ").text(tags, Tone::faint).literal("\n");
+}
+
+// What the rules of each paranoia level add up to: "paranoia 1: 5 + 5 = 10".
+void add_arithmetic(const Json& waf, Page& page) {
+  std::uint64_t paranoia = 0;
+  for (const Json& level : items_of(waf, "levels")) {
+    ++paranoia;
+    const std::int64_t sum = level.integer().value_or(0);
+    if (sum == 0) continue;
+    std::string terms;
+    std::int64_t shown = 0;
+    for (const Json& hit : items_of(waf, "rules")) {
+      const std::int64_t score = signed_of(hit, "score");
+      if (number_of(hit, "paranoia") != paranoia || score == 0) continue;
+      terms += terms.empty() ? std::to_string(score) : fmt::format(" + {}", score);
+      shown += score;
+    }
+    if (shown != sum)
+      terms += terms.empty() ? std::to_string(sum) : fmt::format(" + {} of rules not shown", sum - shown);
+    page.literal("  paranoia ").text(std::to_string(paranoia)).literal(": ").text(terms);
+    page.literal(" = ").text(std::to_string(sum), Tone::strong).literal("\n");
+  }
+}
+
+void add_inspection(const Json& record, Page& page) {
+  const Json* waf = record.find("waf");
+  if (waf == nullptr || !waf->is_object()) return;
+  page.literal("What the inspection rules found");
+  if (const std::int64_t threshold = signed_of(*waf, "threshold"); threshold > 0) {
+    page.literal(": a score of ").text(std::to_string(signed_of(*waf, "score")), Tone::strong);
+    page.literal(", where ").text(std::to_string(threshold)).literal(" denies");
+  }
+  page.literal("\n");
+  for (const Json& hit : items_of(*waf, "rules")) {
+    if (hit.is_object()) add_hit(hit, page);
+  }
+  if (const std::uint64_t omitted = number_of(*waf, "omitted"); omitted > 0)
+    page.literal("  and ").text(std::to_string(omitted)).literal(" rules more\n");
+  add_arithmetic(*waf, page);
+  page.literal("\n");
+}
+
 void add_meaning(std::string_view reason, std::string_view before, Page& page) {
   const ReasonText& text = text_of_reason(reason);
   page.literal("  ").text(reason, Tone::strong).literal(": ").literal(before).literal(text.meaning).literal(".\n");
@@ -155,6 +224,7 @@ void add_layers(const Json& record, Page& page) {
     }
     page.literal("    ").text(duration_text(ns)).literal(" in all\n\n");
   }
+  add_inspection(record, page);
   page.literal("What it means\n");
   const std::string_view reason = string_of(record, "reason");
   bool said = false;

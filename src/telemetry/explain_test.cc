@@ -56,6 +56,33 @@ What it means
 )");
 }
 
+TEST(Explain, WhatTheRulesFound) {
+  DecisionRecord record = sample_record();
+  WafRecord waf = sample_waf();
+  waf.hits[0].matched = waf.hits[1].matched = "1' OR 1=1\x1b[2J";
+  waf.omitted = 2;
+  waf.levels[1] = 3;
+  record.add({Layer::waf, Verdict::deny, Mode::enforce, 12'345, "waf.score", "score 10, denied from 5"});
+  record.waf = &waf;
+  const auto text = explain(json_of(record), {});
+  ASSERT_TRUE(text);
+  EXPECT_NE(text->find(R"(
+What the inspection rules found: a score of 10, where 5 denies
+  942100  +5  SQL Injection Attack Detected via libinjection (critical)
+              in ARGS:id: 1' OR 1=1\x1b[2J
+              attack-sqli, paranoia-level/1
+  942190  +5  Detects MSSQL code execution and information gathering attempts (critical)
+              in ARGS:id: 1' OR 1=1\x1b[2J, and 1 more like it
+  949110      Inbound Anomaly Score Exceeded (Total Score: 10)
+              in TX:anomaly_score: 10
+  and 2 rules more
+  paranoia 1: 5 + 5 = 10
+  paranoia 2: 3 = 3
+)"),
+            std::string::npos)
+      << *text;
+}
+
 TEST(Explain, APlainPassAndARefusedMessage) {
   const auto pass = explain(json_of(sample_record()), {});
   ASSERT_TRUE(pass);

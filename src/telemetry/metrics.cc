@@ -1,6 +1,7 @@
 #include "telemetry/metrics.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "base/check.h"
@@ -258,6 +259,13 @@ void ShardMetrics::record(const DecisionRecord& record) noexcept {
   observe(Metric::request_duration, route.duration, std::chrono::microseconds(record.duration_us));
   if (own_duration_ == 0) own_duration_ = registry_.series(Metric::own_duration, {});
   observe(Metric::own_duration, own_duration_, std::chrono::microseconds(record.gatehouse_us));
+  if (record.waf != nullptr) {
+    for (const WafHit& hit : record.waf->all()) {
+      char id[20];
+      const auto end = std::to_chars(id, id + sizeof id, hit.rule).ptr;
+      count(Metric::waf_rule_hits, {{id, static_cast<std::size_t>(end - id)}});
+    }
+  }
   for (std::size_t i = 0; i < record.layer_count; ++i) {
     const LayerDecision& decision = record.layers[i];
     add(decision_series(decision));

@@ -85,6 +85,15 @@ constexpr ReasonText kReasons[] = {
     {"cors.preflight", "a browser asked whether it may send a request; the gateway answered by itself", ""},
     {"cors.", "a rule for pages of other origins applied", "See `cors` of the route."},
     // inspection
+    {"waf.body_too_large", "the body is longer than is inspected",
+     "Raise `waf.request_body`, or set `waf.on_exceed: partial` where only the beginning has to be inspected."},
+    {"waf.content_coding",
+     "the body's Content-Encoding cannot be read, so that nobody knows what the service would see",
+     "gzip, deflate and br are read, one at a time; otherwise the client has to send the body as it is."},
+    {"waf.memory", "the bodies that wait for inspection take all the memory that they may",
+     "Look for clients that send their bodies slowly; `waf.memory` is the bound."},
+    {"waf.rule", "an inspection rule refuses this by itself, whatever the score",
+     "The evidence names it. For a false alarm exclude it for the field: `waf.exclude` of the route."},
     {"waf.score", "the inspection rules that matched add up to more than the threshold",
      "The evidence names rules and fields. For a false alarm exclude one rule for one field: `waf.exclude` of the "
      "route."},

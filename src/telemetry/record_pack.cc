@@ -22,6 +22,7 @@ struct Fixed {
   std::array<char, 32> trace_id;
   std::int32_t status;
   std::uint8_t layer_count;
+  bool has_waf;
   std::array<std::uint16_t, kTexts.size()> text_bytes;
 };
 
@@ -32,6 +33,24 @@ struct FixedLayer {
   std::uint32_t ns;
   std::uint16_t reason_bytes, evidence_bytes;
 };
+
+struct FixedWaf {
+  std::int32_t score, threshold;
+  std::array<std::int32_t, WafRecord::kLevels> levels;
+  std::uint16_t hit_count, omitted;
+};
+
+constexpr std::array kHitTexts = {&WafHit::severity, &WafHit::message, &WafHit::variable, &WafHit::matched};
+
+struct FixedHit {
+  std::uint64_t rule;
+  std::int32_t score;
+  std::uint16_t times;
+  std::uint8_t level, phase, tag_count;
+  std::array<std::uint16_t, kHitTexts.size()> text_bytes;
+  std::array<std::uint16_t, WafHit::kTagsMax> tag_bytes;
+};
+static_assert(sizeof(FixedWaf) <= 64 && sizeof(FixedHit) <= 64);  // as kPackedBytesMax counts them
 
 static_assert(sizeof(Fixed) + DecisionRecord::kLayersMax * sizeof(FixedLayer) <= 1024);
 
@@ -56,6 +75,67 @@ struct Reader {
   }
 };
 
+char* pack_hit(const WafHit& hit, char* at) noexcept {
+  FixedHit fixed{};
+  fixed.rule = hit.rule;
+  fixed.score = hit.score;
+  fixed.times = hit.times;
+  fixed.level = hit.level;
+  fixed.phase = hit.phase;
+  fixed.tag_count = hit.tag_count;
+  char* const head = at;
+  at += sizeof fixed;
+  for (std::size_t i = 0; i < kHitTexts.size(); ++i) {
+    const std::string_view text = hit.*kHitTexts[i];
+    fixed.text_bytes[i] = kept(text, WafHit::kTextBytesMax);
+    at = put(at, text.data(), fixed.text_bytes[i]);
+  }
+  for (std::size_t i = 0; i < hit.tag_count; ++i) {
+    fixed.tag_bytes[i] = kept(hit.tags[i], WafHit::kTextBytesMax);
+    at = put(at, hit.tags[i].data(), fixed.tag_bytes[i]);
+  }
+  std::memcpy(head, &fixed, sizeof fixed);
+  return at;
+}
+
+char* pack_waf(const WafRecord& waf, char* at) noexcept {
+  const FixedWaf fixed = {waf.score, waf.threshold, waf.levels, waf.hit_count, waf.omitted};
+  at = put(at, reinterpret_cast<const char*>(&fixed), sizeof fixed);
+  for (const WafHit& hit : waf.all()) at = pack_hit(hit, at);
+  return at;
+}
+
+template <class Fixed>
+bool read_fixed(Reader& reader, Fixed& fixed) noexcept {
+  const std::string_view bytes = reader.take(sizeof fixed);
+  if (reader.whole) std::memcpy(&fixed, bytes.data(), sizeof fixed);
+  return reader.whole;
+}
+
+bool unpack_waf(Reader& reader, WafRecord& waf) noexcept {
+  FixedWaf fixed;
+  if (!read_fixed(reader, fixed) || fixed.hit_count > WafRecord::kHitsMax) return false;
+  waf.score = fixed.score;
+  waf.threshold = fixed.threshold;
+  waf.levels = fixed.levels;
+  waf.hit_count = fixed.hit_count;
+  waf.omitted = fixed.omitted;
+  for (std::size_t i = 0; i < waf.hit_count; ++i) {
+    WafHit& hit = waf.hits[i];
+    FixedHit kept_hit;
+    if (!read_fixed(reader, kept_hit) || kept_hit.tag_count > WafHit::kTagsMax) return false;
+    hit.rule = kept_hit.rule;
+    hit.score = kept_hit.score;
+    hit.times = kept_hit.times;
+    hit.level = kept_hit.level;
+    hit.phase = kept_hit.phase;
+    hit.tag_count = kept_hit.tag_count;
+    for (std::size_t j = 0; j < kHitTexts.size(); ++j) hit.*kHitTexts[j] = reader.take(kept_hit.text_bytes[j]);
+    for (std::size_t j = 0; j < hit.tag_count; ++j) hit.tags[j] = reader.take(kept_hit.tag_bytes[j]);
+  }
+  return reader.whole;
+}
+
 }  // namespace
 
 std::array<char, 32> packed_id(std::string_view request_id) noexcept {
@@ -79,6 +159,7 @@ std::size_t pack(const DecisionRecord& record, char* const to) noexcept {
   fixed.trace_id = record.trace_id;
   fixed.status = record.status;
   fixed.layer_count = record.layer_count;
+  fixed.has_waf = record.waf != nullptr;
 
   char* at = to + sizeof fixed + record.layer_count * sizeof(FixedLayer);
   for (std::size_t i = 0; i < kTexts.size(); ++i) {
@@ -98,12 +179,13 @@ std::size_t pack(const DecisionRecord& record, char* const to) noexcept {
     at = put(at, decision.reason.data(), layer.reason_bytes);
     at = put(at, decision.evidence.data(), layer.evidence_bytes);
   }
+  if (record.waf != nullptr) at = pack_waf(*record.waf, at);
   fixed.key.bytes = static_cast<std::uint32_t>(at - to);
   std::memcpy(to, &fixed, sizeof fixed);
   return fixed.key.bytes;
 }
 
-bool unpack(std::string_view bytes, DecisionRecord& record) noexcept {
+bool unpack(std::string_view bytes, DecisionRecord& record, WafRecord& waf) noexcept {
   record = {};
   Reader reader{bytes};
   Fixed fixed;
@@ -138,6 +220,10 @@ bool unpack(std::string_view bytes, DecisionRecord& record) noexcept {
     decision.ns = layer.ns;
     decision.reason = reader.take(layer.reason_bytes);
     decision.evidence = reader.take(layer.evidence_bytes);
+  }
+  if (fixed.has_waf) {
+    if (!unpack_waf(reader, waf)) return false;
+    record.waf = &waf;
   }
   return reader.whole && reader.left.empty();
 }

@@ -33,12 +33,14 @@ static_assert(sizeof(PackedKey) == 64);
 std::array<char, 32> packed_id(std::string_view request_id) noexcept;
 
 inline constexpr std::size_t kPackedBytesMax =
-    1024 + (kPathBytesMax + 1) + (13 + 2 * DecisionRecord::kLayersMax) * (kTextBytesMax + 1);
+    1024 + (kPathBytesMax + 1) + (13 + 2 * DecisionRecord::kLayersMax) * (kTextBytesMax + 1) + 64 +
+    WafRecord::kHitsMax * (64 + (4 + WafHit::kTagsMax) * (WafHit::kTextBytesMax + 1));
 
 // Writes the record to `to`, which has room for kPackedBytesMax; returns how many bytes it took.
 std::size_t pack(const DecisionRecord& record, char* to) noexcept;
 
-// The record again; its texts point into `bytes`. False: these are no such bytes, and the record is not to be used.
-bool unpack(std::string_view bytes, DecisionRecord& record) noexcept;
+// The record again; its texts point into `bytes`, and it into `waf` if rules had matched. False: these are no such
+// bytes, and the record is not to be used.
+bool unpack(std::string_view bytes, DecisionRecord& record, WafRecord& waf) noexcept;
 
 }  // namespace gatehouse::telemetry

@@ -25,7 +25,8 @@ std::string rendered(const DecisionRecord& record) {
 // The record as it comes back, rendered; empty when it does not.
 std::string rendered_from(std::string_view bytes) {
   DecisionRecord record;
-  return unpack(bytes, record) ? rendered(record) : "";
+  WafRecord waf;
+  return unpack(bytes, record, waf) ? rendered(record) : "";
 }
 
 TEST(RecordPack, PrintsTheSameFromItsBytes) {
@@ -36,6 +37,14 @@ TEST(RecordPack, PrintsTheSameFromItsBytes) {
   const std::string bytes = packed(record);
   EXPECT_EQ(rendered_from(bytes), rendered(record));
   EXPECT_LT(bytes.size(), rendered(record).size() / 2);
+}
+
+TEST(RecordPack, KeepsWhatTheRulesFound) {
+  DecisionRecord record = sample_record();
+  const WafRecord waf = sample_waf();
+  record.waf = &waf;
+  EXPECT_NE(rendered(record).find("\"matched\":\"1' OR 1=1\""), std::string::npos);
+  EXPECT_EQ(rendered_from(packed(record)), rendered(record));
 }
 
 TEST(RecordPack, LongTextsAreCutWhereRenderingCutsThem) {
@@ -66,6 +75,14 @@ TEST(RecordPack, TheLargestRecordFits) {
   }
   for (auto& layer : record.layers) layer.reason = layer.evidence = text;
   record.layer_count = DecisionRecord::kLayersMax;
+  WafRecord waf;
+  for (WafHit& hit : waf.hits) {
+    hit.severity = hit.message = hit.variable = hit.matched = text;
+    hit.tags.fill(text);
+    hit.tag_count = WafHit::kTagsMax;
+  }
+  waf.hit_count = WafRecord::kHitsMax;
+  record.waf = &waf;
   const std::string bytes = packed(record);
   EXPECT_LE(bytes.size(), kPackedBytesMax);
   EXPECT_GT(bytes.size(), kPackedBytesMax - 2048);
@@ -86,12 +103,16 @@ TEST(RecordPack, BeginsWithWhatItIsFoundBy) {
 }
 
 TEST(RecordPack, BytesThatAreNoRecordAreRefused) {
-  const std::string bytes = packed(sample_record());
+  DecisionRecord whole = sample_record();
+  const WafRecord found = sample_waf();
+  whole.waf = &found;
+  const std::string bytes = packed(whole);
   DecisionRecord record;
+  WafRecord waf;
   for (std::size_t size = 0; size < bytes.size(); ++size) {
-    EXPECT_FALSE(unpack(std::string_view(bytes).substr(0, size), record)) << size;
+    EXPECT_FALSE(unpack(std::string_view(bytes).substr(0, size), record, waf)) << size;
   }
-  EXPECT_FALSE(unpack(bytes + "x", record));
+  EXPECT_FALSE(unpack(bytes + "x", record, waf));
 }
 
 }  // namespace

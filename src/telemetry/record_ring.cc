@@ -129,7 +129,8 @@ namespace {
 
 std::string to_json(std::string_view packed) {
   DecisionRecord record;
-  GH_CHECK(unpack(packed, record));
+  WafRecord waf;
+  GH_CHECK(unpack(packed, record, waf));
   std::string out;
   append_json(record, out);
   return out;

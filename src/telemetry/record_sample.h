@@ -42,4 +42,24 @@ inline DecisionRecord sample_record() {
   return record;
 }
 
+// What the inspection rules found in an injection.
+inline WafRecord sample_waf() {
+  WafRecord waf;
+  waf.score = 10, waf.threshold = 5, waf.levels = {10, 0, 0, 0};
+  WafHit& first = waf.hits[waf.hit_count++];
+  first.rule = 942100, first.score = 5, first.level = 1, first.phase = 2, first.severity = "critical";
+  first.message = "SQL Injection Attack Detected via libinjection";
+  first.variable = "ARGS:id", first.matched = "1' OR 1=1";
+  first.tags[first.tag_count++] = "attack-sqli";
+  first.tags[first.tag_count++] = "paranoia-level/1";
+  WafHit& second = waf.hits[waf.hit_count++];
+  second = first;
+  second.rule = 942190, second.times = 2, second.tag_count = 0;
+  second.message = "Detects MSSQL code execution and information gathering attempts";
+  WafHit& last = waf.hits[waf.hit_count++];
+  last.rule = 949110, last.phase = 2, last.message = "Inbound Anomaly Score Exceeded (Total Score: 10)";
+  last.variable = "TX:anomaly_score", last.matched = "10";
+  return waf;
+}
+
 }  // namespace gatehouse::telemetry

@@ -31,6 +31,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   record.user = text.substr(0, size / 2);
   record.layers[3].evidence = text.substr(size / 3);
   record.layers[3].reason = "waf.score";
+  WafRecord waf = sample_waf();
+  waf.hits[0].matched = waf.hits[1].message = text.substr(size / 4);
+  waf.hits[0].variable = waf.hits[2].matched = text.substr(0, size / 5);
+  record.waf = &waf;
   std::string line;
   append_json(record, line);
   require(line.find('\n') == std::string::npos);
@@ -41,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const auto room = std::make_unique<char[]>(kPackedBytesMax);
   DecisionRecord again_record;
-  require(unpack({room.get(), pack(record, room.get())}, again_record));
+  WafRecord again_waf;
+  require(unpack({room.get(), pack(record, room.get())}, again_record, again_waf));
   std::string again_line;
   append_json(again_record, again_line);
   require(again_line == line);

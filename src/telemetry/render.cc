@@ -124,6 +124,44 @@ void append_layer(JsonWriter& json, const LayerDecision& decision) {
   json.raw("\"}");
 }
 
+void append_hit(JsonWriter& json, const WafHit& hit) {
+  number_field(json, "{\"rule\":", hit.rule);
+  number_field(json, ",\"phase\":", hit.phase);
+  json.raw(",\"score\":");
+  json.number(hit.score);
+  number_field(json, ",\"paranoia\":", hit.level);
+  text_field(json, ",\"severity\":\"", hit.severity, WafHit::kTextBytesMax);
+  text_field(json, "\",\"message\":\"", hit.message, WafHit::kTextBytesMax);
+  text_field(json, "\",\"variable\":\"", hit.variable, WafHit::kTextBytesMax);
+  text_field(json, "\",\"matched\":\"", hit.matched, WafHit::kTextBytesMax);
+  number_field(json, "\",\"times\":", hit.times);
+  json.raw(",\"tags\":[");
+  for (std::size_t i = 0; i < hit.tag_count; ++i) {
+    text_field(json, i == 0 ? "\"" : ",\"", hit.tags[i], WafHit::kTextBytesMax);
+    json.raw("\"");
+  }
+  json.raw("]}");
+}
+
+void append_waf(JsonWriter& json, const WafRecord& waf) {
+  json.raw(",\"waf\":{\"score\":");
+  json.number(waf.score);
+  json.raw(",\"threshold\":");
+  json.number(waf.threshold);
+  json.raw(",\"levels\":[");
+  for (std::size_t i = 0; i < waf.levels.size(); ++i) {
+    if (i != 0) json.raw(",");
+    json.number(waf.levels[i]);
+  }
+  json.raw("],\"rules\":[");
+  for (std::size_t i = 0; i < waf.hit_count; ++i) {
+    if (i != 0) json.raw(",");
+    append_hit(json, waf.hits[i]);
+  }
+  number_field(json, "],\"omitted\":", waf.omitted);
+  json.raw("}");
+}
+
 // Apache's escaping: what could end the field or the line, or drive a terminal, is \xHH.
 void append_common_text(std::string_view text, bool in_quotes, std::string& out) {
   constexpr char kHex[] = "0123456789abcdef";
@@ -188,7 +226,9 @@ void append_json(const DecisionRecord& record, std::string& out) {
     if (i != 0) json.raw(",");
     append_layer(json, record.layers[i]);
   }
-  json.raw("]}");
+  json.raw("]");
+  if (record.waf != nullptr) append_waf(json, *record.waf);
+  json.raw("}");
 }
 
 void append_common(const DecisionRecord& record, std::string& out) {

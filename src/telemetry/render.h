@@ -1,6 +1,6 @@
 #pragma once
 // A decision record as one line of text: JSON (the fields of docs/configuration.md "Access log", always all of them, in
-// that order) or the Combined Log Format of Apache and nginx.
+// that order, and `waf` behind them when an inspection rule matched) or the Combined Log Format of Apache and nginx.
 //
 // Bounds: a path is cut after kPathBytesMax bytes, any other text after kTextBytesMax, at a character's boundary, and
 // then ends in "…". A line never contains a line break. Both functions take under a microsecond for a usual record.
