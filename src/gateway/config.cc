@@ -13,11 +13,12 @@ Mode Config::mode(telemetry::Layer layer, const RouteConfig* route) const noexce
     for (const auto& [named, mode] : route->modes) {
       if (named == layer) return mode;
     }
+    if (layer == telemetry::Layer::waf && route->waf.mode) return *route->waf.mode;
   }
   for (const auto& [named, mode] : modes) {
     if (named == layer) return mode;
   }
-  return Mode::enforce;
+  return layer == telemetry::Layer::waf ? waf.mode : Mode::enforce;
 }
 
 }  // namespace gatehouse::gateway

@@ -256,14 +256,13 @@ struct WafExclusion {
   std::string because;
   bool operator==(const WafExclusion&) const = default;
 };
-// Read and checked, so that files written for the whole of Gatehouse load; nothing acts on it until the WAF layer is
-// here.
 struct WafConfig {
   Mode mode = Mode::enforce;
   std::vector<std::string> rules{"crs"};  // "crs", or globs of SecLang files
   std::uint32_t paranoia = 1;
   std::uint32_t inbound_threshold = 5, outbound_threshold = 4;
   std::uint64_t request_body = 128 * 1024, response_body = 0;  // inspected bytes; 0: not inspected
+  std::uint64_t memory = 256 * 1024 * 1024;  // for bodies that wait for the end of their inspection, all together
   WafOnExceed on_exceed = WafOnExceed::deny;
   std::vector<WafExclusion> exclude;
 };

@@ -33,6 +33,21 @@ class Gauge {
   std::atomic<std::uint32_t> count_{0};
 };
 
+// Bytes held back for inspection, over all shards.
+class ByteBudget {
+ public:
+  bool take(std::uint64_t bytes, std::uint64_t max) noexcept {
+    if (held_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= max) return true;
+    give_back(bytes);
+    return false;
+  }
+  void give_back(std::uint64_t bytes) noexcept { held_.fetch_sub(bytes, std::memory_order_relaxed); }
+  std::uint64_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> held_{0};
+};
+
 // Open connections per client address, over all listeners and shards; an IPv6 address counts with its /64. The listener
 // acquires at accept and releases at close.
 class ConnectionTable {
@@ -58,8 +73,9 @@ class SharedState {
   PenaltyTable& penalties() noexcept { return penalties_; }
   ConnectionTable& connections() noexcept { return connections_; }
   TokenLookups& token_lookups() noexcept { return token_lookups_; }
-  Gauge& parked() noexcept { return parked_; }      // requests held back by penalties
-  Gauge& encoders() noexcept { return encoders_; }  // responses being compressed
+  Gauge& parked() noexcept { return parked_; }             // requests held back by penalties
+  ByteBudget& inspected() noexcept { return inspected_; }  // bodies that wait for the end of their inspection
+  Gauge& encoders() noexcept { return encoders_; }         // responses being compressed
 
  private:
   SharedState(RateTable rate, CountTable in_flight, std::unique_ptr<BanTable> bans, PenaltyTable penalties,
@@ -77,6 +93,7 @@ class SharedState {
   ConnectionTable connections_;
   TokenLookups token_lookups_;
   Gauge parked_;
+  ByteBudget inspected_;
   Gauge encoders_;
 };
 

@@ -66,6 +66,8 @@ class Gateway:
             "listeners": [self.listener()],
             "services": services,
             "routes": [{"name": "all", "match": {"path": "/**"}, "service": next(iter(services)), "public": True}],
+            # test_waf.py turns it on
+            "waf": {"mode": "off"},
             # one address sends all of a test's bad requests: nothing is held against it unless the test is about that
             "penalties": {"failed_logins": {"threshold": 1_000_000}, "attacks": {"threshold": 1_000_000}},
             "telemetry": {"access_log": {"to": str(self.log_path), "format": "json"}, "metrics": {"address": "127.0.0.1:0"}},
@@ -89,7 +91,7 @@ class Gateway:
         path.chmod(0o644)
         return str(path)
 
-    def start(self, *arguments, limit_files=None, environment=None, ready_fd=0, through=()):
+    def start(self, *arguments, limit_files=None, environment=None, ready_fd=0, through=(), within=START_SECONDS):
         """`ready_fd`: the lowest number that the descriptor for the ready line may have. `through`: what execs it."""
         self.write()
         reading, low = os.pipe()
@@ -104,17 +106,17 @@ class Gateway:
                                             pass_fds=[writing], env={**os.environ, **(environment or {})})  # fmt: skip
         os.close(writing)
         try:
-            self.ready = self.read_ready(reading)
+            self.ready = self.read_ready(reading, within)
         finally:
             os.close(reading)
         return self
 
-    def read_ready(self, reading):
+    def read_ready(self, reading, within):
         line = b""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + within
         while not line.endswith(b"\n"):
             if not select.select([reading], [], [], max(0, deadline - time.monotonic()))[0]:
-                raise AssertionError(f"not ready in {START_SECONDS} s\n{self.output()}")
+                raise AssertionError(f"not ready in {within} s\n{self.output()}")
             data = os.read(reading, 65536)
             if not data:
                 raise AssertionError(f"ended with {self.process.wait(5)} before it was ready\n{self.output()}")

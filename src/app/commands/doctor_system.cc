@@ -111,7 +111,7 @@ void examine_files(const LoadOutcome& outcome, const Clock& clock, std::vector<E
     const bool about_files = d.id == "config.tls" || d.id == "tls.expired" || d.id == "tls.expires_soon" ||
                              d.id == "tls.key_permissions" || d.id == "file.unreadable" ||
                              d.id == "auth.key_file_permissions" || d.id == "file.writable" ||
-                             d.id == "data_dir.writable";
+                             d.id == "data_dir.writable" || d.id == "config.waf_rules";
     if (!about_files) continue;
     ++findings;
     found.push_back({"files", d.id, d.severity == Severity::error ? State::bad : State::warning,

@@ -15,6 +15,7 @@
 #include "app/control/ban_store.h"
 #include "app/control/control_plane.h"
 #include "app/control/handover.h"
+#include "app/control/rule_progress.h"
 #include "app/jwks_fetcher.h"
 #include "app/process/notify.h"
 #include "app/process/privileges.h"
@@ -124,6 +125,10 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   const std::string user = unprivileged_user(config->process.user);
   if (auto unused = check_addresses(*config); !unused) return give_up(unused.error());
   if (auto prepared = prepare_data_dir(*config, user); !prepared) return give_up(prepared.error());
+  // Before any socket is open: nobody shall wait at one while patterns are compiled.
+  gateway::RuleStore rules(show_rule_progress);
+  auto loaded = rules.load(*config);
+  if (!loaded) return give_up(loaded.error());
   const std::uint32_t shards = shard_count(*config);
 
   auto state = gateway::SharedState::create(*config, clock);
@@ -143,9 +148,11 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   auto gateway =
       gateway::Gateway::create(config, shards,
                                {**state, records, &(*access_log)->current(), metrics, clock,
-                                [&fetcher](const gateway::Config& wanted) { return credentials_for(wanted, fetcher); }},
+                                [&fetcher](const gateway::Config& wanted) { return credentials_for(wanted, fetcher); },
+                                [&rules](const gateway::Config& wanted) { return rules.load(wanted); }},
                                inherited_sockets());
   if (!gateway) return give_up(gateway.error());
+  loaded->reset();  // the snapshots have it
   if (auto given = hand_over(config->data_dir, user); !config->data_dir.empty() && !given)
     return give_up(given.error());
   // Whoever asks for the file's name later is in another folder.

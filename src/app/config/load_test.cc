@@ -144,8 +144,6 @@ TEST(Load, Warnings) {
            {"literal credential for a service",
             route_with("    headers: { request: { set: { authorization: Bearer x } } }\n"),
             "11:49: a secret is written in the configuration file"},
-           {"WAF", route_with("    waf: { mode: monitor }\n"),
-            "11:5: the WAF layer isn't part of this version: its keys are checked, and nothing is inspected"},
            {"ban of everybody", route_with("bans: { deny: [0.0.0.0/0] }\n"), "11:16: this bans every client"},
            {"hash_on unused", service_with("    hash_on: user\nroutes: [{ name: a, service: app }]\n"),
             "8:5: hash_on has no effect without balance: hash"},

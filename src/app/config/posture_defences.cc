@@ -10,6 +10,7 @@
 #include "app/process/readable.h"
 #include "crypto/tls.h"
 #include "crypto/x509.h"
+#include "gateway/layers/waf/rule_store.h"
 
 namespace gatehouse::app {
 namespace {
@@ -69,6 +70,25 @@ void judge_modes(Findings& findings) {
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     judge(config.routes[i].modes, fmt::format("routes/{}/layers", i),
           fmt::format(" for the route \"{}\"", config.routes[i].name));
+  }
+}
+
+void judge_waf(Findings& findings) {
+  const Config& config = findings.config();
+  const auto judge = [&](Mode mode, const std::string& path, const std::string& where) {
+    if (mode == Mode::enforce) return;
+    const bool off = mode == Mode::off;
+    findings.add(Severity::warning, off ? "waf.off" : "waf.monitor", path,
+                 fmt::format("the WAF {}{}", off ? "is off" : "only watches", where),
+                 off ? "injection and the like reach the service" : "the attacks that it sees reach the service",
+                 off ? "waf: monitor, to see first what it would refuse"
+                     : "waf: enforce, once the records show nothing that it would wrongly refuse");
+  };
+  judge(config.waf.mode, "waf", "");
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    if (config.routes[i].waf.mode)
+      judge(*config.routes[i].waf.mode, fmt::format("routes/{}/waf", i),
+            fmt::format(" for the route \"{}\"", config.routes[i].name));
   }
 }
 
@@ -202,13 +222,19 @@ void judge_service_files(Findings& findings, const ServiceConfig& service) {
 void judge_defences(Findings& findings) {
   judge_authentication(findings);
   judge_modes(findings);
+  judge_waf(findings);
   judge_penalties(findings);
   judge_operation(findings);
-  const Config& config = findings.config();
-  if (config.routes.empty() || findings.reported("config.not_available")) return;
-  findings.add(Severity::info, "waf.not_available", "waf",
-               "requests are not inspected for attacks: the WAF isn't part of this version",
-               "injection and the like reach your services", "keep another WAF in place until then");
+}
+
+// As `run` would refuse them.
+void judge_rules(Findings& findings) {
+  if (!gateway::wants_rules(findings.config())) return;
+  for (std::string& error : gateway::find_rule_errors(findings.config().waf)) {
+    findings.add(Severity::error, "config.waf_rules", "waf/rules", std::move(error),
+                 "the gateway does not start with rules that it cannot read, and does not take them at a reload",
+                 "correct the rule file");
+  }
 }
 
 // Started as root, the process becomes somebody else before the first reload.
@@ -225,6 +251,7 @@ void judge_readability(Findings& findings) {
 void judge_files(Findings& findings) {
   const Config& config = findings.config();
   judge_readability(findings);
+  judge_rules(findings);
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     if (config.listeners[i].tls) judge_listener_files(findings, i, *config.listeners[i].tls);
   }

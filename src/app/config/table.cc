@@ -156,20 +156,11 @@ void note_ban_of_all(Reader& reader, const Given& given, const Config& config) {
   }
 }
 
-void note_waf(Reader& reader, const Given& given) {
-  YamlPosition position{};
-  if (given.has("waf")) {
-    position = given.key("waf");
-  } else if (const YamlNode* routes = given.value("routes")) {
-    for (const YamlNode& route : routes->items()) {
-      const codec::YamlEntry* waf = route.find("waf");
-      if (waf != nullptr && position.line == 0) position = waf->position;
-    }
+// Files are relative to the configuration's; `crs` is the installed rule set.
+void resolve_rules(const Reader& reader, WafConfig& waf) {
+  for (std::string& rules : waf.rules) {
+    if (rules != "crs") rules = reader.absolute(rules);
   }
-  if (position.line == 0) return;
-  reader.warning(position, "not_available",
-                 "the WAF layer isn't part of this version: its keys are checked, and nothing is inspected",
-                 "keep another WAF in place until then");
 }
 
 // Two routes of which neither is more specific: which one answers would depend on their order in the file.
@@ -191,8 +182,8 @@ void check_root(Reader& reader, const Given& given, Config& config) {
   check_addresses(reader, given, config);
   check_ambiguities(reader, given, config);
   raise_sensitive_routes(config);
+  resolve_rules(reader, config.waf);
   note_ban_of_all(reader, given, config);
-  note_waf(reader, given);
   if (config.listeners.empty() && given.good({"listeners"}) && given.has("listeners")) {
     reader.error(given.at("listeners"), "value", "no listener: nothing could connect",
                  "- { name: public, address: 127.0.0.1:8080 }");
@@ -260,8 +251,7 @@ const Object& root_object() {
                                    "Which requests go where."),
               key<&Config::authentication>("authentication", block<AuthenticationConfig>(authentication_object()),
                                            "Who calls."),
-              key<&Config::waf>("waf", block<WafConfig>(waf_object()),
-                                "Inspection for attacks. Not part of this version yet.", {.later = true}),
+              key<&Config::waf>("waf", block<WafConfig>(waf_object()), "Inspection of requests for attacks."),
               key<&Config::rate_limit>("rate_limit", list_of(block<RateLimitConfig>(rate_limit_object())),
                                        "Limits of every route, before its own."),
               key<&Config::penalties>("penalties", block<PenaltiesConfig>(penalties_object()),

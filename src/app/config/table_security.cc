@@ -286,7 +286,7 @@ const std::vector<LayerName>& layer_names() {
       {Layer::authorization, "authorization", "Whether they may.", true},
       {Layer::cors, "cors", "Cross-origin requests.", true},
       {Layer::schema, "schema", "Requests against an API description.", true},
-      {Layer::waf, "waf", "Inspection for attacks.", false},
+      {Layer::waf, "waf", "Inspection for attacks.", true},
       {Layer::cache, "cache", "Answers kept.", false},
       {Layer::header_policy, "header_policy", "Security headers, and headers that are removed.", true},
   };

@@ -176,7 +176,7 @@ Kind<std::uint64_t> inspected() { return size<std::uint64_t>(0, 1 << 30); }
 const Object& waf_object() {
   static const Object object =
       Object::of<WafConfig>(
-          "waf", "Inspection of requests and answers for attacks. Read and checked; not part of this version yet.",
+          "waf", "Inspection of requests for attacks by a rule set.",
           {
               key<&WafConfig::mode>("mode", mode(), "What a match leads to."),
               key<&WafConfig::rules>("rules", one_or_list_of(text(4096), 1),
@@ -189,6 +189,9 @@ const Object& waf_object() {
               key<&WafConfig::request_body>("request_body", inspected(), "Inspected bytes of a request's body."),
               key<&WafConfig::response_body>("response_body", inspected(),
                                              "Inspected bytes of an answer's body; 0: none."),
+              key<&WafConfig::memory>("memory", size<std::uint64_t>(1 << 20, 1ULL << 40),
+                                      "Bytes of bodies that may wait for the end of their inspection, all together; "
+                                      "past it requests get 503."),
               key<&WafConfig::on_exceed>("on_exceed", on_exceed(), "Longer bodies are refused, or inspected in part."),
               key<&WafConfig::exclude>("exclude", list_of(block<WafExclusion>(exclusion_object())),
                                        "What rules don't look at."),

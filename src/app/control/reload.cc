@@ -1,6 +1,8 @@
 // Reloads and rollback: everything new is made aside, and only when all of it is there does it take the old one's
 // place.
 
+#include <algorithm>
+
 #include "app/config/load.h"
 #include "app/control/config_difference.h"
 #include "app/control/control_plane.h"
@@ -25,6 +27,15 @@ void add_remedies(const gateway::Config& config, admin::ReloadReport& report) {
     if (!remedy.empty())
       report.errors.push_back(fmt::format("{}: the gateway runs as \"{}\" and cannot read it ({})", file.path,
                                           own_file_user().name, remedy));
+  }
+}
+
+// One error may be a list, a line each.
+void add_errors(std::string_view message, admin::ReloadReport& report) {
+  while (!message.empty()) {
+    const std::size_t end = std::min(message.find('\n'), message.size());
+    report.errors.emplace_back(message.substr(0, end));
+    message.remove_prefix(std::min(end + 1, message.size()));
   }
 }
 
@@ -56,7 +67,7 @@ admin::ReloadReport ControlPlane::reload(bool dry_run) {
     report.changes = config_difference(*parts_.gateway.snapshot()->config, *outcome.config);
     report.needs_restart = keys_needing_restart(*started_with_, *outcome.config);
     if (auto tried = try_out(outcome.config); !tried) {
-      report.errors.push_back(tried.error().message);
+      add_errors(tried.error().message, report);
       add_remedies(*outcome.config, report);
     }
     return report;
@@ -124,7 +135,7 @@ admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> c
            {"changes", report.changes.size()});
     for (const std::string& key : needs_restart_) GH_LOG(warn, "a changed key needs a restart", {"key", key});
   } else {
-    report.errors.push_back(reloaded.error().message);
+    add_errors(reloaded.error().message, report);
     add_remedies(*wanted, report);
     parts_.metrics.count(telemetry::Metric::config_reloads, {"refused"});
     GH_LOG(error, "reload refused", {"why", reloaded.error().message});

@@ -33,8 +33,8 @@ void print_demo_text(const std::string& folder, std::uint16_t port, const std::s
     out += fmt::format("  {}# {}{}\n  {}\n", style.dim, what, style.off, command);
   };
 
-  out += fmt::format("\n{}The shop is open: {}{}   (Ctrl-C closes it and leaves nothing behind)\n", style.bold, shop,
-                     style.off);
+  out += fmt::format("\n{}The shop is open: {}{}   (Ctrl-C closes it and leaves nothing but the compiled rules)\n",
+                     style.bold, shop, style.off);
   title("Ask for something, from another terminal");
   line("anyone may look", fmt::format("{} {}/products", curl, shop));
   line("alice, a customer, sees her orders", fmt::format("{} -H @{}/alice {}/orders", curl, folder, shop));
@@ -58,6 +58,10 @@ void print_demo_text(const std::string& folder, std::uint16_t port, const std::s
        fmt::format("printf 'POST /echo HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: 6\\r\\nTransfer-Encoding: "
                    "chunked\\r\\n\\r\\n0\\r\\n\\r\\nG' | openssl s_client -quiet -connect localhost:{} 2>/dev/null",
                    port));
+  line("an SQL injection in the query: 403",
+       fmt::format("{} -i '{}/products?id=1%27%20OR%20%271%27=%271'", curl, shop));
+  line("a script in a JSON body: 403",
+       fmt::format("{} -i {}/echo --json '{{\"comment\":\"<script>alert(document.cookie)</script>\"}}'", curl, shop));
   line("scraping the search: 429",
        fmt::format("for i in $(seq 40); do {} -so /dev/null -w '%{{http_code}} ' '{}/search?q=lamp'; done; echo", curl,
                    shop));

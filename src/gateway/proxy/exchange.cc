@@ -115,6 +115,7 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   endpoint_ = nullptr;
   match_ = {};
   extended_connect_ = !head.protocol.empty();
+  raw_target_ = arena_.copy(head.target);
 
   Request& request = *request_;
   const http::CanonicalOptions options = snapshot_->router.canonical_options(*request.listener);
@@ -202,7 +203,7 @@ void Exchange::run_layers() {
   if (request_->route == nullptr) {
     route_missing();
   } else {
-    forward();
+    inspect();
   }
 }
 
@@ -238,6 +239,10 @@ void Exchange::on_timer(net::Timer&) {
     snapshot_->penalties->resumed(*request_);
     request_->now = shard_.loop().now();
     run_layers();
+    return;
+  }
+  if (state_ == State::inspecting) {
+    inspection_timer();
     return;
   }
   if (state_ == State::ending) {
@@ -280,7 +285,8 @@ void Exchange::route_missing() {
 }
 
 // An answer of our own: it says what, never why.
-void Exchange::respond(int status, std::string_view reason, std::string_view challenge, std::string_view allow) {
+void Exchange::respond(int status, std::string_view reason, std::string_view challenge, std::string_view allow,
+                       std::string_view location) {
   timer_.cancel();
   state_ = State::answered;
   http::ResponseHead head;
@@ -295,6 +301,7 @@ void Exchange::respond(int status, std::string_view reason, std::string_view cha
   }
   if (!challenge.empty()) head.fields.add("www-authenticate", challenge);
   if (!allow.empty()) head.fields.add("allow", allow);
+  if (!location.empty()) head.fields.add("location", location);
   for (std::size_t i = 0; i < snapshot_->layers.size(); ++i) {
     const Layer& layer = *snapshot_->layers[i];
     const bool decided = (decided_ & (std::uint32_t{1} << i)) != 0;
@@ -325,6 +332,10 @@ void Exchange::request_body(std::string_view data) {
       // As long as we read, we see a client that hangs up.
       if (state_ == State::queued && body_.size() < kQueuedBytesMax) break;
       if (!body_paused_) down_->pause_reading(), body_paused_ = true;
+      break;
+    case State::inspecting:
+      body_.append(data);
+      collected();
       break;
     case State::waiting:
     case State::relaying:
@@ -380,6 +391,11 @@ void Exchange::request_end(const http::Fields& trailers) {
   }
   if (tunnel_wanted_) return;
   for (const http::Field& field : trailers) trailers_.add(arena_.copy(field.name), arena_.copy(field.value));
+  if (state_ == State::inspecting) {
+    const Spent spent(own_ticks_);
+    inspect_collected(BodyIs::complete);
+    return;
+  }
   if (up_ == nullptr || request_sent_) return;
   request_sent_ = true;
   if (trailers_.empty()) {

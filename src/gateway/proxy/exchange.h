@@ -1,9 +1,10 @@
 #pragma once
 // One request on its way through the gateway: canonical form, layers, route, upstream, response, record.
 //
-//   begin ─> canonicalise ─> route ─> layers ─┬─ deny, answer ──────────────> respond ─┐
-//                              (delay: parked) └─ pass ─> attempt ⇄ retry ─> relay ────┴─> finish: record, log, metrics
-//                                                 (queued while the service has all its connections in use)
+//   begin ─> canonicalise ─> route ─> layers ─> inspect ─┬─ deny, answer ───> respond ─┐
+//                              (delay: parked)            └─ pass ─> attempt ⇄ retry ─> relay ─┴─> finish: record, log
+//                              …
+//     (inspecting until the body has come)   (queued while the service has all its connections in use)
 //
 // One shard; owned and recycled by it. The two sides call in through `Downstream` and `Upstream`; either may end the
 // exchange at any moment, and after `finish` neither stream is touched again.
@@ -70,9 +71,20 @@ class Exchange final : private net::Timer::Handler {
     void on_turn(Endpoint* idle) override { x.turn_came(idle); }
     Exchange& x;
   };
-  // queued: for one of the upstream's connections; waiting: for its answer; ending: our half of the tunnel is closed,
-  // and the client has a moment to close its own
-  enum class State : std::uint8_t { idle, deciding, parked, queued, waiting, relaying, tunnel, ending, answered };
+  // inspecting: the body is collected for the WAF; queued: for one of the upstream's connections; waiting: for its
+  // answer; ending: our half of the tunnel is closed, and the client has a moment to close its own
+  enum class State : std::uint8_t {
+    idle,
+    deciding,
+    parked,
+    inspecting,
+    queued,
+    waiting,
+    relaying,
+    tunnel,
+    ending,
+    answered
+  };
 
   // exchange.cc: the request and its verdict
   void open_record(const http::ConnectionInfo& connection, const http::RequestHead& head);
@@ -81,11 +93,24 @@ class Exchange final : private net::Timer::Handler {
   void run_layers();
   bool apply(const Layer& layer, std::uint64_t& ticks);
   void route_missing();
-  void respond(int status, std::string_view reason, std::string_view challenge = {}, std::string_view allow = {});
+  void respond(int status, std::string_view reason, std::string_view challenge = {}, std::string_view allow = {},
+               std::string_view location = {});
   void note(telemetry::Layer layer, Verdict verdict, std::string_view reason, std::string_view evidence);
   void request_body(std::string_view data);
   void request_end(const http::Fields& trailers);
   void on_timer(net::Timer& timer) override;
+
+  // exchange_inspection.cc: what the WAF says
+  enum class BodyIs : bool { cut, complete };
+  void inspect();
+  bool collected();
+  void inspect_collected(BodyIs body_is);
+  bool hold(std::uint64_t bytes);
+  void record_inspection(const WafDecision& decision);
+  void conclude(const WafDecision& decision);
+  void inspection_over() noexcept;
+  void release_held() noexcept;
+  void inspection_timer();
 
   // exchange_upstream.cc: the attempts and the response
   void forward();
@@ -150,6 +175,9 @@ class Exchange final : private net::Timer::Handler {
   std::uint32_t binding_index_ = 0;  // the listener's index
   std::uint32_t decided_ = 0;        // bit i: snapshot layer i decided
   int status_sent_ = 0;
+  std::string_view raw_target_;  // as it came
+  WafInspection inspection_;
+  std::uint64_t held_bytes_ = 0;  // counted in SharedState::inspected
 
   // the request's way up
   http::RequestHead upstream_head_;

@@ -35,6 +35,8 @@ void Exchange::downstream_abort(http::Reason reason) {
 void Exchange::finish() {
   timer_.cancel();
   if (turn_.waits()) shard_.pool().stop_waiting(turn_);
+  inspection_over();
+  release_held();
   encoder_.reset();
   body_ = std::string();
   for (std::size_t i = 0; i < snapshot_->layers.size(); ++i) {

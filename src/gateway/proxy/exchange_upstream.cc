@@ -217,6 +217,7 @@ std::uint64_t Exchange::balance_hash() const {
 }
 
 void Exchange::send_kept_body() {
+  release_held();
   if (!body_.empty()) up_->send_body(body_, http::End::no);
   if (up_ == nullptr) return;
   if (body_.size() > kReplayBytesMax) {

@@ -28,6 +28,7 @@ struct GatewayServices {
   telemetry::Metrics& metrics;
   const Clock& clock;
   CredentialSource credentials;
+  RuleEngineSource rules;
 };
 
 struct BoundListener {

@@ -15,7 +15,8 @@ Shard::Shard(std::uint32_t index, std::unique_ptr<net::Loop> loop, ShardServices
       services_(services),
       recorder_(index, services.metrics, services.records, *services.access_log),
       ids_(std::move(ids)),
-      pool_(*loop_) {
+      pool_(*loop_),
+      waf_(services_.clock) {
   random_state_ = static_cast<std::uint64_t>(services_.clock.now().time_since_epoch().count()) * 2 + index + 1;
 }
 
@@ -50,6 +51,7 @@ void Shard::apply(std::shared_ptr<const Snapshot> snapshot) {
     snapshot_ = snapshot;
     active_series_.clear();  // a listener may bear another name now
     pool_.retire_all_but(snapshot_->clusters);
+    waf_.use(snapshot_->waf->engine());
   });
 }
 
@@ -223,6 +225,13 @@ void Shard::tunnel_opened(Exchange& exchange) noexcept {
     exchange.tunnel_series = metrics().id(telemetry::Metric::tunnels_active, {listener_name(id)});
     metrics().add(exchange.tunnel_series);
   }
+}
+
+void Shard::count_inspection(std::size_t phase, std::chrono::nanoseconds spent) noexcept {
+  if (spent.count() == 0) return;
+  telemetry::SeriesId& series = inspection_series_[phase - 1];
+  if (series == 0) series = metrics().id(telemetry::Metric::waf_phase_time, {std::to_string(phase)});
+  metrics().add(series, spent.count());
 }
 
 std::string_view Shard::on_refused(const http::ConnectionInfo& connection, http::Reason reason,

@@ -4,12 +4,14 @@
 //
 // Thread safety: the public functions marked "any thread" post to the loop; everything else is the shard's own.
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "gateway/layers/waf/waf_shard.h"
 #include "gateway/proxy/exchange.h"
 #include "gateway/proxy/upstream_pool.h"
 #include "gateway/server/acceptor.h"
@@ -58,6 +60,7 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   telemetry::IdGenerator& ids() noexcept { return ids_; }
   ShardServices& services() noexcept { return services_; }
   telemetry::ShardMetrics& metrics() noexcept { return recorder_.metrics(); }
+  WafShard& waf() noexcept { return waf_; }
   http::ResponseHead& response_scratch() noexcept { return response_; }
   WallTime wall() const noexcept { return services_.clock.wall(); }
   std::string_view http_date();  // RFC 9110 §5.6.7, made once a second; lives until the next call
@@ -65,6 +68,7 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   void recycle(Exchange& exchange);  // after the current batch
   telemetry::Recorder& recorder() noexcept { return recorder_; }
   void tunnel_opened(Exchange& exchange) noexcept;
+  void count_inspection(std::size_t phase, std::chrono::nanoseconds spent) noexcept;
 
   // http::RequestSink
   void on_request(http::ServerStream& stream, const http::RequestHead& head, http::End end) override;
@@ -106,6 +110,7 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   telemetry::IdGenerator ids_;
   std::shared_ptr<const Snapshot> snapshot_;
   UpstreamPool pool_;
+  WafShard waf_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::vector<std::unique_ptr<http::ServerConnection>> connections_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all of them; the free ones are in `free_`
@@ -117,7 +122,8 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   bool draining_ = false;
   std::uint64_t next_connection_ = 0;
   std::uint64_t random_state_ = 0;
-  std::vector<std::pair<std::uint32_t, telemetry::SeriesId>> active_series_;  // by listener
+  std::vector<std::pair<std::uint32_t, telemetry::SeriesId>> active_series_;    // by listener
+  std::array<telemetry::SeriesId, waf::Program::kPhases> inspection_series_{};  // by phase - 1; 0: not looked up yet
   http::ResponseHead response_;
   std::string date_;
   std::int64_t date_second_ = -1;

@@ -188,6 +188,11 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::build(std::shared_ptr<const Co
   snapshot->router = std::move(*router);
   if (auto built = build_listeners(*snapshot, sources); !built) return tl::unexpected(built.error());
   if (auto built = build_upstreams(*snapshot, previous); !built) return tl::unexpected(built.error());
+  const bool same = previous != nullptr && previous->config == snapshot->config;
+  Result<std::shared_ptr<const waf::RuleEngine>> rules =
+      same ? previous->waf->engine() : sources.rules(*snapshot->config);
+  if (!rules) return tl::unexpected(rules.error());
+  snapshot->waf = std::make_unique<WafLayer>(*snapshot->config, std::move(*rules));
   auto credentials = sources.credentials(*snapshot->config);
   if (!credentials) return tl::unexpected(credentials.error());
   build_layers(*snapshot, sources, std::move(*credentials));

@@ -18,6 +18,8 @@
 #include "gateway/layers/layer.h"
 #include "gateway/layers/penalties/penalties_layer.h"
 #include "gateway/layers/schema/schema_layer.h"
+#include "gateway/layers/waf/rule_store.h"
+#include "gateway/layers/waf/waf_layer.h"
 #include "gateway/layers/zone/zone_layer.h"
 #include "gateway/network_map.h"
 #include "gateway/routing/router.h"
@@ -47,6 +49,7 @@ struct SnapshotSources {
   const Clock& clock;
   std::shared_ptr<crypto::TlsTicketKeys> ticket_keys;
   const CredentialSource& credentials;
+  const RuleEngineSource& rules;
 };
 
 // A listener keeps its id over reloads as long as its address stays: connections outlive snapshots.
@@ -57,7 +60,8 @@ struct ListenerBinding {
 };
 
 struct Snapshot {
-  // Fails with everything that only building can find: certificates that don't load, patterns that don't parse.
+  // Fails with everything that only building can find: certificates that don't load, patterns that don't parse. The
+  // rules are read again unless the configuration is the same object as before.
   static Result<std::shared_ptr<const Snapshot>> build(std::shared_ptr<const Config> config, const Snapshot* previous,
                                                        std::vector<ListenerBinding> bindings, SnapshotSources sources);
 
@@ -87,7 +91,8 @@ struct Snapshot {
   const BansLayer* bans = nullptr;
   const ZoneLayer* zone_layer = nullptr;
   const PenaltiesLayer* penalties = nullptr;
-  const SchemaLayer* schema = nullptr;  // null: no route has a document
+  const SchemaLayer* schema = nullptr;                     // null: no route has a document
+  std::unique_ptr<const WafLayer> waf;                     // decides behind `layers`, in two steps
   std::unique_ptr<const HeaderPolicyLayer> header_policy;  // only ever edits answers
   std::unique_ptr<const UpstreamIdentity> identity;
 };

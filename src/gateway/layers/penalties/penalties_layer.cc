@@ -42,7 +42,7 @@ bool is_honest_trouble(std::string_view reason) noexcept {
 bool is_attack(const telemetry::DecisionRecord& record) noexcept {
   if (record.verdict != Verdict::deny) return false;
   switch (record.layer) {
-    case telemetry::Layer::waf:
+    case telemetry::Layer::waf: return record.reason == "waf.score" || record.reason == "waf.rule";
     case telemetry::Layer::schema: return true;
     case telemetry::Layer::authentication: return record.reason == "auth.signature";
     default: return false;

@@ -1,0 +1,149 @@
+#include "gateway/layers/waf/waf_layer.h"
+
+#include "gateway/evidence.h"
+#include "gateway/layers/waf/waf_findings.h"
+#include "waf/body/content_coding.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+// The rules that compare the sum with the threshold; with any other rule it is that rule itself which denies.
+bool is_score_rule(std::uint64_t id) noexcept { return id == 949110 || id == 949111 || id == 959100 || id == 959101; }
+
+std::string_view protocol_of(http::Version version) noexcept {
+  // As the rules know it: nginx and Apache call it so.
+  return version == http::Version::http2 ? std::string_view("HTTP/2.0") : http::version_name(version);
+}
+
+WafDecision deny(Request& request, std::string_view reason, std::uint16_t status, std::string_view why) {
+  WafDecision decision;
+  decision.verdict = Verdict::deny;
+  decision.reason = reason;
+  decision.status = status;
+  decision.evidence = why.empty() ? std::string_view{} : evidence(request.arena, "{}", why);
+  return decision;
+}
+
+class Timed {
+ public:
+  explicit Timed(WafInspection& inspection) noexcept : inspection_(inspection), from_(CycleClock::ticks()) {}
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+  ~Timed() { inspection_.ticks += CycleClock::ticks() - from_; }
+
+ private:
+  WafInspection& inspection_;
+  std::uint64_t from_;
+};
+
+}  // namespace
+
+WafLayer::WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> engine)
+    : engine_(std::move(engine)), masker_(config.telemetry.mask) {
+  routes_.resize(config.routes.size());
+  if (engine_ == nullptr) return;
+  const waf::RuleSettings& rules = engine_->program->source().settings;
+  if (rules.request_body_json_depth_limit) settings_.json_depth_max = *rules.request_body_json_depth_limit;
+  if (rules.arguments_limit) settings_.arguments_max = *rules.arguments_limit;
+  for (std::size_t i = 0; i < routes_.size(); ++i) {
+    const RouteConfig& route = config.routes[i];
+    routes_[i].mode = config.mode(telemetry::Layer::waf, &route);
+    routes_[i].request_body = route.waf.request_body.value_or(config.waf.request_body);
+    routes_[i].on_exceed = route.waf.on_exceed.value_or(config.waf.on_exceed);
+    routes_[i].tuning = std::make_unique<RouteTuning>(config.waf, route.waf, *engine_->program);
+  }
+}
+
+WafDecision WafLayer::inspect_head(Request& request, std::string_view raw_target, bool chunked, WafShard& shard,
+                                   WafInspection& inspection) const {
+  const Timed timed(inspection);
+  shard.lend(engine_, inspection.transaction);
+  waf::Transaction& transaction = *inspection.transaction;
+  waf::Transaction::Settings settings = settings_;
+  route(request).tuning->choose(request.message.path, request.wall, shard.tunings(), settings);
+  transaction.begin(settings);
+  const http::CanonicalRequest& message = request.message;
+  transaction.connection(request.client_ip.to_string(), request.record.request_id);
+  std::string_view target = message.path;
+  if (message.has_query) {
+    char* const to = request.arena.allocate(message.path.size() + 1 + message.query.size());
+    char* at = std::copy(message.path.begin(), message.path.end(), to);
+    *at++ = '?';
+    at = std::copy(message.query.begin(), message.query.end(), at);
+    target = {to, static_cast<std::size_t>(at - to)};
+  }
+  transaction.request_line(message.method, raw_target, target, protocol_of(message.version));
+  transaction.request_header("host", message.authority);
+  for (const http::Field& field : message.fields) transaction.request_header(field.name, field.value);
+  if (message.content_length) {
+    transaction.request_header("content-length", evidence(request.arena, "{}", *message.content_length));
+  } else if (chunked) {
+    transaction.request_header("transfer-encoding", "chunked");
+  }
+  transaction.run(1);
+  return judge(request, transaction, Step::head, {});
+}
+
+WafDecision WafLayer::inspect_body(Request& request, std::string_view body, bool complete, const http::Fields& trailers,
+                                   WafShard& shard, WafInspection& inspection) const {
+  const Timed timed(inspection);
+  waf::Transaction& transaction = *inspection.transaction;
+  for (const http::Field& field : trailers) transaction.request_header(field.name, field.value);
+  WafDecision refused;
+  const http::Fields& fields = request.message.fields;
+  const auto field = fields.get("content-encoding");
+  const waf::ContentCoding coding = !field                                 ? waf::ContentCoding::identity
+                                    : fields.count("content-encoding") > 1 ? waf::ContentCoding::unknown
+                                                                           : waf::content_coding_of(*field);
+  if (coding == waf::ContentCoding::unknown && !body.empty()) {
+    refused =
+        deny(request, "waf.content_coding", 415, "the body has a coding that is not read: gzip, deflate and br are");
+  } else if (coding != waf::ContentCoding::identity && !body.empty()) {
+    waf::DecodingLimits limits;
+    limits.bytes_max = route(request).request_body;
+    std::string& decoded = shard.decoded();
+    const waf::DecodedContent result = waf::decode_content(coding, body, limits, decoded);
+    const bool cut = result.error == waf::BodyError::too_large;
+    if (cut && route(request).on_exceed == WafOnExceed::deny) {
+      refused = deny(request, "waf.body_too_large", 413, result.message);
+    } else if (result.error != waf::BodyError::none && !cut && complete) {
+      refused = deny(request, "waf.content_coding", 400, result.message);
+    }
+    complete = complete && result.error == waf::BodyError::none;
+    body = decoded;
+  }
+  if (!body.empty()) transaction.request_body(body, complete);
+  transaction.run(2);
+  WafDecision decision = judge(request, transaction, Step::body, body);
+  return decision.verdict == Verdict::pass && refused.verdict != Verdict::pass ? refused : decision;
+}
+
+WafDecision WafLayer::refuse_length(Request& request, std::uint64_t bytes) const {
+  return deny(request, "waf.body_too_large", 413,
+              evidence(request.arena, "at least {} bytes, and {} are inspected", bytes, route(request).request_body));
+}
+
+WafDecision WafLayer::judge(Request& request, const waf::Transaction& transaction, Step step,
+                            std::string_view body) const {
+  WafDecision decision;
+  const waf::Interruption* const stopped = transaction.interruption();
+  // What the head showed is told with what the body shows, unless that is not looked at any more.
+  if (!transaction.fired().empty() && (step == Step::body || stopped != nullptr)) {
+    const WafFindings findings = take_findings(transaction, *engine_->program, masker_, request, body);
+    request.record.waf = findings.record;
+    decision.evidence = findings.summary;
+  }
+  if (stopped == nullptr || transaction.mode() != waf::EngineMode::on) return decision;
+  decision.verdict = Verdict::deny;
+  decision.reason = is_score_rule(stopped->rule_id) ? "waf.score" : "waf.rule";
+  decision.status = stopped->status >= 400 && stopped->status <= 599 ? stopped->status : 403;
+  if (stopped->action == waf::Disruptive::redirect && !stopped->redirect.empty() &&
+      http::is_field_value(stopped->redirect)) {
+    decision.status = stopped->status >= 300 && stopped->status <= 399 ? stopped->status : 302;
+    decision.location = request.arena.copy(stopped->redirect);
+  }
+  decision.close = stopped->action == waf::Disruptive::drop;
+  return decision;
+}
+
+}  // namespace gatehouse::gateway

@@ -1,0 +1,67 @@
+#pragma once
+// Inspection of requests for attacks by a SecLang rule set, the OWASP Core Rule Set unless configured otherwise.
+//
+// It decides in two steps, the head's (phase 1) and the body's (phase 2), between which the exchange collects the body;
+// so it is no `Layer`, and the exchange asks it by name, behind authorization. The rules see the canonical request:
+// docs/decisions/0008 says which URI, and why.
+//
+// Thread safety: one instance per snapshot, shared by all shards; what a shard needs comes with the call. Control
+// thread for building. Invariants: (1) in monitor mode the same work is done and the same record written as in enforce
+// mode; (2) a body that was not inspected whole is either refused, or the route says `on_exceed: partial`, or it
+// monitors.
+
+#include <memory>
+#include <vector>
+
+#include "gateway/layers/layer.h"
+#include "gateway/layers/waf/route_tuning.h"
+#include "gateway/layers/waf/waf_shard.h"
+#include "telemetry/mask.h"
+
+namespace gatehouse::gateway {
+
+struct WafDecision : Decision {
+  std::string_view location;  // for a redirect
+  bool close = false;         // the rule says `drop`: nothing further on this connection
+};
+
+// One request under inspection.
+struct WafInspection {
+  WafLoan transaction;
+  std::uint64_t ticks = 0;  // spent so far
+};
+
+class WafLayer {
+ public:
+  WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> engine);
+
+  struct Route {
+    Mode mode = Mode::off;
+    std::uint64_t request_body = 0;  // inspected bytes; 0: bodies are not looked at
+    WafOnExceed on_exceed = WafOnExceed::deny;
+    std::unique_ptr<const RouteTuning> tuning;
+  };
+  const Route& route(const Request& request) const noexcept { return routes_[request.route_index]; }
+  const std::shared_ptr<const waf::RuleEngine>& engine() const noexcept { return engine_; }
+
+  // Phase 1. `raw_target` as it came, `chunked`: the body's length was not announced.
+  WafDecision inspect_head(Request& request, std::string_view raw_target, bool chunked, WafShard& shard,
+                           WafInspection& inspection) const;
+  // Phase 2, once and after a pass of phase 1 only. Not `complete`: the body goes on behind these bytes. `trailers` are
+  // fields like others.
+  WafDecision inspect_body(Request& request, std::string_view body, bool complete, const http::Fields& trailers,
+                           WafShard& shard, WafInspection& inspection) const;
+  // A body longer than is inspected.
+  WafDecision refuse_length(Request& request, std::uint64_t bytes) const;
+
+ private:
+  enum class Step : bool { head, body };
+  WafDecision judge(Request& request, const waf::Transaction& transaction, Step step, std::string_view body) const;
+
+  std::shared_ptr<const waf::RuleEngine> engine_;
+  telemetry::Masker masker_;
+  waf::Transaction::Settings settings_;
+  std::vector<Route> routes_;  // by index
+};
+
+}  // namespace gatehouse::gateway

@@ -1,0 +1,174 @@
+#include "gateway/layers/waf/waf_layer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/temp_dir.h"
+#include "gateway/layers/sample_request.h"
+#include "gateway/layers/waf/rule_store.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+constexpr const char* kRules = R"(
+SecAction "id:1,phase:1,pass,nolog,setvar:tx.critical_anomaly_score=5,setvar:tx.anomaly_score=0"
+SecRule REQUEST_HEADERS:Host "@streq shop.example" "id:2,phase:1,pass,nolog,setvar:tx.host=1"
+SecRule TX:HOST "!@streq 1" "id:3,phase:2,deny,status:500,msg:'no host'"
+SecRule REQUEST_URI_RAW "@contains .." "id:4,phase:1,pass,log,msg:'raw'"
+SecRule REQUEST_FILENAME "@streq /admin" "id:5,phase:1,deny,status:404,msg:'canonical'"
+SecRule REQUEST_PROTOCOL "@streq HTTP/2.0" "id:6,phase:1,pass,log,msg:'two'"
+SecRule REQUEST_HEADERS:Transfer-Encoding "@streq chunked" "id:7,phase:1,pass,log,msg:'chunked'"
+SecRule REQUEST_HEADERS:Content-Length "@streq 3" "id:8,phase:1,pass,log,msg:'length'"
+SecRule ARGS "@contains bad" "id:9,phase:2,pass,log,msg:'bad',setvar:'tx.anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
+SecRule ARGS:drop "@streq 1" "id:10,phase:2,drop,log,msg:'drop'"
+SecAction "id:11,phase:2,pass,nolog,setvar:'tx.anomaly_score=+%{tx.anomaly_score_pl1}'"
+SecRule TX:ANOMALY_SCORE "@ge %{tx.inbound_anomaly_score_threshold}" "id:949110,phase:2,deny,status:403,log,msg:'sum'"
+)";
+
+class Waf : public testing::Test {
+ protected:
+  Waf() {
+    std::ofstream(folder_ / "rules.conf") << kRules;
+    config_.waf.rules = {folder_ / "rules.conf"};
+    config_.waf.request_body = 100;
+    auto engine = store_.load(config_);
+    EXPECT_TRUE(engine) << engine.error().message;
+    layer_ = std::make_unique<WafLayer>(config_, *engine);
+    shard_.use(*engine);
+  }
+
+  WafDecision head(SampleRequest& sample, std::string_view raw = "/orders", bool chunked = false) {
+    return layer_->inspect_head(sample.request, raw, chunked, shard_, inspection_);
+  }
+  WafDecision body(SampleRequest& sample, std::string_view bytes, bool complete = true) {
+    return layer_->inspect_body(sample.request, bytes, complete, {}, shard_, inspection_);
+  }
+  static std::vector<std::uint64_t> rules(const SampleRequest& sample) {
+    std::vector<std::uint64_t> ids;
+    if (sample.record.waf == nullptr) return ids;
+    for (const telemetry::WafHit& hit : sample.record.waf->all()) ids.push_back(hit.rule);
+    return ids;
+  }
+  static void form(SampleRequest& sample) {
+    sample.request.message.fields.add("content-type", "application/x-www-form-urlencoded");
+  }
+
+  const TempDir folder_;
+  FakeClock clock_;
+  Config config_ = sample_config();
+  RuleStore store_;
+  std::unique_ptr<WafLayer> layer_;
+  WafShard shard_{clock_};
+  WafInspection inspection_;
+};
+
+TEST_F(Waf, TheRulesSeeTheCanonicalRequest) {
+  SampleRequest sample(config_, clock_);
+  sample.request.message.version = http::Version::http2;
+  sample.request.message.content_length = 3;
+  EXPECT_EQ(head(sample, "/x/../orders").verdict, Verdict::pass);
+  EXPECT_EQ(body(sample, "").verdict, Verdict::pass);
+  EXPECT_THAT(rules(sample), testing::ElementsAre(4, 6, 8));
+
+  SampleRequest disguised(config_, clock_);
+  disguised.request.message.path = "/admin";
+  const WafDecision refused = head(disguised, "/x/..//%61dmin", true);
+  EXPECT_EQ(refused.verdict, Verdict::deny);
+  EXPECT_EQ(refused.status, 404);
+  EXPECT_EQ(refused.reason, "waf.rule");
+  EXPECT_THAT(rules(disguised), testing::ElementsAre(4, 5));
+}
+
+TEST_F(Waf, ABodyAddsUp) {
+  SampleRequest sample(config_, clock_);
+  form(sample);
+  EXPECT_EQ(head(sample, "/orders", true).verdict, Verdict::pass);
+  EXPECT_EQ(sample.record.waf, nullptr) << "told with the body";
+  const WafDecision refused = body(sample, "a=bad&b=bad");
+  EXPECT_EQ(refused.verdict, Verdict::deny);
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.reason, "waf.score");
+  EXPECT_EQ(refused.evidence, "score 10, denied from 5: 9 in ARGS:a");
+  ASSERT_THAT(rules(sample), testing::ElementsAre(7, 9, 949110));
+  EXPECT_EQ(sample.record.waf->hits[1].score, 10);
+  EXPECT_EQ(sample.record.waf->hits[1].times, 2);
+  EXPECT_EQ(sample.record.waf->levels[0], 10);
+}
+
+TEST_F(Waf, ATransactionIsUsedAgain) {
+  for (int i = 0; i < 3; ++i) {
+    SampleRequest sample(config_, clock_);
+    form(sample);
+    EXPECT_EQ(head(sample).verdict, Verdict::pass);
+    EXPECT_EQ(body(sample, i == 1 ? "a=bad" : "a=good").verdict, i == 1 ? Verdict::deny : Verdict::pass);
+    inspection_.transaction.give_back();
+  }
+  EXPECT_EQ(shard_.pools(), 1u);
+}
+
+TEST_F(Waf, OldRulesStayWhileARequestUsesThem) {
+  SampleRequest sample(config_, clock_);
+  form(sample);
+  EXPECT_EQ(head(sample).verdict, Verdict::pass);
+  std::ofstream(folder_ / "rules.conf") << "SecAction \"id:1,phase:2,deny\"";
+  auto engine = store_.load(config_);
+  ASSERT_TRUE(engine);
+  shard_.use(*engine);
+  EXPECT_EQ(shard_.pools(), 2u);
+  EXPECT_EQ(body(sample, "a=good").verdict, Verdict::pass);
+  inspection_.transaction.give_back();
+  EXPECT_EQ(shard_.pools(), 1u);
+}
+
+TEST_F(Waf, DropClosesTheConnection) {
+  SampleRequest sample(config_, clock_);
+  sample.request.message.query = "drop=1";
+  sample.request.message.has_query = true;
+  EXPECT_EQ(head(sample).verdict, Verdict::pass);
+  const WafDecision refused = body(sample, "");
+  EXPECT_EQ(refused.verdict, Verdict::deny);
+  EXPECT_TRUE(refused.close);
+}
+
+TEST_F(Waf, CodingsAreDecodedWithinBounds) {
+  struct Case {
+    const char* name;
+    const char* coding;
+    std::string body;
+    Verdict verdict;
+    int status;
+    std::string_view reason;
+  };
+  for (const Case& c : {
+           Case{"plain", "identity", "a=good", Verdict::pass, 0, ""},
+           Case{"unknown", "zstd", "a=good", Verdict::deny, 415, "waf.content_coding"},
+           Case{"two", "gzip, br", "a=good", Verdict::deny, 415, "waf.content_coding"},
+           Case{"malformed", "gzip", "a=good", Verdict::deny, 400, "waf.content_coding"},
+           Case{"empty", "zstd", "", Verdict::pass, 0, ""},
+       }) {
+    SampleRequest sample(config_, clock_);
+    form(sample);
+    sample.request.message.fields.add("content-encoding", c.coding);
+    EXPECT_EQ(head(sample).verdict, Verdict::pass) << c.name;
+    const WafDecision decision = body(sample, c.body);
+    EXPECT_EQ(decision.verdict, c.verdict) << c.name;
+    EXPECT_EQ(decision.status, c.status) << c.name;
+    EXPECT_EQ(decision.reason, c.reason) << c.name;
+  }
+}
+
+TEST_F(Waf, ABodyThatBreaksOffIsMalformedUnlessItIsKnownTo) {
+  for (const bool complete : {true, false}) {
+    SampleRequest sample(config_, clock_);
+    sample.request.message.fields.add("content-type", "application/json");
+    EXPECT_EQ(head(sample).verdict, Verdict::pass);
+    const WafDecision decision = body(sample, R"({"a": "goo)", complete);
+    EXPECT_EQ(decision.verdict, complete ? Verdict::deny : Verdict::pass);
+    EXPECT_EQ(decision.status, complete ? 400 : 0);
+  }
+}
+
+}  // namespace
+}  // namespace gatehouse::gateway

@@ -1,0 +1,78 @@
+#pragma once
+// What a shard keeps to run inspection rules: working memory for each rule set in use, and transactions that are used
+// again.
+//
+// One shard. Invariants: (1) a rule set's pool lives as long as one of its transactions is out, or it is the one in
+// force; (2) no more than kFreeMax transactions wait to be used again. How many are out at once is bounded by who holds
+// one over time: `SharedState::inspected`.
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "base/clock.h"
+#include "waf/engine/transaction.h"
+
+namespace gatehouse::gateway {
+
+class WafShard;
+
+// A transaction on loan. Gives it back.
+class WafLoan {
+ public:
+  WafLoan() = default;
+  WafLoan(const WafLoan&) = delete;
+  WafLoan& operator=(const WafLoan&) = delete;
+  ~WafLoan() { give_back(); }
+
+  void give_back() noexcept;
+  explicit operator bool() const noexcept { return transaction_ != nullptr; }
+  waf::Transaction& operator*() const noexcept { return *transaction_; }
+  waf::Transaction* operator->() const noexcept { return transaction_.get(); }
+
+ private:
+  friend class WafShard;
+  static constexpr std::size_t kFreeMax = 64;
+  struct Pool {
+    explicit Pool(std::shared_ptr<const waf::RuleEngine> rules) : engine(std::move(rules)), workspace(*engine) {
+      free.reserve(kFreeMax);
+    }
+    std::shared_ptr<const waf::RuleEngine> engine;
+    waf::Workspace workspace;
+    std::vector<std::unique_ptr<waf::Transaction>> free;
+    std::size_t out = 0;
+  };
+
+  WafShard* shard_ = nullptr;
+  Pool* pool_ = nullptr;
+  std::unique_ptr<waf::Transaction> transaction_;
+};
+
+class WafShard {
+ public:
+  explicit WafShard(const Clock& clock) noexcept : clock_(clock) {}
+
+  // Makes ready for a rule set, so that the first request does not pay for it. Null: none is in force.
+  void use(const std::shared_ptr<const waf::RuleEngine>& engine);
+  void lend(const std::shared_ptr<const waf::RuleEngine>& engine, WafLoan& loan);
+
+  std::size_t pools() const noexcept { return pools_.size(); }
+
+  // Where what a route changes for one request is put together; good until the next one is.
+  std::vector<const waf::Tuning*>& tunings() noexcept { return tunings_; }
+  // Where a compressed body is decoded to; good until the next one is.
+  std::string& decoded() noexcept { return decoded_; }
+
+ private:
+  friend class WafLoan;
+  WafLoan::Pool& pool_of(const std::shared_ptr<const waf::RuleEngine>& engine);
+  void drop_unused() noexcept;
+
+  const Clock& clock_;
+  std::shared_ptr<const waf::RuleEngine> current_;
+  std::vector<std::unique_ptr<WafLoan::Pool>> pools_;
+  std::vector<const waf::Tuning*> tunings_;
+  std::string decoded_;
+};
+
+}  // namespace gatehouse::gateway
