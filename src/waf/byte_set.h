@@ -63,6 +63,7 @@ class ByteSet {
             (words_[3] & ~other.words_[3])) == 0;
   }
   constexpr bool is_empty() const noexcept { return (words_[0] | words_[1] | words_[2] | words_[3]) == 0; }
+  constexpr const std::array<std::uint64_t, 4>& words() const noexcept { return words_; }
   constexpr ByteSet operator|(const ByteSet& other) const noexcept {
     ByteSet set;
     for (std::size_t i = 0; i < words_.size(); ++i) set.words_[i] = words_[i] | other.words_[i];

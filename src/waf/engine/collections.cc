@@ -27,6 +27,8 @@ ValueSource source_of(Variable variable, std::string_view key) noexcept {
 void Collections::clear() noexcept {
   for (auto& list : lists_) list.clear();
   single_.fill(std::nullopt);
+  times_.fill(0);
+  time_ = 0;
 }
 
 }  // namespace gatehouse::waf

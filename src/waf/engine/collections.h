@@ -45,17 +45,26 @@ class Collections {
   void add(ValueList list, std::string_view name, std::string_view value) { of(list).push_back({name, value}); }
   const std::vector<NameValue>& list(ValueList list) const noexcept { return lists_[static_cast<std::size_t>(list)]; }
 
-  void set(Variable variable, std::string_view value) noexcept { single_[static_cast<std::size_t>(variable)] = value; }
+  void set(Variable variable, std::string_view value) noexcept {
+    single_[static_cast<std::size_t>(variable)] = value;
+    times_[static_cast<std::size_t>(variable)] = ++time_;
+  }
   const std::optional<std::string_view>& single(Variable variable) const noexcept {
     return single_[static_cast<std::size_t>(variable)];
   }
   void clear() noexcept;
+
+  // When a single value was set, counted in values set since `clear`; 0: never. Lists only grow.
+  std::uint32_t time_of(Variable variable) const noexcept { return times_[static_cast<std::size_t>(variable)]; }
+  std::uint32_t time() const noexcept { return time_; }
 
  private:
   std::vector<NameValue>& of(ValueList list) noexcept { return lists_[static_cast<std::size_t>(list)]; }
 
   std::array<std::vector<NameValue>, kValueLists> lists_;
   std::array<std::optional<std::string_view>, kVariables> single_{};
+  std::array<std::uint32_t, kVariables> times_{};
+  std::uint32_t time_ = 0;
 };
 
 }  // namespace gatehouse::waf

@@ -46,12 +46,12 @@ bool Transaction::matches_chain(std::uint32_t head, FiredRule& fired) {
 
 bool Transaction::matches(std::uint32_t index, FiredRule& fired) {
   const CompiledRule& rule = program_.rule(index);
-  const bool gated = work_.plan_ && work_.plan_->is_gated(index);
   if (rule.source->is_action) {
     set_variables(rule);
     control(rule);
     return true;
   }
+  if (work_.plan_ && work_.plan_->is_gated(index)) return matches_hits(index, fired);
   bool any = false;
   for (const CompiledTarget& target : rule.targets) {
     if (target.count) {
@@ -65,10 +65,35 @@ bool Transaction::matches(std::uint32_t index, FiredRule& fired) {
     const bool moves = (target.variable == Variable::tx || target.variable == Variable::ip) &&
                        (rule.source->actions.capture || !rule.setvars.empty());
     each_value(target, [&](Candidate candidate) {
-      if ((gated && !work_.hits_.has(index, candidate.item)) || is_excluded(rule, candidate)) return;
+      if (is_excluded(rule, candidate)) return;
       if (moves) candidate.value = keep(candidate.value);
       any |= test_value(rule, candidate, fired);
     });
+  }
+  return any;
+}
+
+// Only the values that the scans hit, in the order of the targets.
+bool Transaction::matches_hits(std::uint32_t index, FiredRule& fired) {
+  const CompiledRule& rule = program_.rule(index);
+  bool any = false;
+  const auto try_value = [&](const Candidate& candidate) {
+    if (!is_excluded(rule, candidate)) any |= test_value(rule, candidate, fired);
+  };
+  for (const CompiledTarget& target : rule.targets) {
+    const ValueSource source = source_of(target.variable, target.key);
+    const bool keyed = target.variable != Variable::xml;
+    for (std::size_t i = 0; i < source.count; ++i) {
+      const std::vector<NameValue>& list = values_.list(source.lists[i]);
+      for (const HitList::Hit& hit : scans_.hits().of(index, field_of(source.lists[i], source.names))) {
+        const NameValue& value = list[hit.item & UINT32_MAX];
+        if (keyed && !target.names(value.name)) continue;
+        const std::string_view name = keyed ? value.name : std::string_view(target.key);
+        try_value(Candidate{target.variable, name, source.names ? value.name : value.value, true});
+      }
+    }
+    if (source.count > 0 || scans_.hits().of(index, field_of(target.variable)).empty()) continue;
+    if (const auto& value = values_.single(target.variable)) try_value(Candidate{target.variable, {}, *value, false});
   }
   return any;
 }
@@ -99,10 +124,9 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
       for (std::size_t at = 0; at < list.size(); ++at) {
         const NameValue& value = list[at];
         if (keyed && !target.names(value.name)) continue;
-        const ItemId item = item_of(field_of(source.lists[i], source.names), at);
         // What XML holds has no names of its own: it goes by what was asked for, `XML:/*` or `XML://@*`.
         const std::string_view name = keyed ? value.name : std::string_view(target.key);
-        visit(Candidate{variable, name, source.names ? value.name : value.value, true, item});
+        visit(Candidate{variable, name, source.names ? value.name : value.value, true});
       }
     }
     return;
@@ -142,7 +166,7 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
     }
     default:
       if (const auto& value = values_.single(variable)) {
-        visit(Candidate{variable, {}, *value, false, item_of(field_of(variable), 0)});
+        visit(Candidate{variable, {}, *value, false});
       }
   }
 }
@@ -264,15 +288,34 @@ void Transaction::matched(const CompiledRule& rule, const Candidate& candidate, 
 
 void Transaction::capture(std::size_t number, std::string_view text) { tx_[number] = std::string(text); }
 
+// The position of the next rule that must be looked at. A lane is scanned when the first of its rules is reached.
+std::size_t Transaction::next_rule(std::size_t phase, std::size_t at) {
+  const std::span<const std::uint32_t> heads = program_.phase(phase);
+  for (; at < heads.size(); ++at) {
+    if (work_.plan_) {
+      const MatchPlan& plan = *work_.plan_;
+      at = plan.next_candidate(phase, at, scans_);
+      if (at == heads.size()) break;
+      const Lane lane = plan.lane_of(heads[at]);
+      if (plan.is_gated(heads[at]) && !removed_[heads[at]]) {
+        if (!scans_.is_current(lane)) plan.scan(lane, values_, work_.matches_, scans_);
+        if (!scans_.hits().has(plan.slot_of(heads[at]))) continue;
+      }
+    }
+    if (!removed_[heads[at]]) break;
+  }
+  return at;
+}
+
 const Interruption* Transaction::run(std::size_t phase) {
   const MonotonicTime start = clock_.now();
   const std::span<const std::uint32_t> heads = program_.phase(phase);
-  if (work_.plan_ && mode_ != EngineMode::off && phase > allowed_until_)
-    work_.plan_->scan(phase, values_, work_.matches_, work_.hits_);
-  for (std::size_t at = 0; at < heads.size() && mode_ != EngineMode::off && phase > allowed_until_;) {
+  scans_.values_changed();
+  for (std::size_t at = 0; mode_ != EngineMode::off && phase > allowed_until_;) {
+    at = next_rule(phase, at);
+    if (at >= heads.size()) break;
     const std::uint32_t head = heads[at];
     ++at;
-    if (removed_[head] || (work_.plan_ && work_.plan_->is_gated(head) && !work_.hits_.has(head))) continue;
     current_ = head;
     FiredRule fired{
         .index = head, .id = program_.rule(head).source->actions.id, .phase = static_cast<std::uint8_t>(phase)};

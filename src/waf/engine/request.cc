@@ -36,6 +36,7 @@ void Transaction::begin(const Settings& settings) {
   arena_.reset();
   values_.clear();
   values_.set(Variable::reqbody_processor, "");  // rules ask for its absence by `!@rx`
+  if (work_.plan_) scans_.reset(work_.plan_->slots());
   tx_.assign(program_.tx_names().size(), std::nullopt);
   tx_others_.clear();
   ip_.clear();

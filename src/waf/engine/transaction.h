@@ -107,7 +107,6 @@ class Transaction {
     Variable variable{};
     std::string_view name, value;
     bool has_name = false;
-    ItemId item = kNoItem;
   };
   struct TxVariable {
     std::string name, value;
@@ -118,6 +117,8 @@ class Transaction {
   static std::string full_name(const Candidate& candidate);  // `ARGS:comment`
   bool matches_chain(std::uint32_t head, FiredRule& fired);
   bool matches(std::uint32_t index, FiredRule& fired);
+  bool matches_hits(std::uint32_t index, FiredRule& fired);
+  std::size_t next_rule(std::size_t phase, std::size_t at);
   template <class Visit>
   void each_value(const CompiledTarget& target, Visit visit);
   template <class Visit>
@@ -152,6 +153,7 @@ class Transaction {
   Workspace& work_;
   const Program& program_;
   const Clock& clock_;
+  ScanState scans_;
   Arena arena_{16 * 1024};
   Settings settings_;
   Collections values_;

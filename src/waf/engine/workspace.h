@@ -21,6 +21,7 @@ class Workspace {
   Workspace& operator=(const Workspace&) = delete;
 
   const Program& program() const noexcept { return program_; }
+  MatchScratch& matches() noexcept { return matches_; }  // to measure with
 
  private:
   friend class Transaction;
@@ -29,7 +30,6 @@ class Workspace {
   const MatchPlan* plan_;
   PhraseScratch phrases_;
   MatchScratch matches_;
-  HitList hits_;                            // of the phase under way
   std::array<std::string, 2> transformed_;  // the value before and after a step
 };
 

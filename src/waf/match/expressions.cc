@@ -33,7 +33,7 @@ Outcome try_compile(const std::string& pattern, unsigned flags) {
 // False when not all of the pattern could be taken.
 bool add_pattern(const std::string& pattern, int depth, std::vector<Expression>& out) {
   switch (try_compile(pattern, kRegexFlags)) {
-    case Outcome::compiles: out.push_back({pattern, kRegexFlags}); return true;
+    case Outcome::compiles: out.push_back({pattern, kRegexFlags, false, {}}); return true;
     case Outcome::too_large: {
       if (depth == kSplitDepthMax || out.size() > kPiecesMax) return false;
       const std::vector<std::string> pieces = split_alternatives(pattern);
@@ -46,7 +46,7 @@ bool add_pattern(const std::string& pattern, int depth, std::vector<Expression>&
   }
   // Lookaround and back references: a superset of the pattern's matches will do.
   if (try_compile(pattern, kRegexFlags | HS_FLAG_PREFILTER) != Outcome::compiles) return false;
-  out.push_back({pattern, kRegexFlags | HS_FLAG_PREFILTER});
+  out.push_back({pattern, kRegexFlags | HS_FLAG_PREFILTER, false, {}});
   return true;
 }
 
@@ -75,22 +75,35 @@ bool is_fixed(Variable variable) noexcept {
 
 }  // namespace
 
-std::vector<Expression> expressions_of(const CompiledRule& rule) {
-  if (rule.source->is_action || rule.source->chained || rule.op.negated || rule.targets.empty()) return {};
+bool is_direct(OperatorKind kind) noexcept {
+  return kind == OperatorKind::detect_sqli || kind == OperatorKind::detect_xss ||
+         kind == OperatorKind::validate_byte_range;
+}
+
+bool may_be_gated(const CompiledRule& rule) noexcept {
+  if (rule.source->is_action || rule.source->chained || rule.op.negated || rule.targets.empty()) return false;
   for (const CompiledTarget& target : rule.targets) {
-    if (target.count || !is_fixed(target.variable)) return {};
+    if (target.count || !is_fixed(target.variable)) return false;
   }
-  std::vector<Expression> result;
   switch (rule.op.kind) {
-    case OperatorKind::rx:
-      if (!rule.op.regex || !add_pattern(std::string(rule.op.argument.literal()), 0, result)) return {};
-      return result;
+    case OperatorKind::rx: return rule.op.regex.has_value();
     case OperatorKind::pm:
-    case OperatorKind::pm_from_file:
-      for (const std::string& phrase : rule.source->op.phrases) result.push_back({escaped(phrase), kPhraseFlags});
-      return result;
-    default: return {};
+    case OperatorKind::pm_from_file: return true;
+    default: return is_direct(rule.op.kind);
   }
+}
+
+std::vector<Expression> expressions_of_regex(const std::string& pattern) {
+  std::vector<Expression> result;
+  if (!add_pattern(pattern, 0, result)) result.clear();
+  return result;
+}
+
+std::vector<Expression> expressions_of_phrases(const std::vector<std::string>& phrases) {
+  std::vector<Expression> result;
+  for (const std::string& phrase : phrases)
+    result.push_back({escaped(phrase), kPhraseFlags, true, requirements_of_phrase(phrase)});
+  return result;
 }
 
 }  // namespace gatehouse::waf

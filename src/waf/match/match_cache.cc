@@ -1,12 +1,13 @@
 // Compiled databases in a file, so that a start need not compile.
 //
-// Layout, numbers little-endian: "GHWAF001"; 32 bytes, the fingerprint of rules and library; u32 rules, and for each
-// u32 expressions, each u32 flags, u32 length, text; u32 databases, each u64 length, bytes as hs_serialize_database
-// made them; 32 bytes, SHA-256 of all before. A file that does not fit in every respect is ignored and written anew.
+// Layout, numbers little-endian: "GHWAF002"; text, the library's version; u32 patterns, each text, u32 expressions,
+// each u32 flags, text; u32 databases, each 32 bytes, the SHA-256 of what is in it, u64 length, bytes as
+// hs_serialize_database made them; 32 bytes, SHA-256 of all before. A text is u32 length, bytes. A file that does not
+// fit in every respect is ignored and written anew. A rule set that has changed a little finds most of its databases
+// here.
 
 #include <hs/hs.h>
 
-#include <cstdlib>
 #include <cstring>
 
 #include "base/file.h"
@@ -15,7 +16,7 @@
 namespace gatehouse::waf {
 namespace {
 
-constexpr std::string_view kMagic = "GHWAF001";
+constexpr std::string_view kMagic = "GHWAF002";
 constexpr std::size_t kCacheBytesMax = 512u << 20;
 
 template <class Number>
@@ -51,95 +52,55 @@ class Reader {
 
 }  // namespace
 
-crypto::Sha256 MatchPlanBuilder::fingerprint() const {
-  std::string text(kMagic);
-  text += hs_version();
-  for (const CompiledRule& rule : program_.rules()) {
-    const Rule& source = *rule.source;
-    put(text, source.actions.id);
-    put(text, source.actions.phase);
-    put(text, static_cast<std::uint8_t>(source.chained | (source.is_action << 1) | (rule.op.negated << 2) |
-                                        (source.actions.multi_match << 3)));
-    put(text, static_cast<std::uint8_t>(rule.op.kind));
-    for (const Target& target : source.targets) {
-      put(text, static_cast<std::uint8_t>(target.variable));
-      put(text, static_cast<std::uint8_t>(target.count | (target.exclude << 1)));
-      text.append(target.key).push_back('\0');
-    }
-    for (const Transformation transformation : rule.transformations)
-      put(text, static_cast<std::uint8_t>(transformation));
-    text.push_back('\xff');
-    if (rule.op.argument.is_literal()) text.append(rule.op.argument.literal());
-    text.push_back('\0');
-    for (const std::string& phrase : source.op.phrases) text.append(phrase).push_back('\0');
-    text.push_back('\xff');
-  }
-  return crypto::sha256(text);
-}
-
-bool MatchPlanBuilder::load_cache(const crypto::Sha256& key) {
-  if (options_.cache_file.empty()) return false;
-  const auto file = read_file(options_.cache_file, kCacheBytesMax);
-  if (!file || file->size() < kMagic.size() + 64) return false;
+MatchCache MatchCache::read(const std::string& path) {
+  MatchCache cache;
+  const auto file = read_file(path, kCacheBytesMax);
+  if (!file || file->size() < kMagic.size() + 32) return {};
   const std::string_view content = std::string_view(*file).substr(0, file->size() - 32);
-  if (crypto::as_text(crypto::sha256(content)) != std::string_view(*file).substr(content.size())) return false;
+  if (crypto::as_text(crypto::sha256(content)) != std::string_view(*file).substr(content.size())) return {};
   Reader reader(content);
-  if (reader.take(kMagic.size()) != kMagic || reader.take(32) != crypto::as_text(key)) return false;
-  if (reader.number<std::uint32_t>() != program_.rules().size()) return false;
-  expressions_.assign(program_.rules().size(), {});
-  for (auto& expressions : expressions_) {
-    const auto count = reader.number<std::uint32_t>();
-    for (std::uint32_t i = 0; i < count && reader.good(); ++i) {
+  if (reader.take(kMagic.size()) != kMagic || reader.take(reader.number<std::uint32_t>()) != hs_version()) return {};
+  for (auto patterns = reader.number<std::uint32_t>(); patterns > 0 && reader.good(); --patterns) {
+    auto& expressions = cache.expressions[std::string(reader.take(reader.number<std::uint32_t>()))];
+    for (auto count = reader.number<std::uint32_t>(); count > 0 && reader.good(); --count) {
       const auto flags = reader.number<std::uint32_t>();
-      const auto length = reader.number<std::uint32_t>();
-      expressions.push_back({std::string(reader.take(length)), flags});
+      expressions.push_back({std::string(reader.take(reader.number<std::uint32_t>())), flags, false, {}});
     }
   }
-  if (!reader.good()) return false;
-  group();
-  const auto count = reader.number<std::uint32_t>();
-  bool good = reader.good() && count == by_database_.size();
-  for (std::uint32_t i = 0; i < count && good; ++i) {
-    const std::string_view bytes = reader.take(reader.number<std::uint64_t>());
-    hs_database_t* database = nullptr;
-    good = reader.good() && hs_deserialize_database(bytes.data(), bytes.size(), &database) == HS_SUCCESS;
-    if (good)
-      plan_->databases_.push_back(
-          {std::unique_ptr<hs_database, HsDatabaseDelete>(database), by_database_[i]->patterns});
+  for (auto databases = reader.number<std::uint32_t>(); databases > 0 && reader.good(); --databases) {
+    std::string& bytes = cache.databases[std::string(reader.take(32))];
+    bytes = reader.take(reader.number<std::uint64_t>());
   }
-  if (good) return true;
-  *plan_ = MatchPlan{};
-  jobs_.clear();
-  by_database_.clear();
-  return false;
+  return reader.good() ? std::move(cache) : MatchCache{};
 }
 
 // A cache that cannot be written costs the next start its time, nothing else.
-void MatchPlanBuilder::store_cache(const crypto::Sha256& key) const {
-  if (options_.cache_file.empty()) return;
+void MatchCache::write(const std::string& path) const {
   std::string out(kMagic);
-  out += crypto::as_text(key);
-  put(out, static_cast<std::uint32_t>(expressions_.size()));
-  for (const auto& expressions : expressions_) {
-    put(out, static_cast<std::uint32_t>(expressions.size()));
-    for (const Expression& expression : expressions) {
+  const std::string_view version = hs_version();
+  const auto put_text = [&](std::string_view text) {
+    put(out, static_cast<std::uint32_t>(text.size()));
+    out += text;
+  };
+  put_text(version);
+  put(out, static_cast<std::uint32_t>(expressions.size()));
+  for (const auto& [pattern, made] : expressions) {
+    put_text(pattern);
+    put(out, static_cast<std::uint32_t>(made.size()));
+    for (const Expression& expression : made) {
       put(out, static_cast<std::uint32_t>(expression.flags));
-      put(out, static_cast<std::uint32_t>(expression.text.size()));
-      out += expression.text;
+      put_text(expression.text);
     }
   }
-  put(out, static_cast<std::uint32_t>(plan_->databases_.size()));
-  for (const MatchPlan::Database& database : plan_->databases_) {
-    char* bytes = nullptr;
-    std::size_t size = 0;
-    if (hs_serialize_database(database.database.get(), &bytes, &size) != HS_SUCCESS) return;
-    put(out, std::uint64_t{size});
-    out.append(bytes, size);
-    std::free(bytes);
+  put(out, static_cast<std::uint32_t>(databases.size()));
+  for (const auto& [key, bytes] : databases) {
+    out += key;
+    put(out, std::uint64_t{bytes.size()});
+    out += bytes;
   }
   const crypto::Sha256 digest = crypto::sha256(out);
   out += crypto::as_text(digest);
-  (void)write_file_atomically(options_.cache_file, out);
+  (void)write_file_atomically(path, out);
 }
 
 }  // namespace gatehouse::waf

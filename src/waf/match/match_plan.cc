@@ -3,8 +3,10 @@
 #include <hs/hs.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
+#include "waf/operator/operator.h"
 #include "waf/transform/transform.h"
 
 namespace gatehouse::waf {
@@ -12,115 +14,187 @@ namespace gatehouse::waf {
 void HsDatabaseDelete::operator()(hs_database* database) const noexcept { hs_free_database(database); }
 void HsScratchDelete::operator()(hs_scratch* scratch) const noexcept { hs_free_scratch(scratch); }
 
-// --- hits ------------------------------------------------------------------------------------------------------------
-
-void HitList::reset(std::size_t rules) {
-  rules_.assign((rules + 63) / 64, 0);
-  hits_.clear();
-}
-
-void HitList::add(std::uint32_t rule, ItemId item) {
-  rules_[rule >> 6] |= std::uint64_t{1} << (rule & 63);
-  // A pattern in several pieces, or a chain's steps, report the same more than once.
-  if (hits_.empty() || hits_.back() != Hit{rule, item}) hits_.push_back({rule, item});
-}
-
-void HitList::seal() { std::sort(hits_.begin(), hits_.end()); }
-
-bool HitList::has(std::uint32_t rule, ItemId item) const noexcept {
-  return std::binary_search(hits_.begin(), hits_.end(), Hit{rule, item});
-}
-
-// --- scanning --------------------------------------------------------------------------------------------------------
-
 Result<MatchScratch> MatchPlan::make_scratch() const {
   MatchScratch result;
   hs_scratch* scratch = nullptr;
-  for (const Database& database : databases_) {
-    if (hs_alloc_scratch(database.database.get(), &scratch) != HS_SUCCESS) {
-      hs_free_scratch(scratch);
-      return fail(ErrorCode::exhausted, "no memory to scan with");
+  std::size_t nodes = 0;
+  for (const Set& set : sets_) {
+    nodes = std::max(nodes, set.nodes.size());
+    for (const Database& database : set.databases) {
+      if (hs_alloc_scratch(database.database.get(), &scratch) != HS_SUCCESS) {
+        hs_free_scratch(scratch);
+        return fail(ErrorCode::exhausted, "no memory to scan with");
+      }
     }
   }
   result.scratch_.reset(scratch);
-  std::size_t depth = 0;
-  for (const auto& groups : phases_) {
-    for (const Group& group : groups) {
-      for (const Node& node : group.nodes) depth = std::max<std::size_t>(depth, node.depth);
-    }
-  }
-  result.buffers_.resize(depth + 1);
+  result.steps_.resize(nodes);
+  result.cache_ = std::make_unique<VerdictCache>();
   return result;
 }
+
+std::size_t MatchPlan::next_candidate(std::size_t phase, std::size_t at, const ScanState& state) const noexcept {
+  const PhaseBits& bits = phases_[phase - 1];
+  for (std::size_t word = at / 64; word < bits.ungated.size(); ++word) {
+    std::uint64_t candidates = bits.ungated[word] | state.hits().bits(bits.first_word + word);
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      if (!state.is_current(static_cast<Lane>(lane))) candidates |= bits.lanes[lane][word];
+    }
+    if (word == at / 64) candidates &= ~std::uint64_t{0} << (at % 64);
+    if (candidates != 0) return word * 64 + static_cast<std::size_t>(std::countr_zero(candidates));
+  }
+  return bits.size;
+}
+
+// --- one form --------------------------------------------------------------------------------------------------------
 
 struct MatchPlan::Scan {
   const Database& database;
   Field field;
-  ItemId item;
-  HitList& hits;
+  std::uint64_t chains;
+  std::vector<std::uint32_t>& found;
 
   static int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void* context) noexcept {
     const Scan& scan = *static_cast<Scan*>(context);
     const Pattern& pattern = scan.database.patterns[id];
-    if (pattern.fields.test(scan.field)) scan.hits.add(pattern.rule, scan.item);
+    if ((pattern.chains & scan.chains) != 0 && pattern.fields.test(scan.field)) scan.found.push_back(pattern.rule);
     return 0;
   }
 };
 
-void MatchPlan::scan_value(const Group& group, Field field, std::size_t index, std::string_view value,
-                           MatchScratch& scratch, HitList& hits) const {
-  // The value at each depth of the chain under way; an unchanged one is its predecessor's.
-  std::array<std::string_view, 16> at{};
-  const ByteSet bytes = bytes_of(value);
-  std::array<bool, 16> same{};
-  for (const Node& node : group.nodes) {
-    if (node.depth == 0) {
-      at[0] = value;
-      same[0] = true;
-    } else {
-      const std::size_t before = node.depth - 1u;
-      at[node.depth] = at[before];
-      same[node.depth] = same[before];
-      // A value that no step has changed yet has the bytes that were looked at.
-      const bool untouched = same[before] && !value.empty() && !touched_by(node.transformation).intersects(bytes);
-      if (!untouched && transform(node.transformation, at[before], scratch.buffers_[node.depth])) {
-        at[node.depth] = scratch.buffers_[node.depth];
-        same[node.depth] = false;
-      }
+void MatchPlan::scan_form(const Set& set, Field field, const Form& form, const ByteSet& bytes,
+                          MatchScratch& scratch) const {
+  for (const Database& database : set.databases) {
+    if (form.text.size() < database.bytes_min || (database.chains & form.chains) == 0 ||
+        !database.needs.intersects(bytes) || !database.fields.test(field)) {
+      continue;
     }
-    if (node.database < 0) continue;
-    const Database& database = databases_[static_cast<std::size_t>(node.database)];
-    Scan scan{database, field, item_of(field, index), hits};
-    const std::string_view text = at[node.depth];
+    Scan scan{database, field, form.chains, scratch.found_};
+    ++scratch.statistics_.scans;
+    scratch.statistics_.bytes += form.text.size();
     const hs_error_t error =
-        hs_scan(database.database.get(), text.empty() ? "" : text.data(), static_cast<unsigned>(text.size()), 0,
-                scratch.scratch_.get(), &Scan::on_match, &scan);
+        hs_scan(database.database.get(), form.text.empty() ? "" : form.text.data(),
+                static_cast<unsigned>(form.text.size()), 0, scratch.scratch_.get(), &Scan::on_match, &scan);
     GH_CHECK(error == HS_SUCCESS);  // anything else is a scratch of another plan, or in use
+  }
+  if (!set.directs.empty()) run_directs(set, field, form, bytes, scratch);
+}
+
+// libinjection looks at a form once, however many rules and chains ask for it.
+void MatchPlan::run_directs(const Set& set, Field field, const Form& form, const ByteSet& bytes,
+                            MatchScratch& scratch) const {
+  std::optional<bool> sqli, xss;
+  for (const Direct& direct : set.directs) {
+    if ((direct.chains & form.chains) == 0 || !direct.fields.test(field)) continue;
+    bool hit = false;
+    switch (direct.kind) {
+      case OperatorKind::detect_sqli:
+        if (!sqli) sqli = detect_sqli(form.text).has_value();
+        hit = *sqli;
+        break;
+      case OperatorKind::detect_xss:
+        if (!xss) xss = detect_xss(form.text);
+        hit = *xss;
+        break;
+      case OperatorKind::validate_byte_range: hit = !bytes.is_subset_of(direct.allowed); break;
+      default: hit = true;
+    }
+    if (hit) scratch.found_.push_back(direct.rule);
   }
 }
 
-void MatchPlan::scan(std::size_t phase, const Collections& values, MatchScratch& scratch, HitList& hits) const {
-  hits.reset(gated_.size());
-  for (const Group& group : phases_[phase - 1]) {
+// --- one value -------------------------------------------------------------------------------------------------------
+
+// The texts that the chains make of the value, each with the chains that make it.
+void MatchPlan::find_forms(const Set& set, std::string_view value, const ByteSet& bytes, MatchScratch& scratch) const {
+  std::vector<Form>& forms = scratch.forms_;
+  forms.clear();
+  if (!set.always_changed && !set.touched.intersects(bytes) && !value.empty()) {
+    forms.push_back({value, ~std::uint64_t{0}});
+    return;
+  }
+  std::vector<MatchScratch::Step>& steps = scratch.steps_;
+  steps[0].text = value;
+  steps[0].form = 0;
+  forms.push_back({value, set.nodes[0].chain});
+  for (std::size_t i = 1; i < set.nodes.size(); ++i) {
+    const Node& node = set.nodes[i];
+    const MatchScratch::Step& before = steps[node.parent];
+    MatchScratch::Step& step = steps[i];
+    step.text = before.text;
+    step.form = before.form;
+    // A text that no step has changed yet has the bytes that were looked at.
+    const bool untouched = before.form == 0 && !value.empty() && !touched_by(node.transformation).intersects(bytes);
+    if (!untouched && transform(node.transformation, before.text, step.buffer)) {
+      step.text = step.buffer;
+      step.form = 0;
+      while (step.form < forms.size() && forms[step.form].text != step.text) ++step.form;
+      if (step.form == forms.size()) forms.push_back({step.text, 0});
+    }
+    forms[step.form].chains |= node.chain;
+  }
+}
+
+void MatchPlan::scan_value(const Set& set, std::uint32_t domain, Field field, std::size_t index, std::string_view value,
+                           MatchScratch& scratch, HitList& hits) const {
+  const auto add = [&](std::span<const std::uint32_t> rules) {
+    for (const std::uint32_t rule : rules) hits.add(rule, places_[rule].slot, item_of(field, index));
+  };
+  ++scratch.statistics_.values;
+  const bool cached = scratch.cache_ && VerdictCache::takes(value);
+  if (cached) {
+    if (const auto rules = scratch.cache_->find(domain, value)) return add(*rules);
+  }
+  std::vector<std::uint32_t>& found = scratch.found_;
+  found.clear();
+  const ByteSet bytes = bytes_of(value);
+  find_forms(set, value, bytes, scratch);
+  const std::vector<Form>& forms = scratch.forms_;
+  for (std::size_t i = 0; i < forms.size(); ++i) {
+    if (forms[i].chains == 0) continue;  // no chain ends with it: a step on the way
+    ++scratch.statistics_.forms;
+    scan_form(set, field, forms[i], i == 0 ? bytes : bytes_of(forms[i].text), scratch);
+  }
+  if (found.size() > 1) {
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+  }
+  add(found);
+  if (cached) scratch.cache_->store(domain, value, found);
+}
+
+// --- a request -------------------------------------------------------------------------------------------------------
+
+void MatchPlan::scan(Lane lane, const Collections& values, MatchScratch& scratch, ScanState& state) const {
+  ScanState::LaneState& done = state.lanes_[lane];
+  for (const std::uint32_t which : sets_of_[lane]) {
+    const Set& set = sets_[which];
+    const auto domain_of = [which](Field field) { return which << 8 | field; };
     for (std::size_t i = 0; i < kValueLists; ++i) {
       const auto list = static_cast<ValueList>(i);
+      const std::vector<NameValue>& entries = values.list(list);
       for (const bool names : {false, true}) {
         const Field field = field_of(list, names);
-        if (!group.fields.test(field)) continue;
-        const std::vector<NameValue>& entries = values.list(list);
-        for (std::size_t at = 0; at < entries.size(); ++at) {
-          scan_value(group, field, at, names ? entries[at].name : entries[at].value, scratch, hits);
+        if (!set.fields.test(field)) continue;
+        for (std::size_t at = done.done[i]; at < entries.size(); ++at) {
+          scan_value(set, domain_of(field), field, at, names ? entries[at].name : entries[at].value, scratch,
+                     state.hits_);
         }
       }
     }
     for (std::size_t i = 0; i < kVariables; ++i) {
-      const Field field = field_of(static_cast<Variable>(i));
-      if (!group.fields.test(field)) continue;
-      if (const auto& value = values.single(static_cast<Variable>(i)))
-        scan_value(group, field, 0, *value, scratch, hits);
+      const auto variable = static_cast<Variable>(i);
+      const Field field = field_of(variable);
+      if (!set.fields.test(field) || values.time_of(variable) <= done.set_before) continue;
+      if (const auto& value = values.single(variable))
+        scan_value(set, domain_of(field), field, 0, *value, scratch, state.hits_);
     }
   }
-  hits.seal();
+  for (std::size_t i = 0; i < kValueLists; ++i)
+    done.done[i] = static_cast<std::uint32_t>(values.list(static_cast<ValueList>(i)).size());
+  done.set_before = values.time();
+  done.current = true;
+  state.hits_.seal();
 }
 
 }  // namespace gatehouse::waf

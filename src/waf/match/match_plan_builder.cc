@@ -6,6 +6,8 @@
 #include <atomic>
 #include <thread>
 
+#include "waf/transform/transform.h"
+
 namespace gatehouse::waf {
 namespace {
 
@@ -79,6 +81,19 @@ FieldMask fields_of(const CompiledRule& rule) {
   return mask;
 }
 
+// CRS tags its rules `paranoia-level/2`. Other rules, and other tags, are of the first lane: lanes only save work.
+Lane lane_of(const Rule& rule) {
+  constexpr std::string_view kTag = "paranoia-level/";
+  for (const std::string& tag : rule.actions.tags) {
+    if (!tag.starts_with(kTag)) continue;
+    const char level = tag.size() == kTag.size() + 1 ? tag.back() : '1';
+    if (level >= '1' && level < '1' + static_cast<char>(kLanes)) return static_cast<Lane>(level - '1');
+  }
+  return 0;
+}
+
+constexpr std::size_t kChainsMax = 64;  // bits of a word
+
 }  // namespace
 
 Result<std::unique_ptr<const MatchPlan>> MatchPlan::build(const Program& program, const BuildOptions& options) {
@@ -92,27 +107,26 @@ Result<std::unique_ptr<const MatchPlan>> MatchPlan::build(const Program& program
 }
 
 Result<std::unique_ptr<const MatchPlan>> MatchPlanBuilder::build() {
-  const crypto::Sha256 key = fingerprint();
-  plan_->statistics_.from_cache = load_cache(key);
-  if (!plan_->statistics_.from_cache) {
-    find_expressions();
-    group();
-    if (auto compiled = compile_databases(); !compiled) return tl::unexpected(std::move(compiled.error()));
-    store_cache(key);
-  }
+  if (!options_.cache_file.empty()) cache_ = MatchCache::read(options_.cache_file);
+  find_expressions();
+  draft_sets();
+  place_rules();
+  if (auto filled = fill_databases(); !filled) return tl::unexpected(std::move(filled.error()));
   MatchPlan::Statistics& statistics = plan_->statistics_;
-  statistics.databases = plan_->databases_.size();
-  for (const auto& expressions : expressions_) {
-    if (expressions.empty()) continue;
-    ++statistics.gated;
-    statistics.pieces += expressions.size();
-    statistics.prefilters += std::any_of(expressions.begin(), expressions.end(),
+  for (const MatchPlan::Place& place : plan_->places_) statistics.gated += place.gated;
+  for (const auto* expressions : expressions_) {
+    if (!expressions) continue;
+    statistics.pieces += expressions->size();
+    statistics.prefilters += std::any_of(expressions->begin(), expressions->end(),
                                          [](const Expression& e) { return (e.flags & HS_FLAG_PREFILTER) != 0; });
   }
-  for (const MatchPlan::Database& database : plan_->databases_) {
-    statistics.patterns += database.patterns.size();
-    std::size_t bytes = 0;
-    if (hs_database_size(database.database.get(), &bytes) == HS_SUCCESS) statistics.bytes += bytes;
+  for (const MatchPlan::Set& set : plan_->sets_) {
+    for (const MatchPlan::Database& database : set.databases) {
+      ++statistics.databases;
+      statistics.patterns += database.patterns.size();
+      std::size_t bytes = 0;
+      if (hs_database_size(database.database.get(), &bytes) == HS_SUCCESS) statistics.bytes += bytes;
+    }
   }
   return std::unique_ptr<const MatchPlan>(std::move(plan_));
 }
@@ -128,103 +142,234 @@ void MatchPlanBuilder::each_in_parallel(std::size_t count, const std::function<v
     }
   };
   std::vector<std::thread> threads;
-  for (unsigned i = 1; i < std::max(1u, options_.threads); ++i) threads.emplace_back(run);
+  for (unsigned i = 1; i < std::max(1u, options_.threads) && i < count; ++i) threads.emplace_back(run);
   run();
   for (std::thread& thread : threads) thread.join();
 }
 
-void MatchPlanBuilder::find_expressions() {
-  const std::size_t rules = program_.rules().size();
-  expressions_.resize(rules);
-  total_ = 2 * rules;  // the databases count as much, whatever their number
-  each_in_parallel(rules, [this](std::size_t i) { expressions_[i] = expressions_of(program_.rules()[i]); });
-}
+// --- what is looked for ----------------------------------------------------------------------------------------------
 
-void MatchPlanBuilder::group() {
-  plan_->gated_.resize(program_.rules().size());
-  for (std::size_t i = 0; i < expressions_.size(); ++i) plan_->gated_[i] = !expressions_[i].empty();
-  for (std::size_t phase = 1; phase <= Program::kPhases; ++phase) {
-    for (const std::uint32_t head : program_.phase(phase)) {
-      if (!plan_->gated_[head]) continue;
-      const CompiledRule& rule = program_.rule(head);
-      const FieldMask fields = fields_of(rule);
-      for (std::size_t field_class = 0; field_class < kFieldClasses; ++field_class) {
-        const FieldMask mask = fields & class_fields()[field_class];
-        if (mask.none()) continue;
-        // With multiMatch every step's value is looked at.
-        const std::size_t first = rule.source->actions.multi_match ? 0 : rule.transformations.size();
-        for (std::size_t length = first; length <= rule.transformations.size(); ++length) {
-          const Chain chain(rule.transformations.begin(),
-                            rule.transformations.begin() + static_cast<std::ptrdiff_t>(length));
-          Job& job = jobs_[{{phase, field_class}, chain}];
-          for (const Expression& expression : expressions_[head]) {
-            job.expressions.push_back(&expression);
-            job.patterns.push_back({head, mask});
-          }
-        }
-      }
+void MatchPlanBuilder::find_expressions() {
+  const std::span<const CompiledRule> rules = program_.rules();
+  expressions_.assign(rules.size(), nullptr);
+  std::map<std::string, std::vector<Expression>, std::less<>> wanted;
+  std::vector<decltype(wanted)::value_type*> unknown;
+  for (const CompiledRule& rule : rules) {
+    if (!may_be_gated(rule) || rule.op.kind != OperatorKind::rx) continue;
+    const auto [at, added] = wanted.try_emplace(std::string(rule.op.argument.literal()));
+    if (!added) continue;
+    if (const auto known = cache_.expressions.find(at->first); known != cache_.expressions.end()) {
+      at->second = known->second;
+    } else {
+      unknown.push_back(&*at);
     }
-    for (std::size_t field_class = 0; field_class < kFieldClasses; ++field_class) {
-      MatchPlan::Group made;
-      add_nodes(made, phase, field_class);
-      if (!made.nodes.empty()) plan_->phases_[phase - 1].push_back(std::move(made));
+  }
+  total_ = 2 * unknown.size();  // the databases count as much, whatever their number
+  each_in_parallel(unknown.size(),
+                   [&](std::size_t i) { unknown[i]->second = expressions_of_regex(unknown[i]->first); });
+  cache_.expressions = std::move(wanted);
+  for (auto& [pattern, expressions] : cache_.expressions) {
+    for (Expression& expression : expressions) expression.requires_of = requirements_of_regex(expression.text);
+  }
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    const CompiledRule& rule = rules[i];
+    if (!may_be_gated(rule)) continue;
+    if (rule.op.kind == OperatorKind::rx) {
+      const auto& found = cache_.expressions.find(rule.op.argument.literal())->second;
+      if (!found.empty()) expressions_[i] = &found;
+    } else if (!is_direct(rule.op.kind)) {
+      expressions_[i] = &(phrases_[rule.source] = expressions_of_phrases(rule.source->op.phrases));
     }
   }
 }
 
-// The chains of one group as a tree in depth-first order: the map's order has each chain behind its prefixes.
-void MatchPlanBuilder::add_nodes(MatchPlan::Group& group, std::size_t phase, std::size_t field_class) {
-  Chain path;
-  for (auto at = jobs_.lower_bound({{phase, field_class}, {}});
-       at != jobs_.end() && at->first.first == std::pair{phase, field_class}; ++at) {
-    const Chain& chain = at->first.second;
-    if (group.nodes.empty()) group.nodes.push_back({});
-    const auto [a, b] = std::mismatch(path.begin(), path.end(), chain.begin(), chain.end());
-    for (auto step = b; step != chain.end(); ++step) {
-      group.nodes.push_back({*step, static_cast<std::uint16_t>(step - chain.begin() + 1), -1});
+void MatchPlanBuilder::draft_sets() {
+  plan_->places_.resize(program_.rules().size());
+  for (std::size_t phase = 1; phase <= Program::kPhases; ++phase) {
+    for (const std::uint32_t head : program_.phase(phase)) {
+      const CompiledRule& rule = program_.rule(head);
+      MatchPlan::Place& place = plan_->places_[head];
+      if (!expressions_[head] && !(may_be_gated(rule) && is_direct(rule.op.kind))) continue;
+      place.lane = lane_of(*rule.source);
+      place.gated = true;
+      const FieldMask fields = fields_of(rule);
+      for (std::size_t field_class = 0; field_class < kFieldClasses && place.gated; ++field_class) {
+        const FieldMask mask = fields & class_fields()[field_class];
+        if (mask.any()) place.gated = join(drafts_[{place.lane, field_class}], head, mask);
+      }
     }
-    MatchPlan::Node& node = chain.empty() ? group.nodes.front() : group.nodes.back();
-    node.database = static_cast<std::int32_t>(by_database_.size());
-    by_database_.push_back(&at->second);
-    for (const MatchPlan::Pattern& pattern : at->second.patterns) group.fields |= pattern.fields;
+  }
+  for (auto& [key, draft] : drafts_) finish_set(key.first, draft);
+}
+
+// False when the set has no room for another chain.
+bool MatchPlanBuilder::join(Draft& draft, std::uint32_t head, const FieldMask& mask) {
+  const CompiledRule& rule = program_.rule(head);
+  const auto& steps = rule.transformations;
+  std::uint64_t chains = 0;
+  // With multiMatch every step's value is looked at.
+  for (std::size_t length = rule.source->actions.multi_match ? 0 : steps.size(); length <= steps.size(); ++length) {
+    const Chain chain(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(length));
+    auto at = draft.chains.find(chain);
+    if (at == draft.chains.end()) {
+      if (draft.chains.size() == kChainsMax) return false;
+      at = draft.chains.emplace(chain, std::uint64_t{1} << draft.chains.size()).first;
+    }
+    chains |= at->second;
+  }
+  const MatchPlan::Pattern pattern{head, mask, chains};
+  if (!expressions_[head]) {
+    draft.members.push_back({nullptr, pattern});
+    return true;
+  }
+  for (const Expression& expression : *expressions_[head]) draft.members.push_back({&expression, pattern});
+  return true;
+}
+
+void MatchPlanBuilder::finish_set(Lane lane, Draft& draft) {
+  if (draft.members.empty()) return;
+  MatchPlan::Set set;
+  set.lane = lane;
+  add_nodes(set, draft);
+  std::vector<const Expression*> expressions;
+  std::vector<const Member*> members;
+  for (const Member& member : draft.members) {
+    set.fields |= member.pattern.fields;
+    if (member.expression) {
+      expressions.push_back(member.expression);
+      members.push_back(&member);
+      continue;
+    }
+    const CompiledOperator& op = program_.rule(member.pattern.rule).op;
+    set.directs.push_back(
+        {member.pattern.rule, op.kind, member.pattern.fields, member.pattern.chains, op.bytes.value_or(ByteSet{})});
+  }
+  const std::size_t which = plan_->sets_.size();
+  for (const Bundle& bundled : bundle(expressions)) {
+    MatchPlan::Database database;
+    database.needs = bundled.needs;
+    database.bytes_min = bundled.bytes_min;
+    auto& into = by_database_[{which, set.databases.size()}];
+    for (const std::size_t i : bundled.members) {
+      database.patterns.push_back(members[i]->pattern);
+      database.fields |= members[i]->pattern.fields;
+      database.chains |= members[i]->pattern.chains;
+      into.push_back(*members[i]);
+    }
+    set.databases.push_back(std::move(database));
+  }
+  plan_->sets_of_[lane].push_back(static_cast<std::uint32_t>(which));
+  plan_->sets_.push_back(std::move(set));
+}
+
+// The chains as a tree in depth-first order: the map's order has each chain behind its prefixes.
+void MatchPlanBuilder::add_nodes(MatchPlan::Set& set, const Draft& draft) const {
+  set.nodes.push_back({});
+  Chain path;
+  std::vector<std::uint16_t> at{0};  // the node at each depth of the path
+  for (const auto& [chain, bit] : draft.chains) {
+    const auto [a, b] = std::mismatch(path.begin(), path.end(), chain.begin(), chain.end());
+    at.resize(static_cast<std::size_t>(b - chain.begin()) + 1);
+    for (auto step = b; step != chain.end(); ++step) {
+      set.nodes.push_back({*step, at.back(), 0});
+      at.push_back(static_cast<std::uint16_t>(set.nodes.size() - 1));
+      const ByteSet& touched = touched_by(*step);
+      if (touched == ByteSet::all()) {
+        set.always_changed = true;
+      } else {
+        set.touched = set.touched | touched;
+      }
+    }
+    set.nodes[at.back()].chain = bit;
     path = chain;
   }
 }
 
-Status MatchPlanBuilder::compile_databases() {
-  plan_->databases_.resize(by_database_.size());
-  std::vector<std::string> errors(by_database_.size());
-  total_ = done_ + by_database_.size();
-  // The largest first, so that no thread is left with it at the end.
-  std::vector<std::size_t> order(by_database_.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
-    return by_database_[a]->expressions.size() > by_database_[b]->expressions.size();
-  });
-  each_in_parallel(order.size(), [&](std::size_t turn) {
-    const std::size_t i = order[turn];
-    const Job& job = *by_database_[i];
-    std::vector<const char*> texts;
-    std::vector<unsigned> flags, ids;
-    for (const Expression* expression : job.expressions) {
-      texts.push_back(expression->text.c_str());
-      flags.push_back(expression->flags);
-      ids.push_back(static_cast<unsigned>(ids.size()));
+void MatchPlanBuilder::place_rules() {
+  for (std::size_t phase = 1; phase <= Program::kPhases; ++phase) {
+    MatchPlan::PhaseBits& bits = plan_->phases_[phase - 1];
+    const auto heads = program_.phase(phase);
+    const std::size_t words = (heads.size() + 63) / 64;
+    bits.first_word = plan_->slots_ / 64;
+    bits.size = heads.size();
+    bits.ungated.assign(words, 0);
+    for (auto& lane : bits.lanes) lane.assign(words, 0);
+    for (std::size_t i = 0; i < heads.size(); ++i) {
+      MatchPlan::Place& place = plan_->places_[heads[i]];
+      place.slot = static_cast<std::uint32_t>(plan_->slots_ + i);
+      (place.gated ? bits.lanes[place.lane] : bits.ungated)[i / 64] |= std::uint64_t{1} << (i % 64);
     }
-    hs_database_t* database = nullptr;
-    hs_compile_error_t* error = nullptr;
-    if (hs_compile_multi(texts.data(), flags.data(), ids.data(), static_cast<unsigned>(texts.size()), HS_MODE_BLOCK,
-                         nullptr, &database, &error) != HS_SUCCESS) {
-      errors[i] = error != nullptr && error->message != nullptr ? error->message : "no reason given";
-      hs_free_compile_error(error);
-      return;
-    }
-    plan_->databases_[i].database.reset(database);
-    plan_->databases_[i].patterns = job.patterns;
-  });
-  for (const std::string& error : errors) {
-    if (!error.empty()) return fail(ErrorCode::internal, "compiling the rules' patterns: " + error);
+    plan_->slots_ += words * 64;
   }
+}
+
+// --- databases -------------------------------------------------------------------------------------------------------
+
+Status MatchPlanBuilder::fill_databases() {
+  for (auto& [place, members] : by_database_) {
+    Job job{&plan_->sets_[place.first].databases[place.second], {}, {}};
+    std::string content;
+    for (const Member& member : members) {
+      job.expressions.push_back(member.expression);
+      content +=
+          fmt::format("{}:{}:{}\n", member.expression->flags, member.expression->text.size(), member.expression->text);
+    }
+    job.key = crypto::as_text(crypto::sha256(content));
+    jobs_.push_back(std::move(job));
+  }
+  std::vector<const Job*> missing;
+  for (const Job& job : jobs_) {
+    const auto known = cache_.databases.find(job.key);
+    hs_database_t* database = nullptr;
+    if (known != cache_.databases.end() &&
+        hs_deserialize_database(known->second.data(), known->second.size(), &database) == HS_SUCCESS) {
+      job.into->database.reset(database);
+    } else {
+      missing.push_back(&job);
+    }
+  }
+  plan_->statistics_.compiled = missing.size();
+  plan_->statistics_.from_cache = missing.empty();
+  if (missing.empty()) return {};
+  // The largest first, so that no thread is left with it at the end.
+  std::sort(missing.begin(), missing.end(),
+            [](const Job* a, const Job* b) { return a->expressions.size() > b->expressions.size(); });
+  std::vector<Status> results(missing.size());
+  total_ = done_ + missing.size();
+  each_in_parallel(missing.size(), [&](std::size_t i) { results[i] = compile(*missing[i]); });
+  for (Status& result : results) {
+    if (!result) return result;
+  }
+  if (options_.cache_file.empty()) return {};
+  cache_.databases.clear();
+  for (const Job& job : jobs_) {
+    char* bytes = nullptr;
+    std::size_t size = 0;
+    if (hs_serialize_database(job.into->database.get(), &bytes, &size) != HS_SUCCESS) continue;
+    cache_.databases.emplace(job.key, std::string(bytes, size));
+    std::free(bytes);
+  }
+  cache_.write(options_.cache_file);
+  return {};
+}
+
+Status MatchPlanBuilder::compile(const Job& job) const {
+  std::vector<const char*> texts;
+  std::vector<unsigned> flags, ids;
+  for (const Expression* expression : job.expressions) {
+    texts.push_back(expression->text.c_str());
+    flags.push_back(expression->flags);
+    ids.push_back(static_cast<unsigned>(ids.size()));
+  }
+  hs_database_t* database = nullptr;
+  hs_compile_error_t* error = nullptr;
+  if (hs_compile_multi(texts.data(), flags.data(), ids.data(), static_cast<unsigned>(texts.size()), HS_MODE_BLOCK,
+                       nullptr, &database, &error) != HS_SUCCESS) {
+    std::string message = error != nullptr && error->message != nullptr ? error->message : "no reason given";
+    hs_free_compile_error(error);
+    return fail(ErrorCode::internal, "compiling the rules' patterns: " + message);
+  }
+  job.into->database.reset(database);
   return {};
 }
 

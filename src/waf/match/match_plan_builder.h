@@ -4,23 +4,47 @@
 
 #include <map>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "crypto/digest.h"
 #include "waf/match/match_plan.h"
+#include "waf/match/requirements.h"
 
 namespace gatehouse::waf {
 
-// One expression for the pattern compiler, and how.
+// One expression for the pattern compiler, how, and what it requires of a value.
 struct Expression {
   std::string text;
   unsigned flags = 0;
-  friend bool operator==(const Expression&, const Expression&) = default;
+  bool literal = false;
+  Requirements requires_of;
 };
 
-// What the compiler can take of a rule's operator; empty: the rule is not gated.
-std::vector<Expression> expressions_of(const CompiledRule& rule);
+// What the compiler can take of a pattern; empty: nothing, the rule is not gated. Slow: it tries.
+std::vector<Expression> expressions_of_regex(const std::string& pattern);
+std::vector<Expression> expressions_of_phrases(const std::vector<std::string>& phrases);
+// Whether hits can be found before the rule is evaluated, if its operator can be.
+bool may_be_gated(const CompiledRule& rule) noexcept;
+bool is_direct(OperatorKind kind) noexcept;
+
+// What a file keeps from one start to the next.
+struct MatchCache {
+  std::map<std::string, std::vector<Expression>, std::less<>> expressions;  // by pattern, without requirements
+  std::map<std::string, std::string, std::less<>> databases;  // serialised, by the digest of what is in it
+
+  static MatchCache read(const std::string& file);  // empty when it is missing, damaged or of another library
+  void write(const std::string& file) const;
+};
+
+// Expressions of one set put together by what they require of a value.
+struct Bundle {
+  ByteSet needs;
+  std::size_t bytes_min = 0;
+  std::vector<std::size_t> members;  // indices of the expressions
+};
+std::vector<Bundle> bundle(const std::vector<const Expression*>& expressions);
 
 class MatchPlanBuilder {
  public:
@@ -30,28 +54,39 @@ class MatchPlanBuilder {
 
  private:
   using Chain = std::vector<Transformation>;
-  struct Job {  // a database to be compiled
-    std::vector<const Expression*> expressions;
-    std::vector<MatchPlan::Pattern> patterns;
+  struct Member {  // a pattern of a set
+    const Expression* expression = nullptr;
+    MatchPlan::Pattern pattern;
   };
-  // phase, class of fields, chain
-  using Key = std::pair<std::pair<std::size_t, std::size_t>, Chain>;
+  struct Draft {  // a set in the making
+    std::map<Chain, std::uint64_t> chains;
+    std::vector<Member> members;
+  };
+  struct Job {  // a database to be compiled
+    MatchPlan::Database* into = nullptr;
+    std::vector<const Expression*> expressions;
+    std::string key;
+  };
 
   void find_expressions();
-  void group();
-  void add_nodes(MatchPlan::Group& group, std::size_t phase, std::size_t field_class);
-  Status compile_databases();
-  crypto::Sha256 fingerprint() const;
-  bool load_cache(const crypto::Sha256& key);
-  void store_cache(const crypto::Sha256& key) const;
+  void place_rules();
+  void draft_sets();
+  bool join(Draft& draft, std::uint32_t head, const FieldMask& mask);
+  void finish_set(Lane lane, Draft& draft);
+  void add_nodes(MatchPlan::Set& set, const Draft& draft) const;
+  Status fill_databases();
+  Status compile(const Job& job) const;
   void each_in_parallel(std::size_t count, const std::function<void(std::size_t)>& work);
 
   const Program& program_;
   const MatchPlan::BuildOptions& options_;
   std::unique_ptr<MatchPlan> plan_{new MatchPlan};
-  std::vector<std::vector<Expression>> expressions_;  // by rule
-  std::map<Key, Job> jobs_;
-  std::vector<Job*> by_database_;
+  MatchCache cache_;
+  std::vector<const std::vector<Expression>*> expressions_;  // by rule; null: not gated by patterns
+  std::map<const Rule*, std::vector<Expression>> phrases_;
+  std::map<std::pair<Lane, std::size_t>, Draft> drafts_;                            // by lane and class of fields
+  std::map<std::pair<std::size_t, std::size_t>, std::vector<Member>> by_database_;  // by set and database
+  std::vector<Job> jobs_;
   std::mutex mutex_;
   std::size_t done_ = 0, total_ = 0;
 };
