@@ -66,7 +66,7 @@ void MatchPlan::scan_form(const Set& set, Field field, const Form& form, const B
                           MatchScratch& scratch) const {
   for (const Database& database : set.databases) {
     if (form.text.size() < database.bytes_min || (database.chains & form.chains) == 0 ||
-        !database.needs.intersects(bytes) || !database.fields.test(field)) {
+        !(database.bytes_min == 0 || database.needs.intersects(bytes)) || !database.fields.test(field)) {
       continue;
     }
     Scan scan{database, field, form.chains, scratch.found_};

@@ -150,8 +150,8 @@ class MatchPlan {
   // Patterns that require alike of a value.
   struct Database {
     std::unique_ptr<hs_database, HsDatabaseDelete> database;
-    ByteSet needs;  // at least one of these bytes
-    std::size_t bytes_min = 0;
+    ByteSet needs;              // at least one of these bytes
+    std::size_t bytes_min = 0;  // 0: some pattern matches the empty value, and nothing is needed
     FieldMask fields;
     std::uint64_t chains = 0;
     std::vector<Pattern> patterns;  // by the id that a scan reports
