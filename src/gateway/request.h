@@ -48,7 +48,7 @@ struct Request {
   const ListenerConfig* listener = nullptr;
   const RouteConfig* route = nullptr;  // null: nothing matches
   std::uint32_t route_index = 0;
-  bool has_body = false;  // more than the head was sent, or is still to come
+  bool has_body = false;   // more than the head was sent, or is still to come
   IpAddress client_ip;     // after PROXY protocol and X-Forwarded-For of trusted peers
   std::uint32_t zone = 0;  // index into config->zones
   Principal principal;
