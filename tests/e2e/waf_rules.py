@@ -10,7 +10,7 @@ SecRule REQUEST_HEADERS:X-Away "@streq 1" "id:51,phase:1,redirect:'https://away.
 SecRule ARGS|ARGS_NAMES|REQUEST_HEADERS|REQUEST_COOKIES|XML:/*|REQUEST_FILENAME|FILES "@contains attack" \
   "id:100,phase:2,pass,log,t:none,t:urlDecodeUni,t:lowercase,capture,severity:'CRITICAL',tag:'attack-test',tag:'paranoia-level/1',\
   msg:'An attack',logdata:'%{MATCHED_VAR}',setvar:'tx.anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
-SecRule ARGS "@contains odd" "id:101,phase:2,pass,log,severity:'WARNING',msg:'Something odd',\
+SecRule ARGS "@rx odd" "id:101,phase:2,pass,log,severity:'WARNING',msg:'Something odd',\
   setvar:'tx.anomaly_score_pl1=+%{tx.warning_anomaly_score}'"
 SecRule REQUEST_URI_RAW "@contains ../" "id:102,phase:2,pass,log,severity:'CRITICAL',msg:'Dots',\
   setvar:'tx.anomaly_score_pl1=+%{tx.critical_anomaly_score}'"

@@ -5,7 +5,6 @@
 // whose union costs least are put together as long as that saves something.
 
 #include <algorithm>
-#include <cmath>
 
 #include "waf/match/match_plan_builder.h"
 
@@ -13,11 +12,7 @@ namespace gatehouse::waf {
 namespace {
 
 constexpr double kScan = 12;                // the fixed price of a scan, in patterns
-constexpr double kOrdinaryBytes = 24;       // of a value
 constexpr double kCommonProbability = 0.4;  // from there on a requirement tells little
-
-// That an ordinary value has a byte of the set.
-double probability(const ByteSet& set) { return 1 - std::exp(-kOrdinaryBytes * commonness(set) / 1e6); }
 
 double cost(const ByteSet& needs, std::size_t patterns) {
   return probability(needs) * (kScan + static_cast<double>(patterns));
@@ -25,7 +20,6 @@ double cost(const ByteSet& needs, std::size_t patterns) {
 
 void merge(Bundle& into, Bundle& from) {
   into.needs = into.needs | from.needs;
-  into.bytes_min = std::min(into.bytes_min, from.bytes_min);
   into.members.insert(into.members.end(), from.members.begin(), from.members.end());
 }
 
@@ -40,7 +34,7 @@ std::vector<Bundle> bundle(const std::vector<const Expression*>& expressions) {
   std::vector<Bundle> rare, rest(2);  // of the rest: letters and digits, and nothing at all
   for (std::size_t i = 0; i < expressions.size(); ++i) {
     const Requirements& requires_of = expressions[i]->requires_of;
-    Bundle one{requires_of.clauses.empty() ? ByteSet::all() : requires_of.clauses.front(), requires_of.bytes_min, {i}};
+    Bundle one{requires_of.clauses.empty() ? ByteSet::all() : requires_of.clauses.front(), {i}};
     const bool nothing = requires_of.clauses.empty();
     if (nothing || probability(one.needs) > kCommonProbability) {
       Bundle& into = rest[nothing ? 1 : 0];

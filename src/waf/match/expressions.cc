@@ -93,9 +93,37 @@ bool may_be_gated(const CompiledRule& rule) noexcept {
   }
 }
 
+// A pattern of which ordinary values meet the requirements is looked for in nearly all of them. Its alternatives one by
+// one often require a byte that is rare: then each of them is looked for only where it may be.
+static void add_selective(const std::string& pattern, int depth, std::vector<std::string>& out) {
+  const auto chance = [](const std::string& text) {
+    const Requirements required = requirements_of_regex(text);
+    return required.clauses.empty() ? 1 : probability(required.clauses.front());
+  };
+  const double whole = chance(pattern);
+  const std::vector<std::string> pieces =
+      whole < 0.3 || depth == 4 ? std::vector<std::string>{} : split_alternatives(pattern);
+  double sum = 0;
+  for (const std::string& piece : pieces) sum += chance(piece);
+  // Many pieces that are as common as the whole would only cost more.
+  if (pieces.empty() || pieces.size() > 24 || sum > 0.7 * whole * static_cast<double>(pieces.size())) {
+    out.push_back(pattern);
+    return;
+  }
+  for (const std::string& piece : pieces) add_selective(piece, depth + 1, out);
+}
+
 std::vector<Expression> expressions_of_regex(const std::string& pattern) {
+  std::vector<std::string> parts;
+  add_selective(pattern, 0, parts);
   std::vector<Expression> result;
-  if (!add_pattern(pattern, 0, result)) result.clear();
+  for (const std::string& part : parts) {
+    if (add_pattern(part, 0, result)) continue;
+    // A part that matches the empty value, say: the pattern as a whole, then, or not at all.
+    result.clear();
+    if (!add_pattern(pattern, 0, result)) result.clear();
+    break;
+  }
   return result;
 }
 

@@ -65,8 +65,8 @@ struct MatchPlan::Scan {
 void MatchPlan::scan_form(const Set& set, Field field, const Form& form, const ByteSet& bytes,
                           MatchScratch& scratch) const {
   for (const Database& database : set.databases) {
-    if (form.text.size() < database.bytes_min || (database.chains & form.chains) == 0 ||
-        !(database.bytes_min == 0 || database.needs.intersects(bytes)) || !database.fields.test(field)) {
+    if ((database.chains & form.chains) == 0 || !database.fields.test(field) ||
+        !database.needs.met_by(form.text.size(), bytes)) {
       continue;
     }
     Scan scan{database, field, form.chains, scratch.found_};

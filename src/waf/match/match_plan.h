@@ -32,6 +32,7 @@
 #include "waf/engine/program.h"
 #include "waf/match/fields.h"
 #include "waf/match/hit_list.h"
+#include "waf/match/requirements.h"
 #include "waf/match/verdict_cache.h"
 
 struct hs_database;
@@ -150,8 +151,7 @@ class MatchPlan {
   // Patterns that require alike of a value.
   struct Database {
     std::unique_ptr<hs_database, HsDatabaseDelete> database;
-    ByteSet needs;              // at least one of these bytes
-    std::size_t bytes_min = 0;  // 0: some pattern matches the empty value, and nothing is needed
+    Requirements needs;  // of each pattern in it
     FieldMask fields;
     std::uint64_t chains = 0;
     std::vector<Pattern> patterns;  // by the id that a scan reports

@@ -247,10 +247,10 @@ void MatchPlanBuilder::finish_set(Lane lane, Draft& draft) {
   const std::size_t which = plan_->sets_.size();
   for (const Bundle& bundled : bundle(expressions)) {
     MatchPlan::Database database;
-    database.needs = bundled.needs;
-    database.bytes_min = bundled.bytes_min;
+    database.needs = expressions[bundled.members.front()]->requires_of;
     auto& into = by_database_[{which, set.databases.size()}];
     for (const std::size_t i : bundled.members) {
+      database.needs = either(database.needs, expressions[i]->requires_of);
       database.patterns.push_back(members[i]->pattern);
       database.fields |= members[i]->pattern.fields;
       database.chains |= members[i]->pattern.chains;

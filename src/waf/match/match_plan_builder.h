@@ -40,8 +40,7 @@ struct MatchCache {
 
 // Expressions of one set put together by what they require of a value.
 struct Bundle {
-  ByteSet needs;
-  std::size_t bytes_min = 0;
+  ByteSet needs;                     // the rarest requirement of each, together
   std::vector<std::size_t> members;  // indices of the expressions
 };
 std::vector<Bundle> bundle(const std::vector<const Expression*>& expressions);

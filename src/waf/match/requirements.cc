@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <optional>
 
 #include "waf/characters.h"
@@ -57,21 +58,6 @@ void follow(Requirements& first, const Requirements& then) {
   first.bytes_min = std::min(first.bytes_min + then.bytes_min, kBytesMinMax);
   first.clauses.insert(first.clauses.end(), then.clauses.begin(), then.clauses.end());
   keep_the_rarest(first.clauses);
-}
-
-// Either of two: each clause of the one together with that of the other which adds the least.
-Requirements either(const Requirements& a, const Requirements& b) {
-  Requirements result{std::min(a.bytes_min, b.bytes_min), {}};
-  for (const ByteSet& one : a.clauses) {
-    std::optional<ByteSet> best;
-    for (const ByteSet& other : b.clauses) {
-      const ByteSet both = one | other;
-      if (!best || is_rarer(both, *best)) best = both;
-    }
-    if (best && *best != ByteSet::all()) result.clauses.push_back(*best);
-  }
-  keep_the_rarest(result.clauses);
-  return result;
 }
 
 // --- reading a pattern -----------------------------------------------------------------------------------------------
@@ -432,6 +418,21 @@ constexpr std::array<float, 256> kCommon = [] {
 
 }  // namespace
 
+// Either of two: each clause of the one together with that of the other which adds the least.
+Requirements either(const Requirements& a, const Requirements& b) {
+  Requirements result{std::min(a.bytes_min, b.bytes_min), {}};
+  for (const ByteSet& one : a.clauses) {
+    std::optional<ByteSet> best;
+    for (const ByteSet& other : b.clauses) {
+      const ByteSet both = one | other;
+      if (!best || is_rarer(both, *best)) best = both;
+    }
+    if (best && *best != ByteSet::all()) result.clauses.push_back(*best);
+  }
+  keep_the_rarest(result.clauses);
+  return result;
+}
+
 double commonness(const ByteSet& set) noexcept {
   double sum = 0;
   for (std::size_t word = 0; word < 4; ++word) {
@@ -441,11 +442,12 @@ double commonness(const ByteSet& set) noexcept {
   return sum;
 }
 
-bool Requirements::met_by(std::string_view value) const noexcept {
-  if (value.size() < bytes_min) return false;
-  const ByteSet bytes = bytes_of(value);
-  return std::all_of(clauses.begin(), clauses.end(), [&](const ByteSet& clause) { return clause.intersects(bytes); });
+double probability(const ByteSet& set) noexcept {
+  constexpr double kOrdinaryBytes = 24;
+  return 1 - std::exp(-kOrdinaryBytes * commonness(set) / 1e6);
 }
+
+bool Requirements::met_by(std::string_view value) const noexcept { return met_by(value.size(), bytes_of(value)); }
 
 Requirements requirements_of_regex(std::string_view pattern) { return Reader(pattern).read().value_or(Requirements{}); }
 

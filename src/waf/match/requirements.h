@@ -24,12 +24,25 @@ struct Requirements {
   std::vector<ByteSet> clauses;  // at least one byte of each; the rarest in ordinary values first
 
   bool met_by(std::string_view value) const noexcept;
+  // `bytes`: those of a value of `size` bytes.
+  bool met_by(std::size_t size, const ByteSet& bytes) const noexcept {
+    if (size < bytes_min) return false;
+    for (const ByteSet& clause : clauses) {
+      if (!clause.intersects(bytes)) return false;
+    }
+    return true;
+  }
 };
+
+// What a value that meets one of the two surely meets.
+Requirements either(const Requirements& a, const Requirements& b);
 
 Requirements requirements_of_regex(std::string_view pattern);
 Requirements requirements_of_phrase(std::string_view phrase);  // letter case aside
 
 // How often a byte of the set stands in ordinary values, to compare sets with: the less, the more a requirement tells.
 double commonness(const ByteSet& set) noexcept;
+// That an ordinary value of some length has a byte of the set.
+double probability(const ByteSet& set) noexcept;
 
 }  // namespace gatehouse::waf

@@ -62,7 +62,7 @@ void VerdictCache::store(std::uint32_t domain, std::string_view value, std::span
   Set& set = set_of(domain, value);
   Entry* place = nullptr;
   for (Entry& entry : set) {
-    if (!entry.used || !entry.asked) place = &entry;
+    if (!entry.asked && (place == nullptr || !entry.used)) place = &entry;
   }
   if (place == nullptr) {  // both are wanted; the next newcomer finds a place unless they are asked for again
     for (Entry& entry : set) entry.asked = false;
