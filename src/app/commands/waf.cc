@@ -118,7 +118,7 @@ json to_json(const waf::Program& program, const waf::FiredRule& fired) {
 json to_json(const waf::Program& program, const waf::Transaction& transaction) {
   json out;
   const waf::Interruption* stopped = transaction.interruption();
-  const bool acts = stopped && transaction.mode() == waf::EngineMode::on;
+  const bool acts = stopped && stopped->acts;
   out["verdict"] = acts ? "deny" : "pass";
   out["mode"] = transaction.mode() == waf::EngineMode::on    ? "enforce"
                 : transaction.mode() == waf::EngineMode::off ? "off"

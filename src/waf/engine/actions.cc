@@ -179,8 +179,9 @@ Transaction::Next Transaction::finish(std::uint32_t head, FiredRule&& fired) {
     case Disruptive::deny:
     case Disruptive::drop:
     case Disruptive::redirect:
-      if (!interruption_) {
-        interruption_ = Interruption{actions.disruptive, actions.status, expand(rule.redirect), actions.id};
+      // One that acts takes the place of one that was only detected.
+      if (!interruption_ || (acts && !interruption_->acts)) {
+        interruption_ = Interruption{actions.disruptive, actions.status, expand(rule.redirect), actions.id, acts};
       }
       break;
     case Disruptive::allow:

@@ -67,6 +67,36 @@ SecRule ARGS "@rx ." "id:2,phase:2,pass")",
   EXPECT_EQ(outcome.status, 418);
 }
 
+TEST(Engine, WhatWasOnlyDetectedIsNotActedUponLater) {
+  const std::string rules = R"(
+SecAction "id:1,phase:1,pass,nolog,ctl:ruleEngine=DetectionOnly"
+SecRule ARGS:a "@streq 1" "id:2,phase:1,deny,status:410"
+SecAction "id:3,phase:1,pass,nolog,ctl:ruleEngine=On"
+SecRule ARGS:b "@streq 1" "id:4,phase:2,deny,status:418")";
+  const auto program = compile(rules);
+  Workspace workspace(*program, nullptr);
+  Transaction transaction(workspace, SystemClock::instance());
+  transaction.begin({});
+  inspect(transaction, *parse_raw_request(get("/?a=1")), nullptr);
+  ASSERT_NE(transaction.interruption(), nullptr);
+  EXPECT_FALSE(transaction.interruption()->acts);
+  transaction.end();
+  transaction.begin({});
+  inspect(transaction, *parse_raw_request(get("/?a=1&b=1")), nullptr);
+  ASSERT_NE(transaction.interruption(), nullptr);
+  EXPECT_TRUE(transaction.interruption()->acts);
+  EXPECT_EQ(transaction.interruption()->rule_id, 4u);
+}
+
+// The names of TX variables that no rule spells out move when another is added (a use after free under ASan).
+TEST(Engine, VariablesMayBeAddedWhileTheirCollectionIsLookedAt) {
+  const Outcome outcome = run(R"(
+SecRule ARGS "@rx ." "id:1,phase:2,pass,nolog,setvar:'tx.hdr_%{MATCHED_VAR_NAME}=%{MATCHED_VAR}'"
+SecRule TX:/^hdr_/ "@rx ." "id:2,phase:2,pass,multiMatch,t:lowercase,setvar:'tx.seen_%{MATCHED_VAR}=1'")",
+                              get("/?a=AAAA&b=BBBB&c=CCCC&d=DDDD&e=EEEE"));
+  EXPECT_EQ(outcome.fired, (Ids{1, 2}));
+}
+
 TEST(Engine, SetvarRunsForEachValueThatMatches) {
   const Outcome outcome = run(R"(
 SecAction "id:1,phase:1,pass,nolog,setvar:tx.step=5"

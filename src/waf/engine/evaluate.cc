@@ -66,7 +66,7 @@ bool Transaction::matches(std::uint32_t index, FiredRule& fired) {
                        (rule.source->actions.capture || !rule.setvars.empty());
     each_value(target, [&](Candidate candidate) {
       if (is_excluded(rule, candidate)) return;
-      if (moves) candidate.value = keep(candidate.value);
+      if (moves) candidate.name = keep(candidate.name), candidate.value = keep(candidate.value);
       any |= test_value(rule, candidate, fired);
     });
   }

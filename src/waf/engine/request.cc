@@ -61,6 +61,18 @@ void Transaction::begin(const Settings& settings) {
   began_ = clock_.now();
 }
 
+void Transaction::end() noexcept {
+  settings_ = {};
+  values_.clear();
+  body_.clear();
+  matched_vars_.clear();
+  matched_now_.clear();
+  last_match_ = {};
+  removed_targets_.clear();
+  fired_.clear();
+  arena_.reset();
+}
+
 void Transaction::tune(const Tuning& tuning) {
   for (const auto& [slot, value] : tuning.presets) tx_[slot] = value;
   for (std::size_t i = 0; i < tuning.off.size(); ++i) {

@@ -56,6 +56,7 @@ struct Interruption {
   std::uint16_t status = 0;
   std::string redirect;
   std::uint64_t rule_id = 0;
+  bool acts = false;  // the engine was on, not only detecting, when the rule matched
 };
 
 class Transaction {
@@ -76,6 +77,8 @@ class Transaction {
 
   Transaction(Workspace& workspace, const Clock& clock);
   void begin(const Settings& settings);
+  // Lets go of what the request and its settings left; `begin` comes next.
+  void end() noexcept;
 
   void connection(std::string_view remote_address, std::string_view unique_id);
   // `uri` as it stands in the request line; `protocol` as `HTTP/1.1`.

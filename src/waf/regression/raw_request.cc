@@ -62,7 +62,7 @@ void inspect(Transaction& transaction, const RawRequest& request, const RawRespo
   transaction.connection(remote_address, "offline");
   transaction.request_line(request.method, request.uri, request.protocol);
   for (const auto& [name, value] : request.headers) transaction.request_header(name, value);
-  const auto stopped = [&] { return transaction.interruption() && transaction.mode() == EngineMode::on; };
+  const auto stopped = [&] { return transaction.interruption() && transaction.interruption()->acts; };
   transaction.run(1);
   if (!stopped()) {
     transaction.request_body(request.body);

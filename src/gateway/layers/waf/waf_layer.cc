@@ -41,6 +41,8 @@ class Timed {
 WafLayer::WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> engine)
     : engine_(std::move(engine)), masker_(config.telemetry.mask) {
   routes_.resize(config.routes.size());
+  for (std::size_t i = 0; i < routes_.size(); ++i)
+    routes_[i].request_body = config.routes[i].waf.request_body.value_or(config.waf.request_body);
   if (engine_ == nullptr) return;
   const waf::RuleSettings& rules = engine_->program->source().settings;
   if (rules.request_body_json_depth_limit) settings_.json_depth_max = *rules.request_body_json_depth_limit;
@@ -48,7 +50,6 @@ WafLayer::WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> 
   for (std::size_t i = 0; i < routes_.size(); ++i) {
     const RouteConfig& route = config.routes[i];
     routes_[i].mode = config.mode(telemetry::Layer::waf, &route);
-    routes_[i].request_body = route.waf.request_body.value_or(config.waf.request_body);
     routes_[i].on_exceed = route.waf.on_exceed.value_or(config.waf.on_exceed);
     routes_[i].tuning = std::make_unique<RouteTuning>(config.waf, route.waf, *engine_->program);
   }
@@ -133,7 +134,7 @@ WafDecision WafLayer::judge(Request& request, const waf::Transaction& transactio
     request.record.waf = findings.record;
     decision.evidence = findings.summary;
   }
-  if (stopped == nullptr || transaction.mode() != waf::EngineMode::on) return decision;
+  if (stopped == nullptr || !stopped->acts) return decision;
   decision.verdict = Verdict::deny;
   decision.reason = is_score_rule(stopped->rule_id) ? "waf.score" : "waf.rule";
   decision.status = stopped->status >= 400 && stopped->status <= 599 ? stopped->status : 403;

@@ -8,6 +8,7 @@ void WafLoan::give_back() noexcept {
   if (transaction_ == nullptr) return;
   --pool_->out;
   if (pool_->free.size() < kFreeMax) {
+    transaction_->end();
     pool_->free.push_back(std::move(transaction_));
   } else {
     transaction_.reset();
