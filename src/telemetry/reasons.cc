@@ -100,6 +100,8 @@ constexpr ReasonText kReasons[] = {
     {"waf.", "the inspection rules matched", "The evidence names rule and field; see `waf` of the route."},
     {"schema.body", "the body is not what the route's OpenAPI document says, or missing, or not wanted",
      "The evidence names the place and the rule. If the client is right, correct the document."},
+    {"schema.body_too_large", "the body is longer than is read for the route's OpenAPI document",
+     "Raise `waf.request_body` of the route, which says how much of a body is held back to be judged."},
     {"schema.content_type", "the OpenAPI document has no such content type for the operation",
      "Add it under `content` of the operation's requestBody, or correct the client."},
     {"schema.method", "the OpenAPI document has the path, but not with this method",

@@ -1,5 +1,7 @@
 """The positive model: what a route's OpenAPI document does not describe is refused before it reaches the service."""
 
+import gzip
+import json
 import pathlib
 
 import gateway
@@ -60,6 +62,53 @@ def test_bodies_need_a_content_type_of_the_document(gatehouse, backend):
         assert answer.status in (400, 415)
         assert gate.record_of(answer)["reason"] == reason
     assert not back.heads
+
+
+ORDER = {"items": [{"product": "p-1001", "quantity": 2}], "address": {"street": "Elm 1", "city": "Ulm", "country": "DE"}}
+
+
+def post(gate, body, **fields):
+    fields = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in fields.items()}
+    return gate.ask(method="POST", target="/v1/orders", fields=fields, body=body)
+
+
+def test_bodies_are_judged_before_the_service_sees_a_byte(gatehouse, backend):
+    back = backend()
+    gate = shop(gatehouse, back)
+    good = json.dumps(ORDER).encode()
+    assert post(gate, good).status == 200
+    assert post(gate, gzip.compress(good), content_encoding="gzip").status == 200
+    assert len(back.heads) == 2
+    wrong = json.dumps(ORDER | {"items": [{"product": "p-1001", "quantity": 0}]}).encode()
+    cases = [
+        (wrong, {}, 400, "schema.body"),
+        (gzip.compress(wrong), {"content_encoding": "gzip"}, 400, "schema.body"),
+        (b"no gzip", {"content_encoding": "gzip"}, 400, "schema.body"),
+        (good, {"content_encoding": "zstd"}, 415, "schema.content_type"),
+        (good[:-1], {}, 400, "schema.body"),
+        (json.dumps(ORDER | {"admin": True}).encode(), {}, 400, "schema.unknown_parameter"),
+        (json.dumps(ORDER | {"email": "a" * 140_000 + "@shop.example"}).encode(), {}, 413, "schema.body_too_large"),
+        (gzip.compress(b" " * 1_000_000 + good), {"content_encoding": "gzip"}, 413, "schema.body_too_large"),
+    ]
+    for body, fields, status, reason in cases:
+        answer = post(gate, body, **fields)
+        record = gate.record_of(answer)
+        assert (answer.status, record["reason"], record["layer"]) == (status, reason, "schema"), (body[:80], fields)
+    assert len(back.heads) == 2
+    entries = [layer for layer in gate.record_of(post(gate, wrong))["layers"] if layer["layer"] == "schema"]
+    assert [entry["verdict"] for entry in entries] == ["pass", "deny"]
+    assert entries[1]["evidence"] == "body /items/0/quantity: minimum, at least 1"
+
+
+def test_a_monitored_body_is_judged_and_passes(gatehouse, backend):
+    back = backend()
+    gate = shop(gatehouse, back, layers={"schema": "monitor"})
+    answer = post(gate, b'{"items": 7}')
+    assert answer.status == 200
+    entries = [layer for layer in gate.record_of(answer)["layers"] if layer["layer"] == "schema"]
+    assert (entries[1]["verdict"], entries[1]["mode"], entries[1]["reason"]) == ("deny", "monitor", "schema.body")
+    assert post(gate, b" " * 200_000).status == 200
+    assert len(back.heads) == 2
 
 
 def test_values_stay_out_of_the_record(gatehouse, backend):

@@ -359,6 +359,17 @@ def test_too_large_is_no_attack(armed):
         assert gate.ask(method="POST", fields=FORM, body=b"x" * 2000, source="127.0.0.68").status == 413
 
 
+def test_trailers_are_inspected_or_go_no_further(armed):
+    request = {"method": "POST", "fields": {"Transfer-Encoding": "chunked", "Content-Type": "text/plain"}}
+    body = b"3\r\nabc\r\n0\r\nX-Probe: attack\r\n\r\n"
+    assert armed().ask(**request, body=body).status == 403
+    # Where the verdict does not wait for the end of the body.
+    gate = armed(routes={"waf": {"request_body": 0}})
+    assert gate.ask(**request, body=body).status == 200
+    assert gate.behind.bodies == [b"abc"]
+    assert b"x-probe" not in bytes(gate.behind.bytes).lower()
+
+
 def test_rule_file_errors(gatehouse, backend):
     gate = gatehouse.prepare(backend(), waf={"mode": "enforce"})
     broken = 'SecRule ARGS "@nonsense x" "id:1"\nSecAction "id:2,phase:9"\nSecRule ARGS "@rx (" "id:3,phase:2,pass"\n'

@@ -110,7 +110,7 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   attempts_ = 0;
   request_ended_ = end == http::End::yes;
   request_sent_ = response_begun_ = body_paused_ = upstream_paused_ = tunnel_wanted_ = mirror_wanted_ = false;
-  client_ended_ = upstream_ended_ = hung_up_ = false;
+  client_ended_ = upstream_ended_ = hung_up_ = trailers_unseen_ = false;
   replayable_ = true;
   endpoint_ = nullptr;
   match_ = {};
@@ -287,6 +287,7 @@ void Exchange::route_missing() {
 // An answer of our own: it says what, never why.
 void Exchange::respond(int status, std::string_view reason, std::string_view challenge, std::string_view allow,
                        std::string_view location) {
+  release_held();
   timer_.cancel();
   state_ = State::answered;
   http::ResponseHead head;
@@ -390,7 +391,10 @@ void Exchange::request_end(const http::Fields& trailers) {
     return;
   }
   if (tunnel_wanted_) return;
-  for (const http::Field& field : trailers) trailers_.add(arena_.copy(field.name), arena_.copy(field.value));
+  // Trailers that come behind the verdict go no further (RFC 9110 §6.5.1 lets an intermediary drop them).
+  if (!trailers_unseen_) {
+    for (const http::Field& field : trailers) trailers_.add(arena_.copy(field.name), arena_.copy(field.value));
+  }
   if (state_ == State::inspecting) {
     const Spent spent(own_ticks_);
     inspect_collected(BodyIs::complete);

@@ -105,6 +105,8 @@ class Exchange final : private net::Timer::Handler {
   void inspect();
   bool collected();
   void inspect_collected(BodyIs body_is);
+  bool model_lets_pass(BodyIs body_is);
+  Decision judge_by_model(BodyIs body_is);
   bool hold(std::uint64_t bytes);
   void record_inspection(const WafDecision& decision);
   void conclude(const WafDecision& decision);
@@ -184,6 +186,7 @@ class Exchange final : private net::Timer::Handler {
   std::string body_;  // request content that waits for the upstream, or is kept for a retry
   bool request_ended_ = false, request_sent_ = false, replayable_ = true, body_paused_ = false, tunnel_wanted_ = false,
        extended_connect_ = false, mirror_wanted_ = false;
+  bool trailers_unseen_ = false;                        // the verdict does not wait for them
   bool hung_up_ = false;                                // the client's end is behind content that we have not read
   bool client_ended_ = false, upstream_ended_ = false;  // which halves of the tunnel are closed
   http::Fields trailers_;

@@ -1,15 +1,22 @@
-// The WAF's part of an exchange: the head is judged at once, the body when it has come, and nothing goes upstream
-// before that.
+// The WAF's part of an exchange, and the positive model's as far as bodies go: the head is judged at once, the body
+// when it has come, and nothing goes upstream before that.
 
 #include "gateway/proxy/exchange.h"
 #include "gateway/proxy/spent.h"
 #include "gateway/server/shard.h"
+#include "waf/body/content_coding.h"
 
 namespace gatehouse::gateway {
 namespace {
 
 // What a request under inspection holds besides its body, roughly.
 constexpr std::uint64_t kTransactionBytes = 48 * 1024;
+// A model's body is collected as far as the WAF's, or so far where the WAF looks at none.
+constexpr std::uint64_t kModelledBytesMax = 128 * 1024;
+
+std::uint64_t waf_or_default(std::uint64_t request_body) noexcept {
+  return request_body != 0 ? request_body : kModelledBytesMax;
+}
 
 }  // namespace
 
@@ -17,20 +24,24 @@ constexpr std::uint64_t kTransactionBytes = 48 * 1024;
 void Exchange::inspect() {
   const WafLayer& waf = *snapshot_->waf;
   const WafLayer::Route& route = waf.route(*request_);
-  if (route.mode == Mode::off) return forward();
+  const bool modelled = SchemaLayer::wants_body(*request_);
+  if (route.mode == Mode::off && !modelled) return forward();
   // A tunnel's bytes are no body; where there is one they follow the answer.
   const bool body_follows = !request_ended_ && !extended_connect_;
   const bool chunked =
       body_follows && !request_->message.content_length && request_->message.version != http::Version::http2;
   inspection_.ticks = 0;
-  const WafDecision head = waf.inspect_head(*request_, raw_target_, chunked, shard_.waf(), inspection_);
-  if (head.verdict != Verdict::pass) return conclude(head);
-  const waf::Transaction& transaction = *inspection_.transaction;
-  const bool looks =
-      route.request_body != 0 && transaction.inspects_request_body() && transaction.mode() != waf::EngineMode::off;
-  if (!looks || (!body_follows && body_.empty())) return inspect_collected(BodyIs::complete);
+  bool looks = false;
+  if (route.mode != Mode::off) {
+    const WafDecision head = waf.inspect_head(*request_, raw_target_, chunked, shard_.waf(), inspection_);
+    if (head.verdict != Verdict::pass) return conclude(head);
+    const waf::Transaction& transaction = *inspection_.transaction;
+    looks =
+        route.request_body != 0 && transaction.inspects_request_body() && transaction.mode() != waf::EngineMode::off;
+  }
+  if ((!looks && !modelled) || (!body_follows && body_.empty())) return inspect_collected(BodyIs::complete);
   const std::uint64_t announced = request_->message.content_length.value_or(0);
-  if (announced > route.request_body && route.on_exceed == WafOnExceed::deny && route.mode == Mode::enforce)
+  if (looks && announced > route.request_body && route.on_exceed == WafOnExceed::deny && route.mode == Mode::enforce)
     return conclude(waf.refuse_length(*request_, announced));
   if (!body_follows) {  // all of it came while the request was parked
     if (collected()) inspect_collected(BodyIs::complete);
@@ -55,8 +66,9 @@ bool Exchange::collected() {
   if (!hold(more)) return false;
   last_activity_ = shard_.loop().now();
   const WafLayer::Route& route = snapshot_->waf->route(*request_);
-  if (body_.size() <= route.request_body) return true;
-  if (route.on_exceed == WafOnExceed::deny) {
+  if (body_.size() <= (SchemaLayer::wants_body(*request_) ? waf_or_default(route.request_body) : route.request_body))
+    return true;
+  if (route.on_exceed == WafOnExceed::deny && route.mode != Mode::off && route.request_body != 0) {
     const WafDecision longer = snapshot_->waf->refuse_length(*request_, body_.size());
     if (route.mode == Mode::enforce) {
       conclude(longer);
@@ -69,9 +81,57 @@ bool Exchange::collected() {
 }
 
 void Exchange::inspect_collected(BodyIs body_is) {
+  if (SchemaLayer::wants_body(*request_) && !model_lets_pass(body_is)) return;
   const WafLayer& waf = *snapshot_->waf;
-  const std::string_view body = std::string_view(body_).substr(0, waf.route(*request_).request_body);  // 0: none
-  conclude(waf.inspect_body(*request_, body, body_is == BodyIs::complete, trailers_, shard_.waf(), inspection_));
+  const WafLayer::Route& route = waf.route(*request_);
+  if (route.mode == Mode::off) {
+    inspection_over();
+    state_ = State::deciding;
+    return forward();
+  }
+  const std::string_view body = std::string_view(body_).substr(0, route.request_body);  // 0: none
+  const bool complete = body_is == BodyIs::complete && (route.request_body == 0 || body.size() == body_.size());
+  conclude(waf.inspect_body(*request_, body, complete, trailers_, shard_.waf(), inspection_));
+}
+
+// What the route's OpenAPI document says of the body. False: it has been refused.
+bool Exchange::model_lets_pass(BodyIs body_is) {
+  const std::uint64_t from = CycleClock::ticks();
+  const Decision decision = judge_by_model(body_is);
+  telemetry::LayerDecision entry;
+  entry.layer = telemetry::Layer::schema;
+  entry.verdict = decision.verdict;
+  entry.mode = snapshot_->config->mode(telemetry::Layer::schema, request_->route);
+  entry.ns = static_cast<std::uint32_t>(CycleClock::to_ns(CycleClock::ticks() - from));
+  entry.reason = decision.reason;
+  entry.evidence = decision.evidence;
+  record_.add(entry);
+  if (decision.verdict == Verdict::pass || entry.mode == Mode::monitor) return true;
+  inspection_over();
+  respond(decision.status, decision.reason);
+  return false;
+}
+
+Decision Exchange::judge_by_model(BodyIs body_is) {
+  const auto refused = [](std::string_view reason, std::uint16_t status, std::string_view why) {
+    return Decision{.verdict = Verdict::deny, .reason = reason, .evidence = why, .status = status};
+  };
+  if (body_is == BodyIs::cut) return refused("schema.body_too_large", 413, "the body is longer than is read");
+  const http::Fields& fields = request_->message.fields;
+  const auto field = fields.get("content-encoding");
+  if (!field) return snapshot_->schema->decide_body(*request_, body_);
+  const auto coding =
+      fields.count("content-encoding") > 1 ? waf::ContentCoding::unknown : waf::content_coding_of(*field);
+  if (coding == waf::ContentCoding::unknown)
+    return refused("schema.content_type", 415, "the body has a coding that is not read: gzip, deflate and br are");
+  if (coding == waf::ContentCoding::identity) return snapshot_->schema->decide_body(*request_, body_);
+  waf::DecodingLimits limits;
+  limits.bytes_max = waf_or_default(snapshot_->waf->route(*request_).request_body);
+  std::string& decoded = shard_.waf().decoded();
+  const waf::DecodedContent result = waf::decode_content(coding, body_, limits, decoded);
+  if (result.error == waf::BodyError::too_large) return refused("schema.body_too_large", 413, result.message);
+  if (result.error != waf::BodyError::none) return refused("schema.body", 400, result.message);
+  return snapshot_->schema->decide_body(*request_, decoded);
 }
 
 // Counts bytes as held back for inspection. False: there are too many, and the inspection is over.
@@ -84,10 +144,11 @@ bool Exchange::hold(std::uint64_t bytes) {
   full.verdict = Verdict::deny;
   full.reason = "waf.memory";
   full.status = 503;
-  if (snapshot_->waf->route(*request_).mode == Mode::enforce) {
+  const Mode mode = snapshot_->waf->route(*request_).mode;
+  if (mode == Mode::enforce) {
     conclude(full);
   } else {
-    record_inspection(full);
+    if (mode == Mode::monitor) record_inspection(full);
     inspect_collected(BodyIs::cut);
   }
   return false;
@@ -110,10 +171,10 @@ void Exchange::conclude(const WafDecision& decision) {
   // What was held stays counted until it is on its way: the request may have to wait in line.
   if (decision.verdict == Verdict::pass || snapshot_->waf->route(*request_).mode == Mode::monitor) {
     state_ = State::deciding;
+    trailers_unseen_ = !request_ended_ && snapshot_->waf->route(*request_).mode == Mode::enforce;
     forward();
     return;
   }
-  release_held();
   if (decision.close) down_->close_after();
   respond(decision.status, decision.reason, {}, {}, decision.location);
 }
@@ -140,7 +201,6 @@ void Exchange::inspection_timer() {
     return;
   }
   inspection_over();
-  release_held();
   note(telemetry::Layer::http, Verdict::deny, http::reason_code(http::Reason::body_too_slow), {});
   respond(http::reason_status(http::Reason::body_too_slow), http::reason_code(http::Reason::body_too_slow));
 }

@@ -155,6 +155,7 @@ void Exchange::try_endpoints(Endpoint* idle) {
     }
   }
   state_ = State::waiting;
+  release_held();
   const bool bodyless = request_ended_ && body_.empty() && trailers_.empty();
   request_sent_ = bodyless;
   if (tunnel_wanted_) {
@@ -217,7 +218,6 @@ std::uint64_t Exchange::balance_hash() const {
 }
 
 void Exchange::send_kept_body() {
-  release_held();
   if (!body_.empty()) up_->send_body(body_, http::End::no);
   if (up_ == nullptr) return;
   if (body_.size() > kReplayBytesMax) {
