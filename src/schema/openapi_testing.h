@@ -5,6 +5,10 @@
 #include "base/file.h"
 #include "schema/openapi_model.h"
 
+#ifndef GATEHOUSE_SOURCE_DIR
+#define GATEHOUSE_SOURCE_DIR "."  // tests define it; this is for compiling the header alone
+#endif
+
 namespace gatehouse::schema {
 
 inline std::shared_ptr<const OpenApiModel> shop_model() {

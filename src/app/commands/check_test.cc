@@ -36,6 +36,10 @@ constexpr std::string_view kGood =
     "version: 1\nlisteners: [{ name: l, address: 127.0.0.1:1 }]\nservices: { a: { endpoints: http://127.0.0.1:2, "
     "health: /h } }\n"
     "routes: [{ name: r, service: a, access: { roles: [x] } }]\nauthentication: { client_certificates: {} }\n";
+constexpr std::string_view kNote =  // a service that no route leads to
+    "version: 1\nlisteners: [{ name: l, address: 127.0.0.1:1 }]\nservices: { a: { endpoints: http://127.0.0.1:2, "
+    "health: /h }, b: { endpoints: http://127.0.0.1:3, health: /h } }\n"
+    "routes: [{ name: r, service: a, access: { roles: [x] } }]\nauthentication: { client_certificates: {} }\n";
 constexpr std::string_view kWarning = "version: 1\nlisteners: [{ name: l, address: 0.0.0.0:1 }]\n";
 constexpr std::string_view kError =
     "version: 1\nlisteners: [{ name: l, address: 127.0.0.1:1, trusted_proxies: [0.0.0.0/0] }]\nroutes: []\n";
@@ -48,9 +52,9 @@ TEST_F(Check, ExitCodes) {
     std::string_view text;
     int on_error, on_warning, on_info;
   };
-  for (const Case& c : {Case{"good, with a note", kGood, 0, 0, 1}, Case{"a warning", kWarning, 0, 1, 1},
-                        Case{"an error of posture", kError, 1, 1, 1}, Case{"not valid", kInvalid, 2, 2, 2},
-                        Case{"not YAML", "a: [", 2, 2, 2}}) {
+  for (const Case& c : {Case{"good", kGood, 0, 0, 0}, Case{"good, with a note", kNote, 0, 0, 1},
+                        Case{"a warning", kWarning, 0, 1, 1}, Case{"an error of posture", kError, 1, 1, 1},
+                        Case{"not valid", kInvalid, 2, 2, 2}, Case{"not YAML", "a: [", 2, 2, 2}}) {
     for (const std::string format : {"text", "json", "sarif"}) {
       EXPECT_EQ(check_text(c.text, Severity::error, format).exit_code, c.on_error) << c.name;
       EXPECT_EQ(check_text(c.text, Severity::warning, format).exit_code, c.on_warning) << c.name;
