@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <hs/hs.h>
 
+#include "waf/characters.h"
 #include "waf/match/match_plan_builder.h"
 #include "waf/match/pattern_split.h"
 
@@ -113,7 +114,25 @@ static void add_selective(const std::string& pattern, int depth, std::vector<std
   for (const std::string& piece : pieces) add_selective(piece, depth + 1, out);
 }
 
+// Where Hyperscan, which follows PCRE 8, and PCRE2 from 10.43 on would not read the same: `{,5}` and `{ 1, 5 }`. And a
+// NUL ends what Hyperscan is handed.
+static bool is_read_alike(std::string_view pattern) noexcept {
+  if (pattern.find('\0') != std::string_view::npos) return false;
+  for (std::size_t at = pattern.find('{'); at != std::string_view::npos; at = pattern.find('{', at + 1)) {
+    std::size_t end = at + 1;
+    bool odd = false, digit = false;
+    while (end < pattern.size() &&
+           (is_digit(pattern[end]) || pattern[end] == ',' || pattern[end] == ' ' || pattern[end] == '\t')) {
+      odd |= pattern[end] == ' ' || pattern[end] == '\t' || (pattern[end] == ',' && !digit);
+      digit |= is_digit(pattern[end++]);
+    }
+    if (odd && digit && end < pattern.size() && pattern[end] == '}') return false;
+  }
+  return true;
+}
+
 std::vector<Expression> expressions_of_regex(const std::string& pattern) {
+  if (!is_read_alike(pattern)) return {};
   std::vector<std::string> parts;
   add_selective(pattern, 0, parts);
   std::vector<Expression> result;

@@ -1,6 +1,6 @@
 // Compiled databases in a file, so that a start need not compile.
 //
-// Layout, numbers little-endian: "GHWAF003"; text, the library's version; u32 patterns, each text, u32 expressions,
+// Layout, numbers little-endian: "GHWAF004"; text, the library's version; u32 patterns, each text, u32 expressions,
 // each u32 flags, text; u32 databases, each 32 bytes, the SHA-256 of what is in it, u64 length, bytes as
 // hs_serialize_database made them; 32 bytes, SHA-256 of all before. A text is u32 length, bytes. A file that does not
 // fit in every respect is ignored and written anew. A rule set that has changed a little finds most of its databases
@@ -16,7 +16,9 @@
 namespace gatehouse::waf {
 namespace {
 
-constexpr std::string_view kMagic = "GHWAF003";
+// Its number goes up with every change of how patterns are split, flagged or left out: what is cached is not asked
+// again.
+constexpr std::string_view kMagic = "GHWAF004";
 constexpr std::size_t kCacheBytesMax = 512u << 20;
 
 template <class Number>

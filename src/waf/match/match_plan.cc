@@ -56,6 +56,7 @@ struct MatchPlan::Scan {
 
   static int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void* context) noexcept {
     const Scan& scan = *static_cast<Scan*>(context);
+    GH_CHECK(id < scan.database.patterns.size());  // a cached database is what its digest says, or we stop
     const Pattern& pattern = scan.database.patterns[id];
     if ((pattern.chains & scan.chains) != 0 && pattern.fields.test(scan.field)) scan.found.push_back(pattern.rule);
     return 0;

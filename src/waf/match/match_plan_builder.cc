@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/check.h"
 #include "waf/transform/transform.h"
 
 namespace gatehouse::waf {
@@ -35,6 +36,11 @@ const std::array<FieldMask, kFieldClasses>& class_fields() {
       const auto variable = static_cast<Variable>(i);
       const bool response = name_of(variable).starts_with("RESPONSE_");
       result[static_cast<std::size_t>(response ? FieldClass::response : FieldClass::line)].set(field_of(variable));
+    }
+    for (std::size_t field = 0; field < kFields; ++field) {
+      const bool in_one =
+          std::any_of(result.begin(), result.end(), [field](const FieldMask& mask) { return mask.test(field); });
+      GH_CHECK(in_one);  // a field without a class would never be scanned
     }
     return result;
   }();

@@ -137,11 +137,14 @@ class Reader {
   // `{3}`, `{3,}`, `{3,5}`: the least. Nothing: the brace is a character. `{,5}` is one or the other by version.
   std::optional<std::size_t> repetition() {
     std::size_t at = at_ + 1, least = 0;
-    if (at < pattern_.size() && pattern_[at] == ',') return static_cast<void>(give_up()), std::size_t{0};
+    // PCRE2 10.43 reads `{,5}` and blanks inside the braces as a quantifier, earlier versions as characters.
+    if (at < pattern_.size() && (pattern_[at] == ',' || is_space(pattern_[at])))
+      return static_cast<void>(give_up()), std::size_t{0};
     const std::size_t digits = at;
     for (; at < pattern_.size() && is_digit(pattern_[at]); ++at)
       least = std::min<std::size_t>(least * 10 + static_cast<std::size_t>(pattern_[at] - '0'), 100'000);
     if (at == digits) return std::nullopt;
+    if (at < pattern_.size() && is_space(pattern_[at])) return static_cast<void>(give_up()), std::size_t{0};
     if (at < pattern_.size() && pattern_[at] == ',') {
       ++at;
       while (at < pattern_.size() && is_digit(pattern_[at])) ++at;
@@ -175,7 +178,7 @@ class Reader {
     if (take("?")) {
       if (take("#")) {
         while (more() && peek() != ')') ++at_;
-        return take(")") ? Requirements{} : give_up();
+        return take(")") && !invisible_before_quantifier() ? Requirements{} : give_up();
       }
       if (take(":") || take(">")) {
       } else if (take("=") || take("!") || take("<=") || take("<!")) {
@@ -191,6 +194,13 @@ class Reader {
     caseless_ = caseless;
     if (!take(")")) return give_up();
     return counts ? inside : Requirements{};
+  }
+
+  // Comments and `\E` are not there for a quantifier behind them: it belongs to what stands before.
+  bool invisible_before_quantifier() const noexcept {
+    const std::string_view rest = pattern_.substr(at_);
+    return !rest.empty() && (std::string_view("*+?{").find(rest.front()) != std::string_view::npos ||
+                             rest.starts_with("\\E") || rest.starts_with("(?#"));
   }
 
   // `(?i)`, `(?-s)`, `(?i:…)`. `s` and `m` change nothing here; `x` and all else is not read.
@@ -222,11 +232,11 @@ class Reader {
         const char c = pattern_[at_++];
         follow(result, literal(c));
       }
-      // A quantifier behind `\E` means the last character alone.
-      return more() && std::string_view("*+?{").find(peek()) != std::string_view::npos ? give_up() : result;
+      return invisible_before_quantifier() ? give_up() : result;  // it means the last character alone
     }
     const char c = peek();
-    if (std::string_view("bBAzZGEK").find(c) != std::string_view::npos) return ++at_, Requirements{};
+    if (c == 'E') return ++at_, invisible_before_quantifier() ? give_up() : Requirements{};
+    if (std::string_view("bBAzZGK").find(c) != std::string_view::npos) return ++at_, Requirements{};
     if (c == 'R') return ++at_, one_of(kVertical);
     if (c == 'N') return ++at_, one_of(ByteSet::all());
     if (is_digit(c) && c != '0') {  // a back reference, or an octal number: the longest that both can be
@@ -362,9 +372,9 @@ class Reader {
     else if (name == "alnum")
       found = kUpper | kLower | kDigits;
     else if (name == "upper")
-      found = kUpper;
+      found = caseless_ ? kUpper | kLower : kUpper;
     else if (name == "lower")
-      found = kLower;
+      found = caseless_ ? kUpper | kLower : kLower;
     else if (name == "space")
       found = kSpace;
     else if (name == "word")

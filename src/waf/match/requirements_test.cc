@@ -63,6 +63,11 @@ TEST(Requirements, OfPatterns) {
       {"(*ANYCRLF)a", 0, {}},
       {"a\\p{L}", 0, {}},
       {"a{,3}b", 0, {}},
+      {"a{ 0,3}b", 0, {}},
+      {"a(?#none)*b", 0, {}},
+      {"a\\E?b", 0, {}},
+      {"\\Qab\\E*c", 0, {}},
+      {"(?i)[^[:^upper:]]", 1, {"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"}},
   };
   for (const Case& each : cases) {
     SCOPED_TRACE(each.pattern);
