@@ -68,16 +68,29 @@ tl::unexpected<Error> refused(const std::vector<std::string>& lines) {
   return fail(ErrorCode::invalid, std::move(message), ErrorSource::configuration);
 }
 
-// The newest stay; the time of a file that is used again is moved forward.
-void remove_old_caches(const std::string& folder) {
+// The compiled rules that are kept, the newest first.
+std::vector<fs::directory_entry> caches_in(const std::string& folder) {
   std::error_code error;
   std::vector<fs::directory_entry> caches;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     if (entry.path().filename().string().starts_with(kCacheName)) caches.push_back(entry);
   }
-  if (caches.size() <= kCachesKept) return;
   std::sort(caches.begin(), caches.end(),
             [&](const auto& a, const auto& b) { return a.last_write_time(error) > b.last_write_time(error); });
+  return caches;
+}
+
+// Rules that are new here most often differ little from the last ones: what those compiled to serves again.
+void begin_with_the_newest(const std::string& folder, const std::string& cache_file) {
+  std::error_code error;
+  if (fs::exists(cache_file, error)) return;
+  if (const auto caches = caches_in(folder); !caches.empty()) fs::copy_file(caches.front().path(), cache_file, error);
+}
+
+// The newest stay; the time of a file that is used again is moved forward.
+void remove_old_caches(const std::string& folder) {
+  std::error_code error;
+  const auto caches = caches_in(folder);
   for (std::size_t i = kCachesKept; i < caches.size(); ++i) fs::remove(caches[i].path(), error);
 }
 
@@ -120,7 +133,10 @@ Result<std::shared_ptr<const waf::RuleEngine>> RuleStore::compile(const Config& 
   waf::MatchPlan::BuildOptions options;
   options.threads = std::max(1u, std::thread::hardware_concurrency());
   options.progress = progress_;
-  if (!config.data_dir.empty()) options.cache_file = fmt::format("{}/{}{}.hs", config.data_dir, kCacheName, name);
+  if (!config.data_dir.empty()) {
+    options.cache_file = fmt::format("{}/{}{}.hs", config.data_dir, kCacheName, name);
+    begin_with_the_newest(config.data_dir, options.cache_file);
+  }
   auto plan = waf::MatchPlan::build(*compiled.program, options);
   if (!plan) return tl::unexpected(std::move(plan.error()).while_("compiling waf.rules"));
   auto engine = std::make_shared<waf::RuleEngine>();
