@@ -56,10 +56,11 @@ class Reader {
 
 MatchCache MatchCache::read(const std::string& path) {
   MatchCache cache;
-  const auto file = read_file(path, kCacheBytesMax);
-  if (!file || file->size() < kMagic.size() + 32) return {};
-  const std::string_view content = std::string_view(*file).substr(0, file->size() - 32);
-  if (crypto::as_text(crypto::sha256(content)) != std::string_view(*file).substr(content.size())) return {};
+  auto read = read_file(path, kCacheBytesMax);
+  if (!read || read->size() < kMagic.size() + 32) return {};
+  const std::string_view file = cache.bytes.emplace_back(std::move(*read));
+  const std::string_view content = file.substr(0, file.size() - 32);
+  if (crypto::as_text(crypto::sha256(content)) != file.substr(content.size())) return {};
   Reader reader(content);
   if (reader.take(kMagic.size()) != kMagic || reader.take(reader.number<std::uint32_t>()) != hs_version()) return {};
   for (auto patterns = reader.number<std::uint32_t>(); patterns > 0 && reader.good(); --patterns) {
@@ -70,7 +71,7 @@ MatchCache MatchCache::read(const std::string& path) {
     }
   }
   for (auto databases = reader.number<std::uint32_t>(); databases > 0 && reader.good(); --databases) {
-    std::string& bytes = cache.databases[std::string(reader.take(32))];
+    std::string_view& bytes = cache.databases[std::string(reader.take(32))];
     bytes = reader.take(reader.number<std::uint64_t>());
   }
   return reader.good() ? std::move(cache) : MatchCache{};
@@ -95,10 +96,10 @@ void MatchCache::write(const std::string& path) const {
     }
   }
   put(out, static_cast<std::uint32_t>(databases.size()));
-  for (const auto& [key, bytes] : databases) {
+  for (const auto& [key, serialised] : databases) {
     out += key;
-    put(out, std::uint64_t{bytes.size()});
-    out += bytes;
+    put(out, std::uint64_t{serialised.size()});
+    out += serialised;
   }
   const crypto::Sha256 digest = crypto::sha256(out);
   out += crypto::as_text(digest);

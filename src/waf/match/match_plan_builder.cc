@@ -348,11 +348,12 @@ Status MatchPlanBuilder::fill_databases() {
   }
   if (options_.cache_file.empty()) return {};
   cache_.databases.clear();
+  cache_.bytes.clear();
   for (const Job& job : jobs_) {
     char* bytes = nullptr;
     std::size_t size = 0;
     if (hs_serialize_database(job.into->database.get(), &bytes, &size) != HS_SUCCESS) continue;
-    cache_.databases.emplace(job.key, std::string(bytes, size));
+    cache_.databases.emplace(job.key, cache_.bytes.emplace_back(bytes, size));
     std::free(bytes);
   }
   cache_.write(options_.cache_file);

@@ -2,9 +2,11 @@
 // From rules to a MatchPlan: which rules are gated, what is scanned for where, and the databases, compiled or from the
 // cache. Private to match/.
 
+#include <deque>
 #include <map>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,7 +34,9 @@ bool is_direct(OperatorKind kind) noexcept;
 // What a file keeps from one start to the next.
 struct MatchCache {
   std::map<std::string, std::vector<Expression>, std::less<>> expressions;  // by pattern, without requirements
-  std::map<std::string, std::string, std::less<>> databases;  // serialised, by the digest of what is in it
+  // Serialised, by the digest of what is in it; views into `bytes`, for they are tens of megabytes.
+  std::map<std::string, std::string_view, std::less<>> databases;
+  std::deque<std::string> bytes;
 
   static MatchCache read(const std::string& file);  // empty when it is missing, damaged or of another library
   void write(const std::string& file) const;

@@ -462,8 +462,15 @@ bool Requirements::met_by(std::string_view value) const noexcept { return met_by
 Requirements requirements_of_regex(std::string_view pattern) { return Reader(pattern).read().value_or(Requirements{}); }
 
 Requirements requirements_of_phrase(std::string_view phrase) {
-  Requirements result;
-  for (const char c : phrase) follow(result, one_of(either_case(ByteSet::of({&c, 1}))));
+  Requirements result{phrase.size(), {}};
+  ByteSet seen;
+  for (const char c : phrase) {
+    const ByteSet set = either_case(ByteSet::of({&c, 1}));
+    if (seen.intersects(set)) continue;
+    seen = seen | set;
+    result.clauses.push_back(set);
+  }
+  keep_the_rarest(result.clauses);
   return result;
 }
 
