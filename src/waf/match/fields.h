@@ -25,7 +25,6 @@ constexpr Field field_of(Variable single) noexcept {
 
 // One value of a request: its field and its place in the list.
 using ItemId = std::uint64_t;
-constexpr ItemId kNoItem = UINT64_MAX;
 constexpr ItemId item_of(Field field, std::size_t index) noexcept { return ItemId{field} << 32 | index; }
 
 }  // namespace gatehouse::waf
