@@ -15,6 +15,7 @@ constexpr unsigned kRegexFlags = HS_FLAG_DOTALL | HS_FLAG_MULTILINE | HS_FLAG_SI
 constexpr unsigned kPhraseFlags = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH;
 constexpr int kSplitDepthMax = 6;
 constexpr std::size_t kPiecesMax = 256;
+constexpr std::size_t kPhraseBytesMax = 1024;  // looked for of a phrase; the compiler takes 16,000 characters
 
 enum class Outcome : std::uint8_t { compiles, too_large, refused };
 
@@ -148,8 +149,10 @@ std::vector<Expression> expressions_of_regex(const std::string& pattern) {
 
 std::vector<Expression> expressions_of_phrases(const std::vector<std::string>& phrases) {
   std::vector<Expression> result;
-  for (const std::string& phrase : phrases)
-    result.push_back({escaped(phrase), kPhraseFlags, true, requirements_of_phrase(phrase)});
+  for (const std::string& phrase : phrases) {
+    const std::string begin = phrase.substr(0, kPhraseBytesMax);  // what has the whole has its begin
+    result.push_back({escaped(begin), kPhraseFlags, true, requirements_of_phrase(begin)});
+  }
   return result;
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <system_error>
 #include <thread>
 
 #include "base/check.h"
@@ -114,10 +116,10 @@ Result<std::unique_ptr<const MatchPlan>> MatchPlan::build(const Program& program
 
 Result<std::unique_ptr<const MatchPlan>> MatchPlanBuilder::build() {
   if (!options_.cache_file.empty()) cache_ = MatchCache::read(options_.cache_file);
-  find_expressions();
+  if (auto found = find_expressions(); !found) return tl::unexpected(std::move(found.error()));
   draft_sets();
-  place_rules();
   if (auto filled = fill_databases(); !filled) return tl::unexpected(std::move(filled.error()));
+  place_rules();  // the databases tell which rules cannot be gated after all
   MatchPlan::Statistics& statistics = plan_->statistics_;
   for (const MatchPlan::Place& place : plan_->places_) statistics.gated += place.gated;
   for (const auto* expressions : expressions_) {
@@ -137,25 +139,45 @@ Result<std::unique_ptr<const MatchPlan>> MatchPlanBuilder::build() {
   return std::unique_ptr<const MatchPlan>(std::move(plan_));
 }
 
-void MatchPlanBuilder::each_in_parallel(std::size_t count, const std::function<void(std::size_t)>& work) {
+// An exception, of which only want of memory is to be expected, must not leave a thread: it ends the work with an
+// error.
+Status MatchPlanBuilder::each_in_parallel(std::size_t count, const std::function<Status(std::size_t)>& work) {
   std::atomic<std::size_t> next{0};
+  Status result;
+  const auto end_with = [&](Error&& error) {
+    next = count;  // the others end after what they are at
+    const std::lock_guard lock(mutex_);
+    if (result) result = tl::unexpected(std::move(error).while_("compiling the rules' patterns"));
+  };
   const auto run = [&] {
-    for (std::size_t i = next++; i < count; i = next++) {
-      work(i);
-      const std::lock_guard lock(mutex_);
-      ++done_;
-      if (options_.progress) options_.progress(done_, total_);
+    try {
+      for (std::size_t i = next++; i < count; i = next++) {
+        if (auto done = work(i); !done) return end_with(std::move(done.error()));
+        const std::lock_guard lock(mutex_);
+        ++done_;
+        if (options_.progress) options_.progress(done_, total_);
+      }
+    } catch (const std::exception& thrown) {
+      end_with(Error{.code = ErrorCode::exhausted, .message = thrown.what()});
     }
   };
   std::vector<std::thread> threads;
-  for (unsigned i = 1; i < std::max(1u, options_.threads) && i < count; ++i) threads.emplace_back(run);
+  threads.reserve(options_.threads);
+  for (unsigned i = 1; i < std::max(1u, options_.threads) && i < count; ++i) {
+    try {
+      threads.emplace_back(run);
+    } catch (const std::system_error&) {
+      break;  // no more threads: those that run do it all
+    }
+  }
   run();
   for (std::thread& thread : threads) thread.join();
+  return result;
 }
 
 // --- what is looked for ----------------------------------------------------------------------------------------------
 
-void MatchPlanBuilder::find_expressions() {
+Status MatchPlanBuilder::find_expressions() {
   const std::span<const CompiledRule> rules = program_.rules();
   expressions_.assign(rules.size(), nullptr);
   std::map<std::string, std::vector<Expression>, std::less<>> wanted;
@@ -171,8 +193,11 @@ void MatchPlanBuilder::find_expressions() {
     }
   }
   total_ = 2 * unknown.size();  // the databases count as much, whatever their number
-  each_in_parallel(unknown.size(),
-                   [&](std::size_t i) { unknown[i]->second = expressions_of_regex(unknown[i]->first); });
+  auto tried = each_in_parallel(unknown.size(), [&](std::size_t i) -> Status {
+    unknown[i]->second = expressions_of_regex(unknown[i]->first);
+    return {};
+  });
+  if (!tried) return tried;
   cache_.expressions = std::move(wanted);
   for (auto& [pattern, expressions] : cache_.expressions) {
     for (Expression& expression : expressions) expression.requires_of = requirements_of_regex(expression.text);
@@ -187,6 +212,7 @@ void MatchPlanBuilder::find_expressions() {
       expressions_[i] = &(phrases_[rule.source] = expressions_of_phrases(rule.source->op.phrases));
     }
   }
+  return {};
 }
 
 void MatchPlanBuilder::draft_sets() {
@@ -323,8 +349,8 @@ Status MatchPlanBuilder::fill_databases() {
     job.key = crypto::as_text(crypto::sha256(content));
     jobs_.push_back(std::move(job));
   }
-  std::vector<const Job*> missing;
-  for (const Job& job : jobs_) {
+  std::vector<Job*> missing;
+  for (Job& job : jobs_) {
     const auto known = cache_.databases.find(job.key);
     hs_database_t* database = nullptr;
     if (known != cache_.databases.end() &&
@@ -340,44 +366,80 @@ Status MatchPlanBuilder::fill_databases() {
   // The largest first, so that no thread is left with it at the end.
   std::sort(missing.begin(), missing.end(),
             [](const Job* a, const Job* b) { return a->expressions.size() > b->expressions.size(); });
-  std::vector<Status> results(missing.size());
   total_ = done_ + missing.size();
-  each_in_parallel(missing.size(), [&](std::size_t i) { results[i] = compile(*missing[i]); });
-  for (Status& result : results) {
-    if (!result) return result;
-  }
-  if (options_.cache_file.empty()) return {};
+  if (auto compiled = each_in_parallel(missing.size(), [&](std::size_t i) { return compile(*missing[i]); }); !compiled)
+    return compiled;
+  if (!options_.cache_file.empty()) write_cache();
+  drop_refused();
+  return {};
+}
+
+void MatchPlanBuilder::write_cache() {
   cache_.databases.clear();
   cache_.bytes.clear();
   for (const Job& job : jobs_) {
     char* bytes = nullptr;
     std::size_t size = 0;
-    if (hs_serialize_database(job.into->database.get(), &bytes, &size) != HS_SUCCESS) continue;
+    if (job.key.empty() || hs_serialize_database(job.into->database.get(), &bytes, &size) != HS_SUCCESS) continue;
     cache_.databases.emplace(job.key, cache_.bytes.emplace_back(bytes, size));
     std::free(bytes);
   }
   cache_.write(options_.cache_file);
+}
+
+// What the compiler refuses is left out with its whole rule, which then is evaluated on every value: slower, and just
+// as right. Patterns were tried one by one before, so this is for what is too much together, or remembered wrongly.
+// Without a key the rest is not cached: its numbers are its own.
+Status MatchPlanBuilder::compile(Job& job) {
+  MatchPlan::Database& into = *job.into;
+  while (!job.expressions.empty()) {
+    std::vector<const char*> texts;
+    std::vector<unsigned> flags, ids;
+    for (const Expression* expression : job.expressions) {
+      texts.push_back(expression->text.c_str());
+      flags.push_back(expression->flags);
+      ids.push_back(static_cast<unsigned>(ids.size()));
+    }
+    hs_database_t* database = nullptr;
+    hs_compile_error_t* error = nullptr;
+    if (hs_compile_multi(texts.data(), flags.data(), ids.data(), static_cast<unsigned>(texts.size()), HS_MODE_BLOCK,
+                         nullptr, &database, &error) == HS_SUCCESS) {
+      into.database.reset(database);
+      return {};
+    }
+    job.key.clear();
+    const std::string message = error != nullptr && error->message != nullptr ? error->message : "no reason given";
+    const int which = error != nullptr ? error->expression : -1;  // negative: none of them alone
+    hs_free_compile_error(error);
+    if (message.find("allocate memory") != std::string::npos) return fail(ErrorCode::exhausted, message);
+    std::vector<std::uint32_t> refused;
+    for (std::size_t i = 0; i < into.patterns.size(); ++i) {
+      if (which < 0 || i == static_cast<std::size_t>(which)) refused.push_back(into.patterns[i].rule);
+    }
+    const auto is_refused = [&](std::uint32_t rule) {
+      return std::find(refused.begin(), refused.end(), rule) != refused.end();
+    };
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < into.patterns.size(); ++i) {
+      if (is_refused(into.patterns[i].rule)) continue;
+      job.expressions[kept] = job.expressions[i];
+      into.patterns[kept++] = into.patterns[i];
+    }
+    job.expressions.resize(kept);
+    into.patterns.resize(kept);
+    const std::lock_guard lock(mutex_);
+    refused_.insert(refused.begin(), refused.end());
+  }
   return {};
 }
 
-Status MatchPlanBuilder::compile(const Job& job) const {
-  std::vector<const char*> texts;
-  std::vector<unsigned> flags, ids;
-  for (const Expression* expression : job.expressions) {
-    texts.push_back(expression->text.c_str());
-    flags.push_back(expression->flags);
-    ids.push_back(static_cast<unsigned>(ids.size()));
-  }
-  hs_database_t* database = nullptr;
-  hs_compile_error_t* error = nullptr;
-  if (hs_compile_multi(texts.data(), flags.data(), ids.data(), static_cast<unsigned>(texts.size()), HS_MODE_BLOCK,
-                       nullptr, &database, &error) != HS_SUCCESS) {
-    std::string message = error != nullptr && error->message != nullptr ? error->message : "no reason given";
-    hs_free_compile_error(error);
-    return fail(ErrorCode::internal, "compiling the rules' patterns: " + message);
-  }
-  job.into->database.reset(database);
-  return {};
+// Hits of a refused rule's other patterns are of no use, and do no harm. Databases of which nothing is left go.
+void MatchPlanBuilder::drop_refused() {
+  for (const std::uint32_t rule : refused_) plan_->places_[rule].gated = false;
+  if (refused_.empty()) return;
+  jobs_.clear();  // they point to databases, which now move
+  for (MatchPlan::Set& set : plan_->sets_)
+    std::erase_if(set.databases, [](const MatchPlan::Database& each) { return !each.database; });
 }
 
 }  // namespace gatehouse::waf

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,15 +72,17 @@ class MatchPlanBuilder {
     std::string key;
   };
 
-  void find_expressions();
+  Status find_expressions();
   void place_rules();
   void draft_sets();
   bool join(Draft& draft, std::uint32_t head, const FieldMask& mask);
   void finish_set(Lane lane, Draft& draft);
   void add_nodes(MatchPlan::Set& set, const Draft& draft) const;
   Status fill_databases();
-  Status compile(const Job& job) const;
-  void each_in_parallel(std::size_t count, const std::function<void(std::size_t)>& work);
+  Status compile(Job& job);
+  void write_cache();
+  void drop_refused();
+  Status each_in_parallel(std::size_t count, const std::function<Status(std::size_t)>& work);
 
   const Program& program_;
   const MatchPlan::BuildOptions& options_;
@@ -90,6 +93,7 @@ class MatchPlanBuilder {
   std::map<std::pair<Lane, std::size_t>, Draft> drafts_;                            // by lane and class of fields
   std::map<std::pair<std::size_t, std::size_t>, std::vector<Member>> by_database_;  // by set and database
   std::vector<Job> jobs_;
+  std::set<std::uint32_t> refused_;  // rules of which the compiler did not take a pattern
   std::mutex mutex_;
   std::size_t done_ = 0, total_ = 0;
 };

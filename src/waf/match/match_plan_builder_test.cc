@@ -1,0 +1,91 @@
+// What a plan is made of when the pattern compiler, or the machine, does not play along.
+
+#include "waf/match/match_plan_builder.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <stdexcept>
+
+#include "waf/engine/transaction.h"
+#include "waf/regression/raw_request.h"
+
+namespace gatehouse::waf {
+namespace {
+
+std::unique_ptr<const Program> compile(const std::string& rules) {
+  ParseResult parsed = parse_rules(std::vector<RuleSource>{{"test.conf", rules}});
+  for (const Finding& error : parsed.errors) ADD_FAILURE() << to_string(error, parsed.rules);
+  Program::Compiled compiled = Program::compile(std::move(parsed.rules));
+  for (const Finding& error : compiled.errors) ADD_FAILURE() << to_string(error, compiled.rules);
+  return std::move(compiled.program);
+}
+
+std::vector<std::uint64_t> fired(const Program& program, const MatchPlan& plan, const std::string& query) {
+  Workspace workspace(program, &plan);
+  Transaction transaction(workspace, SystemClock::instance());
+  transaction.begin({});
+  inspect(transaction, *parse_raw_request("GET /?q=" + query + " HTTP/1.1\r\nHost: shop.example\r\n\r\n"), nullptr);
+  std::vector<std::uint64_t> ids;
+  for (const FiredRule& rule : transaction.fired()) ids.push_back(rule.id);
+  return ids;
+}
+
+using Ids = std::vector<std::uint64_t>;
+
+// A cache that remembers a pattern as something that the compiler refuses.
+TEST(MatchPlanBuilder, ARefusedPatternUngatesItsRuleAlone) {
+  const std::string file = testing::TempDir() + "gatehouse-refused-" + std::to_string(getpid());
+  MatchCache cache;
+  cache.expressions["needle"] = {{"(", 0, false, {}}};
+  cache.write(file);
+  const auto program = compile(R"(
+SecRule ARGS "@rx needle" "id:1,phase:2,pass"
+SecRule ARGS "@rx hay" "id:2,phase:2,pass"
+SecRule ARGS "@rx stack" "id:3,phase:2,pass")");
+  for (int start = 0; start < 2; ++start) {  // the second one with the cache that the first wrote
+    auto plan = MatchPlan::build(*program, {.threads = 2, .cache_file = file, .progress = {}});
+    ASSERT_TRUE(plan) << plan.error().message;
+    EXPECT_FALSE((*plan)->is_gated(0));
+    EXPECT_TRUE((*plan)->is_gated(1));
+    EXPECT_TRUE((*plan)->is_gated(2));
+    EXPECT_EQ((*plan)->statistics().gated, 2u);
+    EXPECT_EQ(fired(*program, **plan, "needle"), Ids{1});
+    EXPECT_EQ(fired(*program, **plan, "hay"), Ids{2});
+    EXPECT_EQ(fired(*program, **plan, "haystack"), (Ids{2, 3}));
+    EXPECT_EQ(fired(*program, **plan, "neither"), Ids{});
+  }
+  std::remove(file.c_str());
+}
+
+TEST(MatchPlanBuilder, APhraseLongerThanTheCompilerTakes) {
+  const std::string phrase(8000, 'x');
+  const auto program = compile("SecRule ARGS \"@pm " + phrase + " short\" \"id:1,phase:2,pass\"");
+  auto plan = MatchPlan::build(*program, {});
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_TRUE((*plan)->is_gated(0));
+  EXPECT_EQ(fired(*program, **plan, phrase), Ids{1});
+  EXPECT_EQ(fired(*program, **plan, phrase.substr(1)), Ids{});  // as its begin, which is what is looked for
+  EXPECT_EQ(fired(*program, **plan, "a+short+one"), Ids{1});
+}
+
+TEST(MatchPlanBuilder, WhatIsThrownInAThreadIsAnErrorOfTheLoad) {
+  std::string rules;
+  for (int i = 1; i <= 20; ++i)
+    rules += "SecRule ARGS \"@rx needle" + std::to_string(i) + "\" \"id:" + std::to_string(i) + ",phase:2,pass\"\n";
+  const auto program = compile(rules);
+  for (const std::size_t at : {1, 20, 21}) {  // while patterns are tried; while databases are compiled
+    for (const unsigned threads : {1u, 4u}) {
+      const auto plan = MatchPlan::build(
+          *program, {.threads = threads, .cache_file = {}, .progress = [at](std::size_t done, std::size_t) {
+                       if (done >= at) throw std::runtime_error("out of paper");
+                     }});
+      ASSERT_FALSE(plan) << at;
+      EXPECT_EQ(plan.error().message, "compiling the rules' patterns: out of paper");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gatehouse::waf
