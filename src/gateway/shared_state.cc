@@ -34,7 +34,7 @@ Result<std::unique_ptr<SharedState>> SharedState::create(const Config& config, c
   auto open = CountTable::create(std::max<std::size_t>(2 * connections, 1 << 17));
   if (!open) return tl::unexpected(std::move(open.error()).while_("connections by address"));
   return std::unique_ptr<SharedState>(new SharedState(std::move(*rate), std::move(*in_flight), std::move(*bans),
-                                                      std::move(*penalties), std::move(*open)));
+                                                      std::move(*penalties), std::move(*open), clock));
 }
 
 }  // namespace gatehouse::gateway

@@ -13,6 +13,7 @@
 #include "gateway/layers/bans/ban_table.h"
 #include "gateway/layers/penalties/penalty_table.h"
 #include "gateway/layers/rate/rate_table.h"
+#include "waf/engine/persistent_collections.h"
 
 namespace gatehouse::gateway {
 
@@ -76,15 +77,17 @@ class SharedState {
   Gauge& parked() noexcept { return parked_; }             // requests held back by penalties
   ByteBudget& inspected() noexcept { return inspected_; }  // bodies that wait for the end of their inspection
   Gauge& encoders() noexcept { return encoders_; }         // responses being compressed
+  waf::MemoryCollections& collections() noexcept { return collections_; }  // what inspection rules keep of a client
 
  private:
   SharedState(RateTable rate, CountTable in_flight, std::unique_ptr<BanTable> bans, PenaltyTable penalties,
-              CountTable connections)
+              CountTable connections, const Clock& clock)
       : rate_(std::move(rate)),
         in_flight_(std::move(in_flight)),
         bans_(std::move(bans)),
         penalties_(std::move(penalties)),
-        connections_(std::move(connections)) {}
+        connections_(std::move(connections)),
+        collections_(clock) {}
 
   RateTable rate_;
   CountTable in_flight_;
@@ -95,6 +98,7 @@ class SharedState {
   Gauge parked_;
   ByteBudget inspected_;
   Gauge encoders_;
+  waf::MemoryCollections collections_;
 };
 
 }  // namespace gatehouse::gateway

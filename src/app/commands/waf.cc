@@ -72,8 +72,9 @@ std::unique_ptr<const waf::MatchPlan> load_plan(const WafOptions& options, const
   return std::move(*plan);
 }
 
-waf::Transaction::Settings settings_of(const waf::Program& program) {
+waf::Transaction::Settings settings_of(const waf::Program& program, waf::PersistentCollections& collections) {
   waf::Transaction::Settings settings;
+  settings.collections = &collections;
   const waf::RuleSettings& rules = program.source().settings;
   settings.engine = rules.engine.value_or(waf::EngineMode::on);
   settings.request_body_access = rules.request_body_access.value_or(true);
@@ -203,7 +204,8 @@ int run_waf_try(const WafOptions& options) {
   const auto plan = load_plan(options, *program);
   waf::Workspace workspace(*program, plan.get());
   waf::Transaction transaction(workspace, SystemClock::instance());
-  transaction.begin(settings_of(*program));
+  waf::MemoryCollections collections(SystemClock::instance());
+  transaction.begin(settings_of(*program, collections));
   inspect(transaction, *request, nullptr);
   std::puts(printed(to_json(*program, transaction)).c_str());
   return 0;
@@ -232,7 +234,8 @@ int run_waf_test(const WafOptions& options) {
   if (unreadable) return 2;
 
   const auto plan = load_plan(options, *program);
-  waf::RegressionRunner runner(*program, plan.get(), settings_of(*program), is_refused);
+  waf::MemoryCollections collections(SystemClock::instance());  // as a server would, from one test to the next
+  waf::RegressionRunner runner(*program, plan.get(), settings_of(*program, collections), is_refused);
   std::size_t counts[3] = {};
   json list = json::array();
   {

@@ -182,8 +182,8 @@ void Exchange::conclude(const WafDecision& decision) {
 void Exchange::inspection_over() noexcept {
   timer_.cancel();
   if (inspection_.transaction) {
-    for (std::size_t phase = 1; phase <= 2; ++phase)
-      shard_.count_inspection(phase, inspection_.transaction->spent(phase));
+    snapshot_->waf->finish(inspection_);
+    for (const std::size_t phase : {1, 2, 5}) shard_.count_inspection(phase, inspection_.transaction->spent(phase));
   }
   inspection_.transaction.give_back();
 }

@@ -11,26 +11,31 @@ namespace {
 constexpr std::size_t kTextBytesMax = 4096;  // of an expanded message
 constexpr std::size_t kTxOthersMax = 4096;
 
-// Saturates: a score that wraps around would be a way past it.
-std::string sum(std::string_view value, std::string_view by, bool subtract) {
-  const std::int64_t a = number_of(value), b = number_of(by);
-  std::int64_t result = 0;
-  const bool overflow = subtract ? __builtin_sub_overflow(a, b, &result) : __builtin_add_overflow(a, b, &result);
-  if (overflow) result = a < 0 ? INT64_MIN : INT64_MAX;
-  return std::to_string(result);
-}
-
-std::string changed(SetVar::Kind kind, std::string_view old, std::string by) {
-  if (kind == SetVar::Kind::add || kind == SetVar::Kind::subtract) return sum(old, by, kind == SetVar::Kind::subtract);
-  return by;
-}
-
 }  // namespace
 
 // --- TX and IP -------------------------------------------------------------------------------------------------------
 
 void Transaction::set_variables(const CompiledRule& rule) {
+  // In front, so that a rule can begin to count in the record that it opens.
+  if (rule.initcol && settings_.collections != nullptr) {
+    ip_key_ = expand(*rule.initcol);
+    ip_.clear();
+    ip_is_read_ = false;
+  }
   for (const CompiledSetVar& set : rule.setvars) this->set(set);
+  for (const CompiledExpireVar& expire : rule.expirevars) {
+    if (ip_key_.empty()) break;
+    const std::chrono::seconds after(number_of(expand(expire.seconds)));
+    settings_.collections->expire(ip_key_, lower(expand(expire.key)), after, ip_);
+    ip_is_read_ = true;
+  }
+}
+
+// Others may change the record at any time. What they did is seen from one phase to the next, and with each change.
+const PersistentCollections::Record& Transaction::ip() {
+  if (!ip_is_read_ && !ip_key_.empty()) settings_.collections->read(ip_key_, ip_);
+  ip_is_read_ = true;
+  return ip_;
 }
 
 void Transaction::set(const CompiledSetVar& set) {
@@ -45,17 +50,26 @@ void Transaction::set(const CompiledSetVar& set) {
     std::optional<std::string>& value = tx_[slot];
     std::string by = unset ? std::string() : expand(set.value);
     if (set.level != 0) note_score(set.level, number_of(by));
-    value = unset ? std::nullopt : std::optional(changed(set.kind, value ? *value : std::string_view{}, std::move(by)));
+    value = unset ? std::nullopt : std::optional(changed_value(set.kind, value ? *value : std::string_view{}, by));
     return;
   }
-  std::vector<TxVariable>& list = set.collection == Variable::tx ? tx_others_ : ip_;
+  if (set.collection == Variable::ip) {
+    if (ip_key_.empty()) return;  // no record without initcol
+    const std::chrono::seconds timeout(
+        static_cast<std::int64_t>(program_.source().settings.collection_timeout_seconds.value_or(3600)));
+    settings_.collections->change(ip_key_, set.kind, key, unset ? std::string() : expand(set.value), timeout, ip_);
+    ip_is_read_ = true;
+    return;
+  }
+  std::vector<TxVariable>& list = tx_others_;
   const auto found = std::find_if(list.begin(), list.end(), [&](const TxVariable& entry) { return entry.name == key; });
   if (unset) {
     if (found != list.end()) list.erase(found);
     return;
   }
   if (found == list.end() && list.size() >= kTxOthersMax) return;
-  std::string value = changed(set.kind, found != list.end() ? found->value : std::string_view{}, expand(set.value));
+  std::string value =
+      changed_value(set.kind, found != list.end() ? found->value : std::string_view{}, expand(set.value));
   if (found != list.end()) {
     found->value = std::move(value);
   } else {
@@ -80,7 +94,7 @@ std::string_view Transaction::tx(std::string_view lower_name) const noexcept {
 
 // --- macros ----------------------------------------------------------------------------------------------------------
 
-std::string Transaction::expand(const Text& text) const {
+std::string Transaction::expand(const Text& text) {
   if (text.is_literal()) return std::string(text.literal());
   std::string out;
   for (const TextPart& part : text.parts) {
@@ -97,7 +111,7 @@ std::string Transaction::expand(const Text& text) const {
   return out;
 }
 
-void Transaction::append_macro(const TextPart& part, std::string& out) const {
+void Transaction::append_macro(const TextPart& part, std::string& out) {
   const Actions& actions = program_.rule(current_).source->actions;
   switch (*part.variable) {
     case Variable::tx:
@@ -114,7 +128,7 @@ void Transaction::append_macro(const TextPart& part, std::string& out) const {
       if (part.key == "msg" && !program_.rule(current_).msg.parts.empty()) out += program_.rule(current_).msg.literal();
       return;
     case Variable::ip:
-      for (const TxVariable& entry : ip_) {
+      for (const KeptVariable& entry : ip()) {
         if (entry.name == part.key) out += entry.value;
       }
       return;

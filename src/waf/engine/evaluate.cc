@@ -62,8 +62,9 @@ bool Transaction::matches(std::uint32_t index, FiredRule& fired) {
       continue;
     }
     // What captures and setvar change must not change under the operator's eyes.
-    const bool moves = (target.variable == Variable::tx || target.variable == Variable::ip) &&
-                       (rule.source->actions.capture || !rule.setvars.empty());
+    const bool moves =
+        (target.variable == Variable::tx || target.variable == Variable::ip) &&
+        (rule.source->actions.capture || !rule.setvars.empty() || !rule.expirevars.empty() || rule.initcol);
     each_value(target, [&](Candidate candidate) {
       if (is_excluded(rule, candidate)) return;
       if (moves) candidate.name = keep(candidate.name), candidate.value = keep(candidate.value);
@@ -138,7 +139,7 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
   };
   switch (variable) {
     case Variable::tx: return each_tx(target, visit);
-    case Variable::ip: return each_of(ip_);
+    case Variable::ip: return each_of(ip());
     case Variable::matched_vars: return each_of(matched_vars_);
     case Variable::matched_vars_names:
       for (std::size_t at = 0; at < matched_vars_.size(); ++at) {
@@ -311,6 +312,7 @@ const Interruption* Transaction::run(std::size_t phase) {
   const MonotonicTime start = clock_.now();
   const std::span<const std::uint32_t> heads = program_.phase(phase);
   scans_.values_changed();
+  ip_is_read_ = false;
   for (std::size_t at = 0; mode_ != EngineMode::off && phase > allowed_until_;) {
     at = next_rule(phase, at);
     if (at >= heads.size()) break;

@@ -142,6 +142,10 @@ class ProgramCompiler {
       compiled.level = level_of(compiled);
       out.setvars.push_back(std::move(compiled));
     }
+    for (const ExpireVar& expire : rule.actions.expirevars) {
+      if (expire.collection == Variable::ip) out.expirevars.push_back({text(expire.key), text(expire.seconds)});
+    }
+    if (rule.actions.initcol_ip) out.initcol = text(*rule.actions.initcol_ip);
     out.msg = text(rule.actions.msg);
     out.logdata = text(rule.actions.logdata);
     out.redirect = text(rule.actions.redirect);

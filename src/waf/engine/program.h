@@ -67,6 +67,10 @@ struct CompiledSetVar {
   std::uint8_t level = 0;  // adds to the anomaly score of this paranoia level; 0: to none
 };
 
+struct CompiledExpireVar {  // of IP; what lives in TX ends with the request
+  Text key, seconds;
+};
+
 // Rules that do not look at a target.
 struct RemovedTarget {
   std::vector<std::uint32_t> rules;  // chain heads, ascending
@@ -84,6 +88,8 @@ struct CompiledRule {
   CompiledOperator op;
   std::vector<Transformation> transformations;
   std::vector<CompiledSetVar> setvars;
+  std::vector<CompiledExpireVar> expirevars;
+  std::optional<Text> initcol;  // of IP
   std::vector<CompiledCtl> ctls;
   Text msg, logdata, redirect;
   std::uint32_t next = 0;        // index of the chain's next rule; 0: none

@@ -39,6 +39,7 @@ void Transaction::begin(const Settings& settings) {
   if (work_.plan_) scans_.reset(work_.plan_->slots());
   tx_.assign(program_.tx_names().size(), std::nullopt);
   tx_others_.clear();
+  ip_key_.clear();
   ip_.clear();
   matched_vars_.clear();
   matched_now_.clear();

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "waf/body/body.h"
 #include "waf/engine/collections.h"
+#include "waf/engine/persistent_collections.h"
 #include "waf/engine/program.h"
 #include "waf/engine/tuning.h"
 #include "waf/engine/workspace.h"
@@ -70,6 +71,7 @@ class Transaction {
     bool request_body_access = true;
     std::size_t arguments_max = 1000;
     std::size_t json_depth_max = 64;
+    PersistentCollections* collections = nullptr;  // null: nothing is kept between requests, and IP is empty
     const Tuning* tuning = nullptr;
     // Besides it, what only some requests have; the list itself is looked at by `begin` alone.
     std::span<const Tuning* const> more_tunings{};
@@ -140,8 +142,9 @@ class Transaction {
   void note_score(std::uint8_t level, std::int64_t added);
   void control(const CompiledRule& rule);
   Next finish(std::uint32_t head, FiredRule&& fired);
-  std::string expand(const Text& text) const;
-  void append_macro(const TextPart& part, std::string& out) const;
+  std::string expand(const Text& text);
+  void append_macro(const TextPart& part, std::string& out);
+  const PersistentCollections::Record& ip();
 
   // the request (request.cc)
   void tune(const Tuning& tuning);
@@ -164,7 +167,9 @@ class Transaction {
 
   std::vector<std::optional<std::string>> tx_;  // by slot
   std::vector<TxVariable> tx_others_;           // names that no rule spells out
-  std::vector<TxVariable> ip_;
+  std::string ip_key_;                          // by `initcol`; empty: none
+  PersistentCollections::Record ip_;
+  bool ip_is_read_ = false;                            // in this phase
   std::vector<NameValue> matched_vars_, matched_now_;  // of the rule before in the chain; of this one
   Candidate last_match_;                               // its value as it was transformed, in the arena
 

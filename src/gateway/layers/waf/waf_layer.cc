@@ -61,6 +61,7 @@ WafDecision WafLayer::inspect_head(Request& request, std::string_view raw_target
   shard.lend(engine_, inspection.transaction);
   waf::Transaction& transaction = *inspection.transaction;
   waf::Transaction::Settings settings = settings_;
+  settings.collections = &shard.collections();
   route(request).tuning->choose(request.message.path, request.wall, shard.tunings(), settings);
   transaction.begin(settings);
   const http::CanonicalRequest& message = request.message;
@@ -117,6 +118,10 @@ WafDecision WafLayer::inspect_body(Request& request, std::string_view body, bool
   transaction.run(2);
   WafDecision decision = judge(request, transaction, Step::body, body);
   return decision.verdict == Verdict::pass && refused.verdict != Verdict::pass ? refused : decision;
+}
+
+void WafLayer::finish(WafInspection& inspection) const {
+  if (inspection.transaction) inspection.transaction->run(5);
 }
 
 WafDecision WafLayer::refuse_length(Request& request, std::uint64_t bytes) const {

@@ -60,7 +60,8 @@ class Waf : public testing::Test {
   Config config_ = sample_config();
   RuleStore store_;
   std::unique_ptr<WafLayer> layer_;
-  WafShard shard_{clock_};
+  waf::MemoryCollections kept_{clock_};
+  WafShard shard_{clock_, kept_};
   WafInspection inspection_;
 };
 

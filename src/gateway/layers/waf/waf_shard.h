@@ -50,13 +50,16 @@ class WafLoan {
 
 class WafShard {
  public:
-  explicit WafShard(const Clock& clock) noexcept : clock_(clock) {}
+  // Both are shared with the other shards.
+  WafShard(const Clock& clock, waf::PersistentCollections& collections) noexcept
+      : clock_(clock), collections_(collections) {}
 
   // Makes ready for a rule set, so that the first request does not pay for it. Null: none is in force.
   void use(const std::shared_ptr<const waf::RuleEngine>& engine);
   void lend(const std::shared_ptr<const waf::RuleEngine>& engine, WafLoan& loan);
 
   std::size_t pools() const noexcept { return pools_.size(); }
+  waf::PersistentCollections& collections() noexcept { return collections_; }
 
   // Where what a route changes for one request is put together; good until the next one is.
   std::vector<const waf::Tuning*>& tunings() noexcept { return tunings_; }
@@ -69,6 +72,7 @@ class WafShard {
   void drop_unused() noexcept;
 
   const Clock& clock_;
+  waf::PersistentCollections& collections_;
   std::shared_ptr<const waf::RuleEngine> current_;
   std::vector<std::unique_ptr<WafLoan::Pool>> pools_;
   std::vector<const waf::Tuning*> tunings_;
