@@ -54,6 +54,7 @@ struct Options {
   std::uint32_t variants = 1;
   unsigned turns = 20;
   bool varied = false;
+  std::string statistics = "none";
   std::vector<std::size_t> bytes{1024, 8192, 65536};
   std::vector<std::string> places;
   std::uint64_t seed = 1;
@@ -127,7 +128,23 @@ json measure_one(Meter& meter, const CostInput& input, bool varied, double secon
   return result;
 }
 
+// What `gatehouse waf stats` shows is counted, or not, as the option says.
+class Counted {
+ public:
+  Counted(const RuleEngine& engine, const Options& options)
+      : counters_(statistics_.add_writer().counters_for(*engine.program)), options_(options) {}
+  void with(Meter& meter) {
+    if (options_.statistics != "none") meter.count(&counters_, options_.statistics == "timed");
+  }
+
+ private:
+  RuleStatistics statistics_{SystemClock::instance(), 1};
+  RuleStatistics::Counters counters_;
+  const Options& options_;
+};
+
 int measure(const RuleEngine& engine, const Options& options) {
+  Counted counted(engine, options);
   json results = json::array();
   if (!options.as_json) {
     std::printf("%-10s %3s %-9s %9s %11s", "input", "PL", "values", "bytes", "us");
@@ -140,6 +157,7 @@ int measure(const RuleEngine& engine, const Options& options) {
       for (const bool varied : {false, true}) {
         if (varied && input.name == "hostile") continue;
         Meter meter(engine, level);
+        counted.with(meter);
         json result = measure_one(meter, input, varied, options.seconds);
         result["paranoia"] = level;
         if (!options.as_json) {
@@ -175,8 +193,10 @@ int write(const RuleEngine& engine, const Options& options) {
 int run(const RuleEngine& engine, const Options& options) {
   const std::vector<CostInput> inputs = all_inputs(engine, options);
   if (inputs.empty()) return say("no such input");
+  Counted counted(engine, options);
   for (const CostInput& input : inputs) {
     Meter meter(engine, options.paranoia.front());
+    counted.with(meter);
     std::vector<RawRequest> variants;
     const bool many = options.varied || input.name == "hostile";
     for (std::uint32_t i = 0; i < (many ? options.turns : 1); ++i) variants.push_back(input.make(many ? i + 1 : 0));
@@ -248,6 +268,8 @@ int main_of(int argc, char** argv) {
   app.add_option("--paranoia", options.paranoia, "levels")->delimiter(',');
   app.add_option("--cache", options.cache_file, "where compiled patterns are kept");
   app.add_option("--tests", options.tests, "the rule set's regression tests");
+  app.add_option("--statistics", options.statistics, "what of them is counted: none, hits or timed")
+      ->check(CLI::IsMember({"none", "hits", "timed"}));
   app.add_flag("--portable", compile_portable_patterns, "compile patterns for AVX2, whatever the processor has");
   CLI::App* measured = app.add_subcommand("measure", "nanoseconds by stage");
   measured->add_option("inputs", options.inputs, "names, or files with one request");

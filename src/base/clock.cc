@@ -1,5 +1,7 @@
 #include "base/clock.h"
 
+#include <sys/resource.h>
+
 namespace gatehouse {
 
 #if defined(__x86_64__)
@@ -24,6 +26,12 @@ std::uint64_t CycleClock::to_ns(std::uint64_t ticks) noexcept {
 #else
   return ticks;
 #endif
+}
+
+std::uint64_t context_switches() noexcept {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return static_cast<std::uint64_t>(usage.ru_nvcsw) + static_cast<std::uint64_t>(usage.ru_nivcsw);
 }
 
 }  // namespace gatehouse

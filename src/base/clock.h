@@ -55,4 +55,8 @@ class CycleClock {
   static std::uint64_t to_ns(std::uint64_t ticks) noexcept;
 };
 
+// How often the scheduler has taken the processor from the calling thread, or was given it: what was timed while this
+// changed took less. About 300 ns.
+std::uint64_t context_switches() noexcept;
+
 }  // namespace gatehouse

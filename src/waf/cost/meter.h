@@ -43,6 +43,10 @@ class Meter {
   Cost inspect(const RawRequest& request);
   // CPU time of one inspection, the least of `turns`.
   double least_ns(const RawRequest& request, int turns);
+  // Counts from now on as the gateway does; `timed`: as in a request of its sample. Null: not at all.
+  void count(RuleStatistics::Counters* counters, bool timed) noexcept {
+    settings_.counters = counters, settings_.timed = timed;
+  }
   // The rule switched off, by its place in the program, or switched on again.
   void switch_off(std::uint32_t rule, bool off);
 

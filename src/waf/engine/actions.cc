@@ -178,6 +178,7 @@ void Transaction::control(const CompiledRule& rule) {
 Transaction::Next Transaction::finish(std::uint32_t head, FiredRule&& fired) {
   const CompiledRule& rule = program_.rule(head);
   const Actions& actions = rule.source->actions;
+  if (settings_.counters != nullptr) settings_.counters->hit(head);
   fired.logged = actions.log;
   if (score_.head == head) {
     fired.score = static_cast<std::int32_t>(std::clamp<std::int64_t>(score_.added, INT32_MIN, INT32_MAX));

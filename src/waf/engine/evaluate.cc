@@ -29,6 +29,21 @@ bool is_numeric(OperatorKind kind) noexcept {
 
 }  // namespace
 
+// What is timed of a request that is in the sample; of all others nothing is, and nothing is asked either.
+struct Transaction::Timed {
+  RuleStatistics::Counters& counters;
+  std::uint64_t begin() const noexcept { return CycleClock::ticks(); }
+  void evaluated(std::uint32_t head, std::uint64_t from) const noexcept {
+    counters.evaluated(head, CycleClock::ticks() - from);
+  }
+  void scanned(std::uint64_t from) const noexcept { counters.spent(CostPart::scanning, CycleClock::ticks() - from); }
+};
+struct Transaction::Untimed {
+  std::uint64_t begin() const noexcept { return 0; }
+  void evaluated(std::uint32_t, std::uint64_t) const noexcept {}
+  void scanned(std::uint64_t) const noexcept {}
+};
+
 std::string Transaction::full_name(const Candidate& candidate) {
   const std::string_view variable = name_of(candidate.variable);
   return candidate.has_name ? fmt::format("{}:{}", variable, candidate.name) : std::string(variable);
@@ -290,7 +305,8 @@ void Transaction::matched(const CompiledRule& rule, const Candidate& candidate, 
 void Transaction::capture(std::size_t number, std::string_view text) { tx_[number] = std::string(text); }
 
 // The position of the next rule that must be looked at. A lane is scanned when the first of its rules is reached.
-std::size_t Transaction::next_rule(std::size_t phase, std::size_t at) {
+template <class Timing>
+std::size_t Transaction::next_rule(std::size_t phase, std::size_t at, Timing timing) {
   const std::span<const std::uint32_t> heads = program_.phase(phase);
   for (; at < heads.size(); ++at) {
     if (work_.plan_) {
@@ -299,7 +315,11 @@ std::size_t Transaction::next_rule(std::size_t phase, std::size_t at) {
       if (at == heads.size()) break;
       const Lane lane = plan.lane_of(heads[at]);
       if (plan.is_gated(heads[at]) && !removed_[heads[at]]) {
-        if (!scans_.is_current(lane)) plan.scan(lane, values_, work_.matches_, scans_);
+        if (!scans_.is_current(lane)) {
+          const std::uint64_t from = timing.begin();
+          plan.scan(lane, values_, work_.matches_, scans_);
+          timing.scanned(from);
+        }
         if (!scans_.hits().has(plan.slot_of(heads[at]))) continue;
       }
     }
@@ -308,23 +328,33 @@ std::size_t Transaction::next_rule(std::size_t phase, std::size_t at) {
   return at;
 }
 
-const Interruption* Transaction::run(std::size_t phase) {
-  const MonotonicTime start = clock_.now();
+template <class Timing>
+void Transaction::walk(std::size_t phase, Timing timing) {
   const std::span<const std::uint32_t> heads = program_.phase(phase);
-  scans_.values_changed();
-  ip_is_read_ = false;
   for (std::size_t at = 0; mode_ != EngineMode::off && phase > allowed_until_;) {
-    at = next_rule(phase, at);
+    at = next_rule(phase, at, timing);
     if (at >= heads.size()) break;
     const std::uint32_t head = heads[at];
     ++at;
     current_ = head;
     FiredRule fired{
         .index = head, .id = program_.rule(head).source->actions.id, .phase = static_cast<std::uint8_t>(phase)};
-    if (!matches_chain(head, fired)) continue;
-    const Next next = finish(head, std::move(fired));
+    const std::uint64_t from = timing.begin();
+    const Next next = matches_chain(head, fired) ? finish(head, std::move(fired)) : Next::rule;
+    timing.evaluated(head, from);
     if (next == Next::end_phase) break;
     if (next == Next::jump) at = program_.rule(head).skip_until;
+  }
+}
+
+const Interruption* Transaction::run(std::size_t phase) {
+  const MonotonicTime start = clock_.now();
+  scans_.values_changed();
+  ip_is_read_ = false;
+  if (settings_.timed) {
+    walk(phase, Timed{*settings_.counters});
+  } else {
+    walk(phase, Untimed{});
   }
   spent_[phase - 1] += clock_.now() - start;
   return interruption();

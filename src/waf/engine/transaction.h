@@ -26,6 +26,7 @@
 #include "waf/engine/collections.h"
 #include "waf/engine/persistent_collections.h"
 #include "waf/engine/program.h"
+#include "waf/engine/rule_statistics.h"
 #include "waf/engine/tuning.h"
 #include "waf/engine/workspace.h"
 
@@ -75,6 +76,9 @@ class Transaction {
     const Tuning* tuning = nullptr;
     // Besides it, what only some requests have; the list itself is looked at by `begin` alone.
     std::span<const Tuning* const> more_tunings{};
+    // Null: nothing is counted. `timed`: the evaluation of each rule, and the scans.
+    RuleStatistics::Counters* counters = nullptr;
+    bool timed = false;
   };
 
   Transaction(Workspace& workspace, const Clock& clock);
@@ -123,7 +127,12 @@ class Transaction {
   bool matches_chain(std::uint32_t head, FiredRule& fired);
   bool matches(std::uint32_t index, FiredRule& fired);
   bool matches_hits(std::uint32_t index, FiredRule& fired);
-  std::size_t next_rule(std::size_t phase, std::size_t at);
+  struct Timed;
+  struct Untimed;
+  template <class Timing>
+  void walk(std::size_t phase, Timing timing);
+  template <class Timing>
+  std::size_t next_rule(std::size_t phase, std::size_t at, Timing timing);
   template <class Visit>
   void each_value(const CompiledTarget& target, Visit visit);
   template <class Visit>
