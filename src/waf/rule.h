@@ -202,6 +202,11 @@ struct RuleSettings {
   std::optional<std::uint64_t> request_body_json_depth_limit, arguments_limit;
   std::vector<std::string> response_body_mime_types;
   std::optional<std::uint64_t> collection_timeout_seconds;
+  struct GeoFile {
+    std::string path;
+    Position position;
+  };
+  std::optional<GeoFile> geo;  // SecGeoLookupDb
   std::string component_signature;
 };
 

@@ -30,6 +30,7 @@ THIRD_PARTY = {
     "hs": {"waf"},
     "pcre2": {"waf"},
     "libxml/": {"waf"},
+    "maxminddb": {"waf"},
 }
 ONLY_IN_SOURCES = ("nlohmann/json.hpp", "yaml-cpp/", "CLI/")
 # Tests may check us against a second opinion, wherever it comes from.

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "http/http1_parser.h"
+#include "waf/engine/blind_rules.h"
 #include "waf/engine/program.h"
 #include "waf/match/match_plan.h"
 #include "waf/regression/raw_request.h"
@@ -48,6 +49,11 @@ std::unique_ptr<const waf::Program> load_rules(const WafOptions& options, bool w
   waf::Program::Compiled compiled = waf::Program::compile(std::move(parsed.rules));
   for (const waf::Finding& error : compiled.errors) {
     std::fprintf(stderr, "%s\n", to_string(error, compiled.rules).c_str());
+  }
+  if (compiled.program) {
+    const waf::RuleSet& rules = compiled.program->source();
+    for (const waf::Finding& blind : waf::blind_rules(rules))
+      std::fprintf(stderr, "warning: %s\n", to_string(blind, rules).c_str());
   }
   return std::move(compiled.program);
 }

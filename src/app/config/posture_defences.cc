@@ -230,10 +230,16 @@ void judge_defences(Findings& findings) {
 // As `run` would refuse them.
 void judge_rules(Findings& findings) {
   if (!gateway::wants_rules(findings.config())) return;
-  for (std::string& error : gateway::find_rule_errors(findings.config().waf)) {
+  gateway::RuleFindings found = gateway::examine_rules(findings.config().waf);
+  for (std::string& error : found.errors) {
     findings.add(Severity::error, "config.waf_rules", "waf/rules", std::move(error),
                  "the gateway does not start with rules that it cannot read, and does not take them at a reload",
                  "correct the rule file");
+  }
+  for (std::string& line : found.blind) {
+    findings.add(Severity::warning, "waf.operator_without_data", "waf/rules", std::move(line),
+                 "the rule lets pass what it was written to refuse",
+                 "see what the message proposes, or remove the rule");
   }
 }
 

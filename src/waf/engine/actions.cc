@@ -132,6 +132,11 @@ void Transaction::append_macro(const TextPart& part, std::string& out) {
         if (entry.name == part.key) out += entry.value;
       }
       return;
+    case Variable::geo:
+      for (const NameValue& entry : geo_) {
+        if (entry.name == part.key) out += entry.value;
+      }
+      return;
     default: break;
   }
   const ValueSource source = source_of(*part.variable);

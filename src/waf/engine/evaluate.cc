@@ -155,6 +155,7 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
   switch (variable) {
     case Variable::tx: return each_tx(target, visit);
     case Variable::ip: return each_of(ip());
+    case Variable::geo: return each_of(geo_);
     case Variable::matched_vars: return each_of(matched_vars_);
     case Variable::matched_vars_names:
       for (std::size_t at = 0; at < matched_vars_.size(); ++at) {
@@ -275,8 +276,8 @@ bool Transaction::apply_operator(const CompiledRule& rule, std::string_view valu
       return fingerprint.has_value() != op.negated;
     }
     case OperatorKind::detect_xss: return verdict(detect_xss(value) ? std::optional(match) : std::nullopt);
-    case OperatorKind::geo_lookup:
-    case OperatorKind::rbl: return op.negated;  // no data to look it up in
+    case OperatorKind::geo_lookup: return locate(value) != op.negated;
+    case OperatorKind::rbl: return op.negated;  // block lists are not asked: docs/decisions/0011
     default: return verdict(match_textual(op.kind, argument, value));
   }
 }
@@ -300,6 +301,16 @@ void Transaction::matched(const CompiledRule& rule, const Candidate& candidate, 
   }
   set_variables(rule);
   control(rule);
+}
+
+bool Transaction::locate(std::string_view address) {
+  geo_.clear();
+  const GeoDatabase* const database = program_.geo();
+  const auto parsed = database != nullptr ? IpAddress::parse(address) : std::nullopt;
+  std::vector<GeoValue> values;
+  if (!parsed || !database->find(*parsed, values)) return false;
+  for (const GeoValue& value : values) geo_.push_back({value.name, keep(value.value)});
+  return true;
 }
 
 void Transaction::capture(std::size_t number, std::string_view text) { tx_[number] = std::string(text); }

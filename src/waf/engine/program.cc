@@ -75,6 +75,7 @@ class ProgramCompiler {
       }
     }
     for (std::uint32_t i = 0; i < source.rules.size(); ++i) resolve_skip(i);
+    if (source.settings.geo) open_geo_database(*source.settings.geo);
     Program::Compiled result;
     result.errors = std::move(errors_);
     if (result.errors.empty()) {
@@ -176,6 +177,15 @@ class ProgramCompiler {
       case OperatorKind::validate_byte_range: keep(parse_byte_ranges(argument), out.bytes); break;
       case OperatorKind::ip_match: keep(IpList::parse(argument), out.addresses); break;
       default: break;
+    }
+  }
+
+  void open_geo_database(const RuleSettings::GeoFile& file) {
+    if (auto opened = GeoDatabase::open(file.path)) {
+      program_->geo_ = std::move(*opened);
+    } else {
+      errors_.push_back({file.position, std::move(opened.error().message),
+                         "SecGeoLookupDb takes a database in MaxMind's format (.mmdb), as geoipupdate brings it"});
     }
   }
 

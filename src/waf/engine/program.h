@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "waf/operator/geo_database.h"
 #include "waf/operator/operator.h"
 #include "waf/operator/phrases.h"
 #include "waf/operator/regex.h"
@@ -112,6 +113,7 @@ class Program {
   }  // chain heads
   std::span<const std::string> tx_names() const noexcept { return tx_names_; }
   TxSlot slot_of(std::string_view lower_name) const noexcept;
+  const GeoDatabase* geo() const noexcept { return geo_.get(); }  // null: none is named
   Status prepare(PhraseScratch& scratch) const;
 
  private:
@@ -121,6 +123,7 @@ class Program {
   std::array<std::vector<std::uint32_t>, kPhases> phases_;
   std::vector<std::string> tx_names_;
   std::map<std::string, TxSlot, std::less<>> tx_slots_;
+  std::shared_ptr<const GeoDatabase> geo_;
 };
 
 struct Program::Compiled {

@@ -41,6 +41,7 @@ void Transaction::begin(const Settings& settings) {
   tx_others_.clear();
   ip_key_.clear();
   ip_.clear();
+  geo_.clear();
   matched_vars_.clear();
   matched_now_.clear();
   last_match_ = {};
@@ -65,6 +66,7 @@ void Transaction::begin(const Settings& settings) {
 void Transaction::end() noexcept {
   settings_ = {};
   values_.clear();
+  geo_.clear();
   body_.clear();
   matched_vars_.clear();
   matched_now_.clear();

@@ -144,6 +144,7 @@ class Transaction {
                FiredRule& fired);
   bool apply_operator(const CompiledRule& rule, std::string_view value, Match& match, FiredRule& fired);
   void capture(std::size_t number, std::string_view text);
+  bool locate(std::string_view address);
 
   // actions (actions.cc)
   void set_variables(const CompiledRule& rule);
@@ -179,6 +180,7 @@ class Transaction {
   std::string ip_key_;                          // by `initcol`; empty: none
   PersistentCollections::Record ip_;
   bool ip_is_read_ = false;                            // in this phase
+  std::vector<NameValue> geo_;                         // of the address last looked up
   std::vector<NameValue> matched_vars_, matched_now_;  // of the rule before in the chain; of this one
   Candidate last_match_;                               // its value as it was transformed, in the arena
 

@@ -95,7 +95,7 @@ constexpr std::string_view kOwn = "the gateway's configuration decides this";
 constexpr std::string_view kBounded = "the gateway bounds the work of a request itself";
 constexpr std::string_view kServer = "it is about the web server around ModSecurity";
 
-constexpr std::array<NoEffect, 47> kNoEffect{{
+constexpr std::array<NoEffect, 46> kNoEffect{{
     {"SecArgumentSeparator", "it is always &", "&"},
     {"SecAuditEngine", kLogs},
     {"SecAuditLog", kLogs},
@@ -119,7 +119,6 @@ constexpr std::array<NoEffect, 47> kNoEffect{{
     {"SecDebugLog", kLogs},
     {"SecDebugLogLevel", kLogs},
     {"SecDisableBackendCompression", kServer},
-    {"SecGeoLookupDb", kOwn},
     {"SecGsbLookupDb", kOwn},
     {"SecGuardianLog", kLogs},
     {"SecHttpBlKey", kOwn},

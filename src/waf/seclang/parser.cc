@@ -1,6 +1,7 @@
 #include "waf/seclang/parser.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -35,7 +36,7 @@ class Parser {
     std::string_view usage;
     void (Parser::*apply)(const Directive& directive, const File& file);
   };
-  static const std::array<Handler, 13> kHandlers;
+  static const std::array<Handler, 14> kHandlers;
 
   Files* files() noexcept { return limits_.files ? &files_ : nullptr; }
   void parse_file(const std::string& path, const Place* from, const Span* named);
@@ -51,6 +52,7 @@ class Parser {
   void include(const Directive& directive, const File& file, bool optional);
   void include_required(const Directive& directive, const File& file) { include(directive, file, false); }
   void include_optional(const Directive& directive, const File& file) { include(directive, file, true); }
+  void geo_database(const Directive& directive, const File& file);
   void remove_by_id(const Directive& directive, const File& file);
   void remove_by_tag(const Directive& directive, const File& file);
   void remove_by_msg(const Directive& directive, const File& file);
@@ -74,11 +76,12 @@ class Parser {
   bool after_failure_ = false;           // the rule before could not be read, so the next one may have been its chain's
 };
 
-const std::array<Parser::Handler, 13> Parser::kHandlers{{
+const std::array<Parser::Handler, 14> Parser::kHandlers{{
     {"Include", 1, 1, "Include path", &Parser::include_required},
     {"IncludeOptional", 1, 1, "IncludeOptional path", &Parser::include_optional},
     {"SecAction", 1, 1, "SecAction \"actions\"", &Parser::sec_action},
     {"SecDefaultAction", 1, 1, "SecDefaultAction \"actions\"", &Parser::sec_default_action},
+    {"SecGeoLookupDb", 1, 1, "SecGeoLookupDb file.mmdb", &Parser::geo_database},
     {"SecMarker", 1, 1, "SecMarker name", &Parser::sec_marker},
     {"SecRule", 2, 3, "SecRule VARIABLES \"operator\" \"actions\"", &Parser::sec_rule},
     {"SecRuleRemoveById", 1, 1000, "SecRuleRemoveById ids", &Parser::remove_by_id},
@@ -168,6 +171,19 @@ void Parser::include(const Directive& directive, const File& file, bool optional
     if (optional && !std::filesystem::exists(found, ignored)) continue;
     parse_file(found, &file.place, &path);
   }
+}
+
+// Opened when the rules are compiled. A file that was replaced makes the rules new ones.
+void Parser::geo_database(const Directive& directive, const File& file) {
+  const Span& path = directive.arguments[0];
+  if (!limits_.files) return file.place.error(path, "these rules must not name files");
+  const std::string resolved = file.source->resolved(path.text);
+  struct stat status {};
+  if (::stat(resolved.c_str(), &status) == 0) {
+    files_.note(resolved, fmt::format("{} {} {}.{}", status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                                      status.st_mtim.tv_nsec));
+  }
+  result_.rules.settings.geo = {resolved, file.source->position(path.offset())};
 }
 
 std::optional<Selector> Parser::ids_of(std::span<const Span> words, const Place& place) {

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "crypto/digest.h"
 #include "telemetry/log.h"
+#include "waf/engine/blind_rules.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -101,12 +102,15 @@ bool wants_rules(const Config& config) noexcept {
                      [&](const RouteConfig& route) { return config.mode(telemetry::Layer::waf, &route) != Mode::off; });
 }
 
-std::vector<std::string> find_rule_errors(const WafConfig& config) {
-  if (lacks_core_rules(config)) return {no_core_rules()};
+RuleFindings examine_rules(const WafConfig& config) {
+  if (lacks_core_rules(config)) return {{no_core_rules()}, {}};
   waf::ParseResult parsed = read_rules(config);
-  if (!parsed.errors.empty()) return lines_of(parsed.errors, parsed.rules, parsed.more_errors);
+  if (!parsed.errors.empty()) return {lines_of(parsed.errors, parsed.rules, parsed.more_errors), {}};
+  RuleFindings findings;
+  findings.blind = lines_of(waf::blind_rules(parsed.rules), parsed.rules, false);
   const waf::Program::Compiled compiled = waf::Program::compile(std::move(parsed.rules));
-  return lines_of(compiled.errors, compiled.rules, false);
+  findings.errors = lines_of(compiled.errors, compiled.rules, false);
+  return findings;
 }
 
 Result<std::shared_ptr<const waf::RuleEngine>> RuleStore::load(const Config& config) {
@@ -130,6 +134,9 @@ Result<std::shared_ptr<const waf::RuleEngine>> RuleStore::compile(const Config& 
   const std::string name = crypto::to_hex(parsed.digest).substr(0, 16);
   waf::Program::Compiled compiled = waf::Program::compile(std::move(parsed.rules));
   if (!compiled.program) return refused(lines_of(compiled.errors, compiled.rules, false));
+  const waf::RuleSet& rules = compiled.program->source();
+  for (const std::string& line : lines_of(waf::blind_rules(rules), rules, false))
+    GH_LOG(warn, "an inspection rule finds nothing", {"rule", line});
   waf::MatchPlan::BuildOptions options;
   options.threads = std::max(1u, std::thread::hardware_concurrency());
   options.progress = progress_;

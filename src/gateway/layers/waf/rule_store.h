@@ -21,9 +21,12 @@ using RuleEngineSource = std::function<Result<std::shared_ptr<const waf::RuleEng
 // Whether any route has its requests inspected.
 bool wants_rules(const Config& config) noexcept;
 
-// What is wrong with the rule files, a line each: `file:line:column: message; hint`. Empty: nothing. Does not compile
-// patterns.
-std::vector<std::string> find_rule_errors(const WafConfig& config);
+// What there is to say of the rule files, a line each: `file:line:column: message; hint`. Does not compile patterns.
+struct RuleFindings {
+  std::vector<std::string> errors;
+  std::vector<std::string> blind;  // rules that can find nothing (waf/engine/blind_rules.h)
+};
+RuleFindings examine_rules(const WafConfig& config);
 
 class RuleStore {
  public:

@@ -75,16 +75,43 @@ TEST_F(Rules, AllErrorsAreListed) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::invalid);
   EXPECT_EQ(refused.error().source, ErrorSource::configuration);
-  const auto errors = find_rule_errors(config_.waf);
+  const auto errors = examine_rules(config_.waf).errors;
   EXPECT_THAT(errors, ElementsAre(StartsWith(folder_ / "a.conf:1:"), StartsWith(folder_ / "b.conf:1:")));
   EXPECT_EQ(refused.error().message, errors[0] + "\n" + errors[1]);
 
   write("a.conf", "SecRule ARGS \"@rx (\" \"id:1,phase:2,deny\"\n");
   std::filesystem::remove(folder_ / "b.conf");
-  EXPECT_THAT(find_rule_errors(config_.waf), ElementsAre(StartsWith(folder_ / "a.conf:1:")));
+  EXPECT_THAT(examine_rules(config_.waf).errors, ElementsAre(StartsWith(folder_ / "a.conf:1:")));
   EXPECT_FALSE(store_.load(config_));
   config_.waf.rules = {folder_ / "no-such-file"};
-  EXPECT_EQ(find_rule_errors(config_.waf).size(), 1u);
+  EXPECT_EQ(examine_rules(config_.waf).errors.size(), 1u);
+}
+
+TEST_F(Rules, ThoseThatFindNothingAreNamed) {
+  write("a.conf", "SecRule REMOTE_ADDR \"@rbl list.example\" \"id:1,phase:1,deny\"\n");
+  const RuleFindings findings = examine_rules(config_.waf);
+  EXPECT_THAT(findings.errors, ElementsAre());
+  EXPECT_THAT(findings.blind, ElementsAre(StartsWith((folder_ / "a.conf:1:1: rule 1: @rbl finds nothing"))));
+  EXPECT_TRUE(store_.load(config_));
+}
+
+TEST_F(Rules, AnotherGeoDatabaseMakesThemNew) {
+  const std::string places = std::string(GATEHOUSE_SOURCE_DIR) + "/tests/data/geo/places.mmdb";
+  write("a.conf", "SecGeoLookupDB geo.mmdb\nSecRule REMOTE_ADDR \"@geoLookup\" \"id:1,phase:1,deny\"\n");
+  EXPECT_THAT(examine_rules(config_.waf).errors, ElementsAre(StartsWith(folder_ / "a.conf:1:16: ")));
+  std::filesystem::copy_file(places, folder_ / "geo.mmdb");
+  const auto first = store_.load(config_);
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(*store_.load(config_), *first);
+  std::filesystem::copy_file(places, folder_ / "next.mmdb");
+  std::filesystem::rename(folder_ / "next.mmdb", folder_ / "geo.mmdb");
+  const auto second = store_.load(config_);
+  ASSERT_TRUE(second);
+  EXPECT_NE(*second, *first);
+  write("geo.mmdb", "no database");
+  const auto third = store_.load(config_);
+  ASSERT_FALSE(third);
+  EXPECT_THAT(third.error().message, StartsWith(folder_ / "a.conf:1:16: "));
 }
 
 }  // namespace
