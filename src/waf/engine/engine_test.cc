@@ -170,6 +170,42 @@ TEST(Engine, MultiMatchLooksAtEachStep) {
   EXPECT_EQ(run(R"(SecRule ARGS "@rx %41" "id:1,phase:2,pass,t:none,t:urlDecodeUni")", get("/?a=%2541")).fired, Ids{});
 }
 
+// What is kept of a match is the value as it was at the step that matched, and the bytes in that.
+TEST(Engine, MultiMatchKeepsTheValueOfTheStepThatMatched) {
+  struct Case {
+    const char* pattern;
+    std::vector<std::string> values, matched;
+  };
+  const Case cases[] = {
+      {"<script", {"x <script>"}, {"<script"}},
+      {"(?i)<script", {"x <SCRIPT>", "x <script>"}, {"<SCRIPT", "<script"}},
+      {"%3c", {"x %3cSCRIPT>"}, {"%3c"}},
+      {"SCRIPT", {"x %3cSCRIPT>", "x <SCRIPT>"}, {"SCRIPT", "SCRIPT"}},
+  };
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.pattern);
+    const auto program = compile(std::string("SecRule ARGS \"@rx ") + each.pattern +
+                                 "\" \"id:1,phase:2,pass,log,multiMatch,t:none,t:urlDecodeUni,t:lowercase\"");
+    const auto plan = MatchPlan::build(*program, {});
+    ASSERT_TRUE(plan);
+    for (const bool planned : {false, true}) {
+      Workspace workspace(*program, planned ? plan->get() : nullptr);
+      Transaction transaction(workspace, SystemClock::instance());
+      transaction.begin({});
+      inspect(transaction, *parse_raw_request(get("/?a=x+%253cSCRIPT>")), nullptr);
+      ASSERT_EQ(transaction.fired().size(), 1u);
+      std::vector<std::string> values, matched;
+      for (const RuleMatch& match : transaction.fired()[0].matches) {
+        EXPECT_EQ(match.variable, "ARGS:a");
+        values.push_back(match.value);
+        matched.push_back(match.value.substr(match.offset, match.size));
+      }
+      EXPECT_EQ(values, each.values);
+      EXPECT_EQ(matched, each.matched);
+    }
+  }
+}
+
 TEST(Engine, WhatIsCapturedDoesNotMoveUnderTheOperator) {
   const Outcome outcome = run(R"(
 SecRule ARGS:q "@rx #.*" "id:1,phase:2,pass,capture,chain"

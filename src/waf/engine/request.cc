@@ -162,7 +162,9 @@ void Transaction::request_body(std::string_view bytes, bool complete) {
   if (!body_access_ || bytes.empty()) return;
   body_.clear();
   BodyLimits limits;
-  limits.arguments_max = settings_.arguments_max;
+  // One bound for the query and the body, as in libmodsecurity: rules on `&ARGS` ask for the sum.
+  limits.arguments_max =
+      settings_.arguments_max - std::min(settings_.arguments_max, values_.list(ValueList::args_get).size());
   limits.depth_max = settings_.json_depth_max;
   bytes = keep(bytes);
   const BodyProcessor kind = processor();
