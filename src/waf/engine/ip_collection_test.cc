@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <random>
 #include <thread>
 
 #include "waf/differential/engine_under_test.h"
@@ -91,6 +92,22 @@ SecRule IP:count "@gt 4000" "id:2,phase:1,deny,log")"}});
   EXPECT_EQ(denied, 2000);  // not one more or less
 }
 
+TEST(IpCollection, TimesBeyondAllMeasure) {
+  const auto program = compile_rules({{"test.conf", R"(
+SecCollectionTimeout 18446744073709551615
+SecAction "id:1,phase:1,pass,nolog,initcol:ip=k"
+SecRule ARGS:for "@rx ." "id:2,phase:1,pass,nolog,setvar:ip.flag=1,expirevar:ip.flag=%{MATCHED_VAR}"
+SecRule IP:flag "@eq 1" "id:3,phase:2,pass,log")"}});
+  FakeClock clock;
+  MemoryCollections kept(clock);
+  Client client(*program, clock, &kept);
+  EXPECT_EQ(client.ask("/?for=99999999999999999999"), (Ids{1, 2, 3}));
+  clock.advance(std::chrono::hours(24 * 365));
+  EXPECT_EQ(client.ask("/"), (Ids{1, 3}));
+  EXPECT_EQ(client.ask("/?for=-99999999999999999999"), (Ids{1, 2}));
+  EXPECT_EQ(client.ask("/?for=soon"), (Ids{1, 2}));
+}
+
 TEST(IpCollection, WithoutARecordOrAStoreThereIsNothing) {
   const auto program = compile_rules({{"test.conf", R"(
 SecRule ARGS:init "@streq yes" "id:1,phase:1,pass,nolog,initcol:ip=%{ARGS.key}"
@@ -106,6 +123,86 @@ SecRule &IP:n "@eq 0" "id:5,phase:2,pass,log")"}});
   EXPECT_EQ(client.ask("/?init=yes&key=a"), (Ids{1, 2, 3, 4, 5}));
   EXPECT_EQ(without.ask("/?init=yes&key=a"), (Ids{1, 2, 5}));
   EXPECT_EQ(kept.statistics().records, 0u);
+}
+
+// As the gateway runs it: the last phase for what it counts alone. `program` with its plan, both engines with their own
+// stores; whatever comes, the same rules match before the last phase, and the same is kept.
+void expect_counting_alone_keeps_the_same(const Program& program, std::string_view key) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  const auto plan = MatchPlan::build(program, {});
+  ASSERT_TRUE(plan);
+  FakeClock clock;
+  MemoryCollections whole_kept(clock), counted_kept(clock);
+  Workspace whole_work(program, nullptr), counted_work(program, plan->get());
+  Transaction whole(whole_work, clock), counted(counted_work, clock);
+  const auto before_the_last = [](const Transaction& transaction) {
+    Ids ids;
+    for (const FiredRule& fired : transaction.fired()) {
+      if (fired.phase < 5) ids.push_back(fired.id);
+    }
+    return ids;
+  };
+  std::size_t kept = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const char* const targets[] = {"/orders", "/logo.png", "/login?u=a", "/login?u=b&v=1", "/"};
+    const auto request =
+        *parse_raw_request(std::string("GET ") + targets[random() % 5] + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    whole.begin({.collections = &whole_kept});
+    inspect(whole, request, nullptr, "192.0.2.1");
+    counted.begin({.collections = &counted_kept});
+    counted.connection("192.0.2.1", "offline");
+    counted.request_line(request.method, request.uri, request.protocol);
+    for (const auto& [name, value] : request.headers) counted.request_header(name, value);
+    if (counted.run(1) == nullptr) counted.run(2);
+    counted.run_counting();
+    ASSERT_EQ(before_the_last(whole), before_the_last(counted)) << i;
+    PersistentCollections::Record a, b;
+    whole_kept.read(key, a);
+    counted_kept.read(key, b);
+    ASSERT_EQ(a, b) << i;
+    kept += a.size();
+    if (random() % 8 == 0) clock.advance(seconds(random() % 40));
+  }
+  EXPECT_GT(kept, 1000u);
+}
+
+TEST(IpCollection, CountingAloneKeepsTheSame) {
+  const auto program = compile_rules({{"test.conf", R"x(
+SecAction "id:1,phase:1,pass,nolog,initcol:ip=k"
+SecRule IP:blocked "@eq 1" "id:2,phase:1,deny,log"
+SecAction "id:3,phase:5,pass,log,msg:'only told'"
+SecRule REQUEST_FILENAME "@rx ^/log(in)" "id:4,phase:5,pass,nolog,capture"
+SecRule TX:1 "@streq in" "id:5,phase:5,pass,nolog,setvar:ip.logins=+1,expirevar:ip.logins=30"
+SecRule ARGS:v "@rx ." "id:6,phase:5,pass,nolog,skipAfter:END"
+SecRule ARGS "@rx a" "id:7,phase:5,pass,nolog,setvar:tx.seen=1"
+SecRule TX:seen "@eq 1" "id:8,phase:5,pass,nolog,setvar:ip.seen=+1"
+SecMarker END
+SecRule ARGS:u "@streq b" "id:9,phase:5,allow:phase,nolog"
+SecRule IP:logins "@gt 5" "id:10,phase:5,pass,nolog,setvar:ip.blocked=1,expirevar:ip.blocked=10,setvar:!ip.logins"
+SecAction "id:11,phase:5,pass,nolog,setvar:tx.sum=+1"
+SecRule TX:sum "@gt 0" "id:12,phase:5,pass,log,msg:'only told'")x"}});
+  EXPECT_EQ(program->counting().places, (std::vector<std::uint32_t>{1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_FALSE(program->counting().opens);
+  expect_counting_alone_keeps_the_same(*program, "k");
+}
+
+TEST(IpCollection, NothingToCount) {
+  const auto told = compile_rules({{"test.conf", "SecRule TX:a \"@eq 1\" \"id:1,phase:5,pass,log,setvar:tx.b=1\""}});
+  EXPECT_TRUE(told->counting().places.empty());
+  const auto opens = compile_rules({{"test.conf", R"(
+SecAction "id:1,phase:5,pass,nolog,initcol:ip=k"
+SecAction "id:2,phase:5,pass,nolog,setvar:ip.n=+1")"}});
+  FakeClock clock;
+  MemoryCollections kept(clock);
+  Workspace workspace(*opens, nullptr);
+  Transaction transaction(workspace, clock);
+  transaction.begin({.collections = &kept});
+  transaction.run_counting();
+  PersistentCollections::Record record;
+  kept.read("k", record);
+  EXPECT_EQ(record, (PersistentCollections::Record{{"n", "1"}}));
 }
 
 // Rules 912100 to 912170 of the Core Rule Set 3, which count in phase 5 and drop in phase 1.
@@ -146,6 +243,8 @@ TEST_F(CoreDosRules, TwoBurstsWithinAMinuteAreDroppedForAWhile) {
   clock_.advance(seconds(1));
   EXPECT_FALSE(is_dropped());
 }
+
+TEST_F(CoreDosRules, CountingAloneKeepsTheSame) { expect_counting_alone_keeps_the_same(*program_, "192.0.2.1_"); }
 
 TEST_F(CoreDosRules, SlowClientsAndStaticFilesPass) {
   for (int burst = 0; burst < 10; ++burst) {

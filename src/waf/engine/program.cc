@@ -75,6 +75,7 @@ class ProgramCompiler {
       }
     }
     for (std::uint32_t i = 0; i < source.rules.size(); ++i) resolve_skip(i);
+    find_counting();
     if (source.settings.geo) open_geo_database(*source.settings.geo);
     Program::Compiled result;
     result.errors = std::move(errors_);
@@ -177,6 +178,37 @@ class ProgramCompiler {
       case OperatorKind::validate_byte_range: keep(parse_byte_ranges(argument), out.bytes); break;
       case OperatorKind::ip_match: keep(IpList::parse(argument), out.addresses); break;
       default: break;
+    }
+  }
+
+  template <class Is>
+  bool any_link(std::uint32_t head, Is is) const {
+    for (std::uint32_t at = head;; at = program_->rules_[at].next) {
+      if (is(program_->rules_[at])) return true;
+      if (program_->rules_[at].next == 0) return false;
+    }
+  }
+
+  void find_counting() {
+    const auto changes_ip = [](const CompiledRule& rule) {
+      return rule.initcol || !rule.expirevars.empty() ||
+             std::any_of(rule.setvars.begin(), rule.setvars.end(),
+                         [](const CompiledSetVar& set) { return set.collection == Variable::ip; });
+    };
+    const auto bears_on_others = [&](const CompiledRule& rule) {
+      const Actions& actions = rule.source->actions;
+      const bool stops = actions.disruptive != Disruptive::none && actions.disruptive != Disruptive::pass;
+      return changes_ip(rule) || !rule.setvars.empty() || !rule.ctls.empty() || rule.skip_until > 0 ||
+             actions.capture || stops;
+    };
+    const auto& phase = program_->phases_[Program::kPhases - 1];
+    std::size_t end = phase.size();
+    while (end > 0 && !any_link(phase[end - 1], changes_ip)) --end;
+    for (std::uint32_t place = 0; place < end; ++place) {
+      if (!any_link(phase[place], bears_on_others)) continue;
+      program_->counting_.places.push_back(place);
+      program_->counting_.opens |=
+          any_link(phase[place], [](const CompiledRule& rule) { return rule.initcol.has_value(); });
     }
   }
 

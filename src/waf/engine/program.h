@@ -111,6 +111,13 @@ class Program {
   std::span<const std::uint32_t> phase(std::size_t number) const noexcept {
     return phases_[number - 1];
   }  // chain heads
+  // Of the last phase what outlasts the request: places in it of the rules that change IP, and of those in front of
+  // them that bear on whether and how they do. The others only log.
+  struct Counting {
+    std::vector<std::uint32_t> places;
+    bool opens = false;  // a record, too
+  };
+  const Counting& counting() const noexcept { return counting_; }
   std::span<const std::string> tx_names() const noexcept { return tx_names_; }
   TxSlot slot_of(std::string_view lower_name) const noexcept;
   const GeoDatabase* geo() const noexcept { return geo_.get(); }  // null: none is named
@@ -121,6 +128,7 @@ class Program {
   RuleSet source_;
   std::vector<CompiledRule> rules_;
   std::array<std::vector<std::uint32_t>, kPhases> phases_;
+  Counting counting_;
   std::vector<std::string> tx_names_;
   std::map<std::string, TxSlot, std::less<>> tx_slots_;
   std::shared_ptr<const GeoDatabase> geo_;

@@ -101,6 +101,8 @@ class Transaction {
   void response_header(std::string_view name, std::string_view value);
   void response_body(std::string_view body);
 
+  // In the last phase's place, for who does not read what it logs: only what outlasts the request.
+  void run_counting();
   // The phase's interruption, which with EngineMode::detection_only is told but not to be acted upon; null: go on.
   const Interruption* run(std::size_t phase);
 
@@ -127,6 +129,7 @@ class Transaction {
   bool matches_chain(std::uint32_t head, FiredRule& fired);
   bool matches(std::uint32_t index, FiredRule& fired);
   bool matches_hits(std::uint32_t index, FiredRule& fired);
+  bool may_match(std::uint32_t head);  // counting.cc
   struct Timed;
   struct Untimed;
   template <class Timing>

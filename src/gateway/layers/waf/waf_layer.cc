@@ -121,7 +121,7 @@ WafDecision WafLayer::inspect_body(Request& request, std::string_view body, bool
 }
 
 void WafLayer::finish(WafInspection& inspection) const {
-  if (inspection.transaction) inspection.transaction->run(5);
+  if (inspection.transaction) inspection.transaction->run_counting();
 }
 
 WafDecision WafLayer::refuse_length(Request& request, std::uint64_t bytes) const {

@@ -51,8 +51,8 @@ class WafLayer {
   // fields like others.
   WafDecision inspect_body(Request& request, std::string_view body, bool complete, const http::Fields& trailers,
                            WafShard& shard, WafInspection& inspection) const;
-  // Phase 5, last, whatever was decided: rules that count what a client does stand in it. It decides nothing, and what
-  // it would log is in the decision record already.
+  // Last, whatever was decided: what rules count of a client. It decides nothing, and what phase 5 would log is in the
+  // decision record already.
   void finish(WafInspection& inspection) const;
   // A body longer than is inspected.
   WafDecision refuse_length(Request& request, std::uint64_t bytes) const;
