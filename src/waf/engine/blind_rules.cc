@@ -18,6 +18,7 @@ class Judge {
     for (const std::string_view name : preset_names()) set_.emplace(name);
     for (char digit = '0'; digit <= '9'; ++digit) set_.emplace(1, digit);  // by capture
     for (const Rule& rule : rules.rules) {
+      opens_ip_ |= rule.actions.initcol_ip.has_value();
       for (const SetVar& set : rule.actions.setvars) {
         if (set.collection != Variable::tx || set.kind == SetVar::Kind::unset) continue;
         if (set.key.is_literal()) {
@@ -35,22 +36,31 @@ class Judge {
     for (std::size_t i = 0; i < rules_.rules.size(); ++i) {
       const Rule& rule = rules_.rules[i];
       if (!rule.chained) head = i;
-      if (!is_blind(rule) || is_unreached(head)) continue;
-      const std::uint64_t id = rules_.rules[head].actions.id;
-      const bool rbl = rule.op.kind == OperatorKind::rbl;
-      found.push_back({rule.position,
-                       rbl ? fmt::format("rule {}: @rbl finds nothing, for block lists are not asked", id)
-                           : fmt::format("rule {}: @geoLookup finds nothing, for there is no database", id),
-                       rbl ? "ban addresses with bans.deny, or give them to @ipMatchFromFile"
-                           : "name one: SecGeoLookupDb /usr/share/GeoIP/GeoLite2-Country.mmdb"});
+      const Blindness* const why = blindness(rule);
+      if (why == nullptr || is_unreached(head)) continue;
+      found.push_back({rule.position, fmt::format("rule {}: {}", rules_.rules[head].actions.id, why->what),
+                       std::string(why->instead)});
     }
     return found;
   }
 
  private:
-  bool is_blind(const Rule& rule) const noexcept {
-    if (rule.is_action) return false;
-    return rule.op.kind == OperatorKind::rbl || (rule.op.kind == OperatorKind::geo_lookup && !rules_.settings.geo);
+  struct Blindness {
+    std::string_view what, instead;
+  };
+  const Blindness* blindness(const Rule& rule) const noexcept {
+    static constexpr Blindness kRbl{"@rbl finds nothing, for block lists are not asked",
+                                    "ban addresses with bans.deny, or give them to @ipMatchFromFile"};
+    static constexpr Blindness kGeo{"@geoLookup finds nothing, for there is no database",
+                                    "name one: SecGeoLookupDb /usr/share/GeoIP/GeoLite2-Country.mmdb"};
+    static constexpr Blindness kIp{"IP is empty, for no rule opens a record",
+                                   "open one before: SecAction \"id:…,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}\""};
+    if (rule.is_action) return nullptr;
+    if (rule.op.kind == OperatorKind::rbl) return &kRbl;
+    if (rule.op.kind == OperatorKind::geo_lookup && !rules_.settings.geo) return &kGeo;
+    const bool looks_at_ip = std::any_of(rule.targets.begin(), rule.targets.end(),
+                                         [](const Target& target) { return target.variable == Variable::ip; });
+    return looks_at_ip && !opens_ip_ ? &kIp : nullptr;
   }
 
   bool may_be_set(const std::string& name) const {
@@ -104,6 +114,7 @@ class Judge {
   const RuleSet& rules_;
   std::set<std::string, std::less<>> set_;
   std::vector<std::string> begins_;
+  bool opens_ip_ = false;
 };
 
 }  // namespace

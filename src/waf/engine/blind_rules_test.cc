@@ -37,6 +37,10 @@ TEST(BlindRules, AreNamedWithTheirPlace) {
               ElementsAre(StartsWith("test.conf:2:3: rule 1: @rbl ")));
   EXPECT_THAT(blind("SecGeoLookupDb places.mmdb\n" + kGeo), IsEmpty());
   EXPECT_THAT(blind(kRbl + "SecRuleRemoveById 7\n"), IsEmpty());
+  const std::string counts = "SecRule IP:n \"@gt 5\" \"id:9,phase:1,deny\"\n";
+  EXPECT_THAT(blind(counts),
+              ElementsAre(StartsWith("test.conf:1:1: rule 9: IP is empty, for no rule opens a record; ")));
+  EXPECT_THAT(blind(counts + "SecAction \"id:1,phase:1,pass,initcol:ip=%{REMOTE_ADDR}\"\n"), IsEmpty());
 }
 
 TEST(BlindRules, ThoseBehindWhatNobodySetsAreNot) {

@@ -44,6 +44,11 @@ SecRule REMOTE_ADDR "@ipMatch 127.0.0.0/8,::1" "id:33,phase:2,pass,nolog"
 SecRule TX:score "@ge %{tx.limit}" "id:40,phase:2,deny,status:403,msg:'score %{tx.score}'"
 SecRule RESPONSE_STATUS|RESPONSE_HEADERS "@rx ^5\d\d$|php" "id:50,phase:3,pass"
 SecRule RESPONSE_BODY "@pm ORA- mysql_ Exception" "id:51,phase:4,deny,status:502"
+SecRule ARGS:key "!@streq never" "id:52,phase:2,pass,nolog,initcol:ip=%{MATCHED_VAR},setvar:ip.n=+1"
+SecRule ARGS "@rx ^." "id:53,phase:2,pass,nolog,setvar:ip.%{MATCHED_VAR_NAME}=+%{MATCHED_VAR},\
+  setvar:ip.last=%{MATCHED_VAR},expirevar:ip.%{MATCHED_VAR}=%{ARGS.seconds}"
+SecRule IP|!IP:n "@rx ^-?\d+$" "id:54,phase:5,pass,setvar:!ip.%{MATCHED_VAR},logdata:'%{ip.n} %{ip.last}'"
+SecRule &IP "@gt 1" "id:55,phase:5,pass"
 SecRule TX:score "@gt 0" "id:60,phase:5,pass,logdata:'%{tx.score} %{DURATION}'"
 )x";
 
@@ -96,9 +101,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     response.body = bytes.substr(split + 1);
   }
   for (Transaction* transaction : {engine.plain.get(), engine.planned.get()}) {
-    transaction->begin({.engine = EngineMode::detection_only, .arguments_max = 200});
-    inspect(*transaction, *request, &response);
-    check_bounds(*transaction);
+    gatehouse::FakeClock clock;
+    MemoryCollections kept(clock);
+    for (int time = 0; time < 2; ++time) {  // the second time with what the first left
+      transaction->begin({.engine = EngineMode::detection_only, .arguments_max = 200, .collections = &kept});
+      inspect(*transaction, *request, &response);
+      check_bounds(*transaction);
+      clock.advance(std::chrono::seconds(1));
+    }
+    const MemoryCollections::Statistics statistics = kept.statistics();
+    GH_CHECK(statistics.bytes <= statistics.records * MemoryCollections::kRecordBytesMax);
   }
   const auto& plain = engine.plain->fired();
   const auto& planned = engine.planned->fired();

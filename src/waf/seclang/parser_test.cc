@@ -367,7 +367,8 @@ TEST(Parser, Settings) {
 
 TEST(Parser, WhatHasNoEffectIsListed) {
   const ParseResult result = parse_text(
-      "SecAction \"id:1,setenv:a=b,initcol:global=g,ctl:debugLogLevel=9,xmlns:a=b\"\nSecRuleRemoveByMsg x\n");
+      "SecAction \"id:1,setenv:a=b,initcol:global=g,ctl:debugLogLevel=9,xmlns:a=b\"\nSecRuleRemoveByMsg x\n"
+      "SecAction \"id:2,expirevar:tx.a=5,expirevar:ip.a=5\"\n");
   EXPECT_THAT(result.errors, IsEmpty()) << describe(result);
   std::string all;
   for (const Finding& finding : result.ignored) all += to_string(finding, result.rules) + "\n";
@@ -376,6 +377,7 @@ TEST(Parser, WhatHasNoEffectIsListed) {
             "test.conf:1:36: the collection GLOBAL is not kept; rules that read or set it are errors\n"
             "test.conf:1:49: ctl:debugLogLevel has no effect here\n"
             "test.conf:1:65: xmlns has no effect in a gateway\n"
+            "test.conf:3:27: expirevar has no effect on a TX variable; it ends with the request in any case\n"
             "test.conf:2:1: no rule has the message \"x\"; it is compared as a whole\n");
 }
 

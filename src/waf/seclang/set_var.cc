@@ -86,6 +86,8 @@ std::optional<ExpireVar> parse_expirevar(const Span& span, const Place& place) {
   }
   auto name = read_name(text.sub(0, equals).trimmed(), place);
   if (!name) return std::nullopt;
+  if (name->collection == Variable::tx)
+    place.ignore(span, "expirevar has no effect on a TX variable", "it ends with the request in any case");
   return ExpireVar{name->collection, std::move(name->key), parse_macros(text.sub(equals + 1), place)};
 }
 
