@@ -5,6 +5,7 @@ The first test of a session compiles the rules, which takes a minute of a proces
 
 import gzip
 import json
+import shutil
 import time
 
 import gateway
@@ -110,15 +111,18 @@ def test_a_warm_start_is_quick(shop):
     assert shop.ask(**ATTACKS["SQL in the query"]).status == 403
 
 
-def test_a_scanner_is_banned_in_seconds(gatehouse, backend, shop):
-    import shutil
-
-    gate = gatehouse.prepare(backend(), waf={"mode": "enforce"}, penalties={"attacks": {"threshold": 10, "window": "1m"}})
+def warm(gate, shop):
+    """Gives a gateway that is not started yet what the shop's rules compiled to."""
     data = gate.dir / "data"
     data.mkdir(mode=0o700)
     for cache in (shop.dir / "data").glob("waf-rules-*"):
         shutil.copy(cache, data / cache.name)
-    gate.start()
+    return gate
+
+
+def test_a_scanner_is_banned_in_seconds(gatehouse, backend, shop):
+    gate = gatehouse.prepare(backend(), waf={"mode": "enforce"}, penalties={"attacks": {"threshold": 10, "window": "1m"}})
+    warm(gate, shop).start()
     began = time.monotonic()
     layers = []
     for payload in ("%27 or 1=1--", "1 UNION SELECT 1,2,3--", "%27;DROP TABLE users--") * 10:
@@ -130,3 +134,24 @@ def test_a_scanner_is_banned_in_seconds(gatehouse, backend, shop):
     took = time.monotonic() - began
     print(f"banned after {len(layers) - 1} requests, {took:.2f} s")
     assert layers == ["waf"] * 10 + ["bans"] and took < 10
+
+
+def test_a_flood_is_dropped_for_a_while(gatehouse, backend, shop):
+    """Rules 912100 to 912170: two bursts within a minute, counted over connections, and the client is dropped."""
+    gate = warm(gatehouse.prepare(backend(), waf={"mode": "enforce"}), shop)
+    set_up = gate.file("set-up.conf", """SecAction "id:900700,phase:1,nolog,pass,setvar:'tx.dos_burst_time_slice=60',\\
+  setvar:'tx.dos_counter_threshold=10',setvar:'tx.dos_block_timeout=3'"
+""")
+    gate.config["waf"]["rules"] = [set_up, "crs"]
+    gate.start()
+    page = {"target": "/orders", "fields": BROWSER, "source": "127.0.0.81"}
+    assert [gate.ask(**page).status for _ in range(20)] == [200] * 20
+    began = time.monotonic()
+    refused = gate.ask(**page)
+    assert (refused.status, refused.get("connection")) == (403, "close")
+    hit = gate.record_of(refused)["waf"]["rules"][0]
+    assert (hit["rule"], hit["message"]) == (912120, "Denial of Service (DoS) attack identified from 127.0.0.81 (1 hits since last alert)")
+    assert [gate.ask(**page).status for _ in range(5)] == [403] * 5
+    assert gate.ask(**{**page, "source": "127.0.0.82"}).status == 200
+    wire.eventually(lambda: gate.ask(**page).status == 200, 10)
+    assert time.monotonic() - began > 2.9
