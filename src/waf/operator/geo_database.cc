@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 #include <maxminddb.h>
 #include <netinet/in.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
+
+#include "base/file.h"
 
 namespace gatehouse::waf {
 namespace {
@@ -29,6 +34,7 @@ constexpr std::array<Path, 9> kPaths{{
     {"dma_code", {"location", "metro_code"}},
 }};
 constexpr std::size_t kTextBytesMax = 1024;
+constexpr std::size_t kFileBytesMax = std::size_t{1} << 30;  // the largest that are sold have half of it
 
 std::string text_of(const MMDB_entry_data_s& data) {
   switch (data.type) {
@@ -61,12 +67,25 @@ void GeoDatabase::Close::operator()(MMDB_s* database) const noexcept {
   delete database;
 }
 
+// The library maps a file, and a file that somebody writes into while it is mapped ends the process. So what is mapped
+// is a copy that has no name.
 Result<std::shared_ptr<const GeoDatabase>> GeoDatabase::open(const std::string& file) {
   struct stat status {};
-  if (::stat(file.c_str(), &status) != 0) return fail(ErrorCode::io, fmt::format("{}: {}", file, std::strerror(errno)));
-  if (!S_ISREG(status.st_mode)) return fail(ErrorCode::invalid, file + ": not a file");  // a pipe would block
+  if (::stat(file.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    return fail(ErrorCode::invalid, file + ": not a file");  // a pipe would block
+  const auto content = read_file(file, kFileBytesMax);
+  if (!content) return tl::unexpected(content.error());
+  const int copy = ::memfd_create("gatehouse-geo", MFD_CLOEXEC);
+  if (copy < 0) return fail(ErrorCode::exhausted, fmt::format("{}: no memory: {}", file, std::strerror(errno)));
+  std::size_t written = 0;
+  for (ssize_t n = 1; n > 0 && written < content->size(); written += static_cast<std::size_t>(std::max<ssize_t>(n, 0)))
+    n = ::write(copy, content->data() + written, content->size() - written);
   auto opened = std::make_unique<MMDB_s>();
-  if (const int error = MMDB_open(file.c_str(), MMDB_MODE_MMAP, opened.get()); error != MMDB_SUCCESS) {
+  const int error = written == content->size()
+                        ? MMDB_open(fmt::format("/proc/self/fd/{}", copy).c_str(), MMDB_MODE_MMAP, opened.get())
+                        : MMDB_OUT_OF_MEMORY_ERROR;
+  ::close(copy);
+  if (error != MMDB_SUCCESS) {
     const bool unread = error == MMDB_FILE_OPEN_ERROR || error == MMDB_OUT_OF_MEMORY_ERROR;
     return fail(unread ? ErrorCode::io : ErrorCode::invalid,
                 fmt::format("{}: {}", file, unread ? MMDB_strerror(error) : "not a MaxMind database (.mmdb)"));

@@ -1,9 +1,9 @@
 #pragma once
 // @geoLookup: where an address is, from a MaxMind database (`SecGeoLookupDb`).
 //
-// Thread safety: immutable once open; shared by all threads. The file is mapped: who brings a new one puts it in the
-// old one's place by renaming, as geoipupdate does, and never writes into a file that is open. Opening walks the search
-// tree once (about 10 ns a node): control threads only. Looking up follows at most 128 nodes.
+// Thread safety: immutable once open; shared by all threads. It is a copy in memory: whatever becomes of the file does
+// not touch it. Opening walks the search tree once (about 10 ns a node): control threads only. Looking up follows at
+// most 128 nodes.
 // Source: MaxMind DB File Format Specification 2.0; ModSecurity Reference Manual v3, "GEO".
 
 #include <memory>

@@ -64,7 +64,7 @@ class HostileGeoDatabase : public testing::Test {
 };
 
 TEST_F(HostileGeoDatabase, WhatIsNoneIsAnErrorThatNamesTheFile) {
-  EXPECT_NE(refusal("/no/such/file.mmdb").find("/no/such/file.mmdb: No such file"), std::string::npos);
+  EXPECT_NE(refusal("/no/such/file.mmdb").find("/no/such/file.mmdb"), std::string::npos);
   EXPECT_NE(refusal("/tmp").find("/tmp: not a file"), std::string::npos);
   for (const std::string& bytes : {std::string(), std::string("GeoIP"), std::string(100'000, 'x'),
                                    good_.substr(0, good_.size() / 2), good_.substr(good_.size() / 2)}) {
@@ -78,6 +78,15 @@ TEST_F(HostileGeoDatabase, ATreeThatLeadsOutOfTheFile) {
   for (std::size_t i = 0; i < 3; ++i) bytes[i] = '\xff';  // the root's left record
   EXPECT_NE(refusal(written(bytes)).find("the database is damaged: node 0"), std::string::npos)
       << refusal(written(bytes));
+}
+
+TEST_F(HostileGeoDatabase, AFileThatChangesWhileItIsOpen) {
+  const auto database = GeoDatabase::open(written(good_));
+  ASSERT_TRUE(database);
+  written("");
+  EXPECT_EQ(find(**database, "192.0.2.1")["city"], "Berlin");
+  written(std::string(good_.size(), 'x'));
+  EXPECT_EQ(find(**database, "192.0.2.1")["city"], "Berlin");
 }
 
 // Whatever is in the file: refused, or looked up without harm.

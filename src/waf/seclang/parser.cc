@@ -1,12 +1,12 @@
 #include "waf/seclang/parser.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
 
+#include "base/file.h"
 #include "waf/seclang/directives.h"
 #include "waf/seclang/operators.h"
 #include "waf/seclang/rule_list.h"
@@ -178,11 +178,8 @@ void Parser::geo_database(const Directive& directive, const File& file) {
   const Span& path = directive.arguments[0];
   if (!limits_.files) return file.place.error(path, "these rules must not name files");
   const std::string resolved = file.source->resolved(path.text);
-  struct stat status {};
-  if (::stat(resolved.c_str(), &status) == 0) {
-    files_.note(resolved, fmt::format("{} {} {}.{}", status.st_ino, status.st_size, status.st_mtim.tv_sec,
-                                      status.st_mtim.tv_nsec));
-  }
+  const FileStamp stamp = stamp_of(resolved);
+  files_.note(resolved, fmt::format("{} {} {}", stamp.inode, stamp.size, stamp.changed_ns));
   result_.rules.settings.geo = {resolved, file.source->position(path.offset())};
 }
 
