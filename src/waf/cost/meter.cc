@@ -58,6 +58,7 @@ Meter::Meter(const RuleEngine& engine, unsigned paranoia)
       transaction_(workspace_, SystemClock::instance()) {
   settings_.arguments_max = kArgumentsMax;
   settings_.tuning = &tuning_;
+  settings_.collections = &collections_;
   clock_ns_ = std::numeric_limits<double>::max();
   for (int i = 0; i < 1000; ++i) {
     const double begin = thread_cpu_ns();
@@ -93,7 +94,7 @@ Meter::Cost Meter::inspect(const RawRequest& request) {
     transaction_.run(2);
     done(Stage::phase2);
   }
-  transaction_.run(5);
+  transaction_.run_counting();
   done(Stage::log);
   return cost;
 }

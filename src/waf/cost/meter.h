@@ -39,7 +39,7 @@ class Meter {
     std::array<double, kStages> stage_ns{};
     double total_ns = 0;
   };
-  // One inspection in enforcement: a request that phase 1 blocks has no phase 2.
+  // One inspection in enforcement, as the gateway runs it: a request that phase 1 blocks has no phase 2.
   Cost inspect(const RawRequest& request);
   // CPU time of one inspection, the least of `turns`.
   double least_ns(const RawRequest& request, int turns);
@@ -57,6 +57,7 @@ class Meter {
   const RuleEngine& engine_;
   Workspace workspace_;
   Tuning tuning_;
+  MemoryCollections collections_{SystemClock::instance()};
   Transaction transaction_;
   Transaction::Settings settings_;
   double clock_ns_ = 0;  // what asking for the time takes
