@@ -264,13 +264,14 @@ struct WafConfig {
   std::uint64_t request_body = 128 * 1024, response_body = 0;  // inspected bytes; 0: not inspected
   std::uint64_t memory = 256 * 1024 * 1024;  // for bodies that wait for the end of their inspection, all together
   WafOnExceed on_exceed = WafOnExceed::deny;
+  std::optional<WafOnExceed> response_on_exceed;  // absent: as on_exceed
   std::vector<WafExclusion> exclude;
 };
 struct RouteWafConfig {  // what a route changes; absent: as above
   std::optional<Mode> mode;
   std::optional<std::uint32_t> paranoia, inbound_threshold, outbound_threshold;
   std::optional<std::uint64_t> request_body, response_body;
-  std::optional<WafOnExceed> on_exceed;
+  std::optional<WafOnExceed> on_exceed, response_on_exceed;
   std::vector<WafExclusion> exclude;  // besides those above
 };
 

@@ -167,6 +167,7 @@ void add_hit(const Json& hit, Page& page) {
 // What the rules of each paranoia level add up to: "paranoia 1: 5 + 5 = 10".
 void add_arithmetic(const Json& waf, Page& page) {
   std::uint64_t paranoia = 0;
+  const bool outbound = string_of(waf, "direction") == "outbound";
   for (const Json& level : items_of(waf, "levels")) {
     ++paranoia;
     const std::int64_t sum = level.integer().value_or(0);
@@ -176,6 +177,7 @@ void add_arithmetic(const Json& waf, Page& page) {
     for (const Json& hit : items_of(waf, "rules")) {
       const std::int64_t score = signed_of(hit, "score");
       if (number_of(hit, "paranoia") != paranoia || score == 0) continue;
+      if ((number_of(hit, "phase") >= 3) != outbound) continue;
       terms += terms.empty() ? std::to_string(score) : fmt::format(" + {}", score);
       shown += score;
     }
@@ -191,7 +193,8 @@ void add_inspection(const Json& record, Page& page) {
   if (waf == nullptr || !waf->is_object()) return;
   page.literal("What the inspection rules found");
   if (const std::int64_t threshold = signed_of(*waf, "threshold"); threshold > 0) {
-    page.literal(": a score of ").text(std::to_string(signed_of(*waf, "score")), Tone::strong);
+    page.literal(string_of(*waf, "direction") == "outbound" ? ": the answer has a score of " : ": a score of ");
+    page.text(std::to_string(signed_of(*waf, "score")), Tone::strong);
     page.literal(", where ").text(std::to_string(threshold)).literal(" denies");
   }
   page.literal("\n");

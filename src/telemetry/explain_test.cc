@@ -83,6 +83,19 @@ What the inspection rules found: a score of 10, where 5 denies
       << *text;
 }
 
+TEST(Explain, TheAnswersScoreIsItsOwn) {
+  DecisionRecord record = sample_record();
+  WafRecord waf = sample_waf();
+  waf.outbound = true;
+  waf.score = 4, waf.threshold = 4, waf.levels = {4, 0, 0, 0};
+  waf.hits[1].phase = 4, waf.hits[1].score = 4;
+  record.waf = &waf;
+  const auto text = explain(json_of(record), {});
+  ASSERT_TRUE(text);
+  EXPECT_NE(text->find("found: the answer has a score of 4, where 4 denies\n"), std::string::npos) << *text;
+  EXPECT_NE(text->find("  paranoia 1: 4 = 4\n"), std::string::npos) << *text;
+}
+
 TEST(Explain, APlainPassAndARefusedMessage) {
   const auto pass = explain(json_of(sample_record()), {});
   ASSERT_TRUE(pass);

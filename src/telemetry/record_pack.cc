@@ -38,6 +38,7 @@ struct FixedWaf {
   std::int32_t score, threshold;
   std::array<std::int32_t, WafRecord::kLevels> levels;
   std::uint16_t hit_count, omitted;
+  std::uint32_t outbound;
 };
 
 constexpr std::array kHitTexts = {&WafHit::severity, &WafHit::message, &WafHit::variable, &WafHit::matched};
@@ -99,7 +100,7 @@ char* pack_hit(const WafHit& hit, char* at) noexcept {
 }
 
 char* pack_waf(const WafRecord& waf, char* at) noexcept {
-  const FixedWaf fixed = {waf.score, waf.threshold, waf.levels, waf.hit_count, waf.omitted};
+  const FixedWaf fixed = {waf.score, waf.threshold, waf.levels, waf.hit_count, waf.omitted, waf.outbound};
   at = put(at, reinterpret_cast<const char*>(&fixed), sizeof fixed);
   for (const WafHit& hit : waf.all()) at = pack_hit(hit, at);
   return at;
@@ -120,6 +121,7 @@ bool unpack_waf(Reader& reader, WafRecord& waf) noexcept {
   waf.levels = fixed.levels;
   waf.hit_count = fixed.hit_count;
   waf.omitted = fixed.omitted;
+  waf.outbound = fixed.outbound != 0;
   for (std::size_t i = 0; i < waf.hit_count; ++i) {
     WafHit& hit = waf.hits[i];
     FixedHit kept_hit;

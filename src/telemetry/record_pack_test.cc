@@ -82,6 +82,7 @@ TEST(RecordPack, TheLargestRecordFits) {
     hit.tag_count = WafHit::kTagsMax;
   }
   waf.hit_count = WafRecord::kHitsMax;
+  waf.outbound = true;
   record.waf = &waf;
   const std::string bytes = packed(record);
   EXPECT_LE(bytes.size(), kPackedBytesMax);

@@ -144,7 +144,9 @@ void append_hit(JsonWriter& json, const WafHit& hit) {
 }
 
 void append_waf(JsonWriter& json, const WafRecord& waf) {
-  json.raw(",\"waf\":{\"score\":");
+  json.raw(",\"waf\":{\"direction\":");
+  json.raw(waf.outbound ? "\"outbound\"" : "\"inbound\"");
+  json.raw(",\"score\":");
   json.number(waf.score);
   json.raw(",\"threshold\":");
   json.number(waf.threshold);

@@ -1,6 +1,6 @@
 #pragma once
-// What the inspection rules found in one request, as plain values: which rules matched, on what, and what each added to
-// the anomaly score.
+// What the inspection rules found in one request and its answer, as plain values: which rules matched, on what, and
+// what each added to the anomaly score.
 //
 // Views as in DecisionRecord. Bounds: kHitsMax rules, kTagsMax tags each; texts are cut where they are made. Already
 // masked.
@@ -32,6 +32,8 @@ struct WafRecord {
   static constexpr std::size_t kHitsMax = 24;
   static constexpr std::size_t kLevels = 4;
 
+  // Request and answer have a score each. This is the one that was decided upon.
+  bool outbound = false;                     // the answer's, to which rules of phases 3 and 4 add
   std::int32_t score = 0, threshold = 0;     // threshold 0: the rules keep no score
   std::array<std::int32_t, kLevels> levels;  // what the rules of each paranoia level added
   std::array<WafHit, kHitsMax> hits;

@@ -155,3 +155,38 @@ def test_a_flood_is_dropped_for_a_while(gatehouse, backend, shop):
     assert gate.ask(**{**page, "source": "127.0.0.82"}).status == 200
     wire.eventually(lambda: gate.ask(**page).status == 200, 10)
     assert time.monotonic() - began > 2.9
+
+
+LEAKS = {
+    "MySQL": b"<p>You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version</p>",
+    "PostgreSQL": b"<p>PostgreSQL query failed: ERROR: unterminated quoted string</p>",
+    "Oracle": b"<p>ORA-01756: quoted string not properly terminated. Oracle error</p>",
+    "Java": b"<pre>Exception in thread main java.lang.NullPointerException at java.lang.Thread</pre>",
+    "PHP": b"<b>Fatal error</b>: Cannot redeclare class Lamp in /var/www/index.php",
+    "PHP source": b"<?php $x = $_GET['a']; system($x); ?>",
+    "a folder": b"<html><head><title>Index of /backup</title></head><body><h1>Index of /backup</h1></body></html>",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_leaks_of_services(gatehouse, backend, shop, name):
+    """What libmodsecurity's users get with SecResponseBodyAccess On; compressed, where theirs look away."""
+
+    def behave(peer):
+        while got := peer.read_request():
+            body = b"<html>" + b"<p>lamp</p>" * 100 + (LEAKS[name] if "leak" in got[0] else b"It is fine.") + b"</html>"
+            packed = "packed" in got[0]
+            fields = [("Content-Type", "text/html")] + ([("Content-Encoding", "gzip")] if packed else [])
+            peer.answer(200, gzip.compress(body) if packed else body, fields)
+
+    gate = warm(gatehouse.prepare(backend(behave), waf={"mode": "enforce", "response_body": "64KiB"}), shop).start()
+    for target in ("/leak", "/leak/packed"):
+        answer = gate.ask(target=target, fields=BROWSER)
+        record = gate.record_of(answer)
+        assert answer.status == 403, record
+        found = record["waf"]
+        assert (record["reason"], found["direction"], found["threshold"]) == ("waf.response_score", "outbound", 4)
+        assert found["score"] >= 4 and found["score"] == sum(rule["score"] for rule in found["rules"])
+        assert any(950000 <= rule["rule"] < 959000 for rule in found["rules"])
+    for target in ("/fine", "/fine/packed"):
+        assert gate.ask(target=target, fields=BROWSER).status == 200

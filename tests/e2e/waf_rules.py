@@ -33,3 +33,22 @@ def small(gate, name="rules.conf", text=SMALL):
     """Writes the rules beside the gateway's configuration and returns what `waf.rules` says."""
     return gate.file(name, text)
 
+
+
+# Rules about answers, with the two sums that the Core Rule Set 3 keeps for them: its own, and the request's besides.
+ANSWERS = SMALL + r"""
+SecRule &TX:outbound_anomaly_score_threshold "@eq 0" "id:901110,phase:1,pass,nolog,setvar:tx.outbound_anomaly_score_threshold=4"
+SecAction "id:901141,phase:1,pass,nolog,setvar:tx.error_anomaly_score=4,setvar:tx.outbound_anomaly_score=0"
+SecRule RESPONSE_STATUS "@streq 599" "id:200,phase:3,deny,status:503,log,msg:'A status'"
+SecRule RESPONSE_HEADERS:X-Leak "@contains leak" "id:201,phase:3,pass,log,severity:'ERROR',msg:'A leak in a field',\
+  setvar:'tx.outbound_anomaly_score_pl1=+%{tx.error_anomaly_score}'"
+SecRule RESPONSE_BODY "@contains ORA-01017" "id:202,phase:4,pass,log,capture,severity:'CRITICAL',msg:'A database speaks',\
+  setvar:'tx.outbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}',setvar:'tx.anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
+SecRule RESPONSE_BODY "@contains hmm" "id:203,phase:4,pass,log,severity:'WARNING',msg:'Not nice',\
+  setvar:'tx.outbound_anomaly_score_pl1=+%{tx.warning_anomaly_score}'"
+SecRule RESPONSE_BODY "@streq go away" "id:204,phase:4,redirect:'https://away.example/',log,msg:'Away'"
+SecRule RESPONSE_HEADERS:Content-Encoding "@rx ." "id:205,phase:4,pass,log,msg:'Told that it is compressed'"
+SecAction "id:959060,phase:4,pass,nolog,setvar:'tx.outbound_anomaly_score=+%{tx.outbound_anomaly_score_pl1}'"
+SecRule TX:OUTBOUND_ANOMALY_SCORE "@ge %{tx.outbound_anomaly_score_threshold}" \
+  "id:959100,phase:4,deny,log,msg:'Outbound Anomaly Score Exceeded (Total Score: %{TX.OUTBOUND_ANOMALY_SCORE})'"
+"""

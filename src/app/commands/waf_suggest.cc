@@ -55,10 +55,13 @@ std::optional<Refused> refused_of(const std::string& record) {
     if (layer.is_object() && text_of(layer, "layer") == "waf" && text_of(layer, "verdict") == "deny")
       result.reason = text_of(layer, "reason");
   }
+  // The answer's score is its own: only rules that look at the answer add to it.
+  const bool answer = result.reason == "waf.response_score" || result.reason == "waf.response_rule";
+  if (answer) result.reason = result.reason == "waf.response_score" ? "waf.score" : "waf.rule";
   if (result.reason != "waf.score" && result.reason != "waf.rule") return std::nullopt;
   const auto rules = waf.find("rules");
   for (const json& rule : rules != waf.end() && rules->is_array() ? *rules : json::array()) {
-    if (!rule.is_object()) continue;
+    if (!rule.is_object() || (number_of(rule, "phase") >= 3) != answer) continue;
     result.hits.push_back({number_of(rule, "rule"), number_of(rule, "score"),
                            std::max<std::int64_t>(number_of(rule, "times"), 1), text_of(rule, "variable"),
                            text_of(rule, "message")});

@@ -102,6 +102,7 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   up_ = nullptr;
   state_ = State::deciding;
   body_.clear();
+  answer_.clear();
   trailers_.clear();
   encoder_.reset();
   ws_up_.reset();
@@ -339,6 +340,7 @@ void Exchange::request_body(std::string_view data) {
       collected();
       break;
     case State::waiting:
+    case State::withheld:
     case State::relaying:
       if (tunnel_wanted_) {  // for the tunnel, if there will be one: only then may it leave
         body_.append(data);

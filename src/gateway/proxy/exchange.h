@@ -6,6 +6,9 @@
 //                              …
 //     (inspecting until the body has come)   (queued while the service has all its connections in use)
 //
+// Where answers are inspected, `withheld` stands between waiting and relaying: nothing of the answer has gone to the
+// client.
+//
 // One shard; owned and recycled by it. The two sides call in through `Downstream` and `Upstream`; either may end the
 // exchange at any moment, and after `finish` neither stream is touched again.
 // Invariant: whatever happens, every layer that decided gets its `on_end`, and one decision record is written.
@@ -72,7 +75,8 @@ class Exchange final : private net::Timer::Handler {
     Exchange& x;
   };
   // inspecting: the body is collected for the WAF; queued: for one of the upstream's connections; waiting: for its
-  // answer; ending: our half of the tunnel is closed, and the client has a moment to close its own
+  // answer; withheld: it is collected for the WAF; ending: our half of the tunnel is closed, and the client has a
+  // moment to close its own
   enum class State : std::uint8_t {
     idle,
     deciding,
@@ -80,6 +84,7 @@ class Exchange final : private net::Timer::Handler {
     inspecting,
     queued,
     waiting,
+    withheld,
     relaying,
     tunnel,
     ending,
@@ -108,11 +113,23 @@ class Exchange final : private net::Timer::Handler {
   bool model_lets_pass(BodyIs body_is);
   Decision judge_by_model(BodyIs body_is);
   bool hold(std::uint64_t bytes);
+  bool take_held(std::uint64_t bytes) noexcept;
+  static WafDecision memory_taken() noexcept;
   void record_inspection(const WafDecision& decision);
   void conclude(const WafDecision& decision);
   void inspection_over() noexcept;
   void release_held() noexcept;
   void inspection_timer();
+  bool keeps_transaction() const noexcept;
+
+  // exchange_answer.cc: what the WAF says of the answer
+  enum class AnswerIs : bool { withdrawn, relayed };
+  void inspect_answer(const http::ResponseHead& head, http::End end);
+  void withhold(const http::ResponseHead& head);
+  void answer_collected(std::string_view data);
+  AnswerIs answer_complete();
+  AnswerIs inspect_collected_answer(BodyIs body_is);
+  AnswerIs conclude_answer(const WafDecision& decision);
 
   // exchange_upstream.cc: the attempts and the response
   void forward();
@@ -126,7 +143,9 @@ class Exchange final : private net::Timer::Handler {
   void informational(const http::ResponseHead& head);
   void response(const http::ResponseHead& head, http::End end);
   void relay_head(const http::ResponseHead& head, http::End end);
+  void begin_relay(const http::ResponseHead& head, http::End end);
   void response_body(std::string_view data);
+  void relay_body(std::string_view data);
   void response_end(const http::Fields& trailers);
   void upstream_failed(const http::Failure& failure);
   bool may_retry(const http::Failure* failure, int status);
@@ -204,6 +223,8 @@ class Exchange final : private net::Timer::Handler {
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
 
   // the response
+  http::ResponseHead answer_head_;  // withheld; in the arena
+  std::string answer_;              // what came of its body
   std::unique_ptr<Encoder> encoder_;
   std::string encoded_;
   std::optional<http::WebSocketInspector> ws_up_, ws_down_;

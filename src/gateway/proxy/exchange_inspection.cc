@@ -136,22 +136,29 @@ Decision Exchange::judge_by_model(BodyIs body_is) {
 
 // Counts bytes as held back for inspection. False: there are too many, and the inspection is over.
 bool Exchange::hold(std::uint64_t bytes) {
-  if (shard_.services().state.inspected().take(bytes, snapshot_->config->waf.memory)) {
-    held_bytes_ += bytes;
-    return true;
+  if (take_held(bytes)) return true;
+  const Mode mode = snapshot_->waf->route(*request_).mode;
+  if (mode == Mode::enforce) {
+    conclude(memory_taken());
+  } else {
+    if (mode == Mode::monitor) record_inspection(memory_taken());
+    inspect_collected(BodyIs::cut);
   }
+  return false;
+}
+
+bool Exchange::take_held(std::uint64_t bytes) noexcept {
+  if (!shard_.services().state.inspected().take(bytes, snapshot_->config->waf.memory)) return false;
+  held_bytes_ += bytes;
+  return true;
+}
+
+WafDecision Exchange::memory_taken() noexcept {
   WafDecision full;
   full.verdict = Verdict::deny;
   full.reason = "waf.memory";
   full.status = 503;
-  const Mode mode = snapshot_->waf->route(*request_).mode;
-  if (mode == Mode::enforce) {
-    conclude(full);
-  } else {
-    if (mode == Mode::monitor) record_inspection(full);
-    inspect_collected(BodyIs::cut);
-  }
-  return false;
+  return full;
 }
 
 void Exchange::record_inspection(const WafDecision& decision) {
@@ -167,9 +174,19 @@ void Exchange::record_inspection(const WafDecision& decision) {
 
 void Exchange::conclude(const WafDecision& decision) {
   record_inspection(decision);
-  inspection_over();
+  const bool passes = decision.verdict == Verdict::pass || snapshot_->waf->route(*request_).mode == Mode::monitor;
+  if (passes && keeps_transaction()) {
+    timer_.cancel();
+    if (held_bytes_ == 0 && !take_held(kTransactionBytes)) {
+      if (snapshot_->waf->route(*request_).mode == Mode::enforce) return conclude(memory_taken());
+      record_inspection(memory_taken());
+      inspection_over();
+    }
+  } else {
+    inspection_over();
+  }
   // What was held stays counted until it is on its way: the request may have to wait in line.
-  if (decision.verdict == Verdict::pass || snapshot_->waf->route(*request_).mode == Mode::monitor) {
+  if (passes) {
     state_ = State::deciding;
     trailers_unseen_ = !request_ended_ && snapshot_->waf->route(*request_).mode == Mode::enforce;
     forward();
@@ -183,9 +200,16 @@ void Exchange::inspection_over() noexcept {
   timer_.cancel();
   if (inspection_.transaction) {
     snapshot_->waf->finish(inspection_);
-    for (const std::size_t phase : {1, 2, 5}) shard_.count_inspection(phase, inspection_.transaction->spent(phase));
+    for (std::size_t phase = 1; phase <= waf::Program::kPhases; ++phase)
+      shard_.count_inspection(phase, inspection_.transaction->spent(phase));
   }
   inspection_.transaction.give_back();
+}
+
+// For the answer.
+bool Exchange::keeps_transaction() const noexcept {
+  return inspection_.transaction && snapshot_->waf->route(*request_).response_body != 0 &&
+         inspection_.transaction->mode() != waf::EngineMode::off;
 }
 
 void Exchange::release_held() noexcept {

@@ -39,6 +39,7 @@ void Exchange::finish() {
   release_held();
   encoder_.reset();
   body_ = std::string();
+  answer_ = std::string();
   for (std::size_t i = 0; i < snapshot_->layers.size(); ++i) {
     if (decided_ & (std::uint32_t{1} << i)) snapshot_->layers[i]->on_end(*request_, status_sent_);
   }

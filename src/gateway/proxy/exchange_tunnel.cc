@@ -99,6 +99,8 @@ void Exchange::open_tunnel(const http::ResponseHead& upstream) {
   const WebSocketConfig& limits = request_->route->websocket;
   ws_up_.emplace(http::WebSocketInspector::Options{true, deflate, limits.message_bytes, limits.messages_per_second});
   ws_down_.emplace(http::WebSocketInspector::Options{false, deflate, limits.message_bytes, 0});
+  inspection_over();
+  release_held();
   state_ = State::tunnel;
   shard_.tunnel_opened(*this);
   status_sent_ = head.status;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gateway/accept_encoding.h"
 #include "gateway/proxy/exchange.h"
 #include "gateway/proxy/mirror.h"
 #include "gateway/proxy/spent.h"
@@ -101,6 +102,8 @@ void Exchange::build_upstream_head() {
   fields.remove("tracestate");
   if (!trace_.tracestate.empty()) fields.add("tracestate", trace_.tracestate);
   if (message.te_trailers) fields.add("te", "trailers");
+  // An answer that we could not decode could not be inspected.
+  if (inspection_.transaction) keep_read_codings(arena_, fields);
   edit_fields(route.request_headers, fields);
 }
 
@@ -155,7 +158,7 @@ void Exchange::try_endpoints(Endpoint* idle) {
     }
   }
   state_ = State::waiting;
-  release_held();
+  if (!inspection_.transaction) release_held();
   const bool bodyless = request_ended_ && body_.empty() && trailers_.empty();
   request_sent_ = bodyless;
   if (tunnel_wanted_) {
@@ -263,9 +266,17 @@ void Exchange::response(const http::ResponseHead& head, http::End end) {
     gateway_error({http::FailureKind::bad_response, http::Reason::bad_upgrade, false, false});
     return;
   }
+  body_ = std::string();
+  if (inspection_.transaction) {
+    inspect_answer(head, end);
+  } else {
+    begin_relay(head, end);
+  }
+}
+
+void Exchange::begin_relay(const http::ResponseHead& head, http::End end) {
   response_begun_ = true;
   state_ = State::relaying;
-  body_ = std::string();
   relay_head(head, end);
   if (end == http::End::yes) {
     attempt_over(head.status < 500 ? AttemptOutcome::success : AttemptOutcome::error);
@@ -309,6 +320,14 @@ void Exchange::response_body(std::string_view data) {
       return;
     }
   }
+  if (state_ == State::withheld) {
+    answer_collected(data);
+  } else {
+    relay_body(data);
+  }
+}
+
+void Exchange::relay_body(std::string_view data) {
   if (encoder_) {
     encoded_.clear();
     if (!encoder_->encode(data, http::End::no, encoded_)) {
@@ -334,6 +353,7 @@ void Exchange::response_end(const http::Fields& trailers) {
     tunnel_over();
     return;
   }
+  if (state_ == State::withheld && answer_complete() == AnswerIs::withdrawn) return;
   timer_.cancel();
   attempt_over(status_sent_ < 500 ? AttemptOutcome::success : AttemptOutcome::error);
   if (encoder_) {
@@ -437,7 +457,7 @@ void Exchange::arm_timer() {
   MonotonicTime due = deadline_;
   if (state_ == State::waiting) {
     due = std::min(due, std::max(attempt_started_, last_activity_) + timeouts.response);
-  } else if (state_ == State::relaying) {
+  } else if (state_ == State::relaying || state_ == State::withheld) {
     // A client that reads slowly is not the upstream's fault; the codec has its own bound for that.
     due = upstream_paused_ ? std::min(due, now + timeouts.idle) : std::min(due, last_activity_ + timeouts.idle);
   } else if (state_ == State::tunnel) {

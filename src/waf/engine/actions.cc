@@ -49,7 +49,7 @@ void Transaction::set(const CompiledSetVar& set) {
   if (slot != kNoSlot) {
     std::optional<std::string>& value = tx_[slot];
     std::string by = unset ? std::string() : expand(set.value);
-    if (set.level != 0) note_score(set.level, number_of(by));
+    if (set.level != 0) note_score(set, number_of(by));
     value = unset ? std::nullopt : std::optional(changed_value(set.kind, value ? *value : std::string_view{}, by));
     return;
   }
@@ -77,8 +77,11 @@ void Transaction::set(const CompiledSetVar& set) {
   }
 }
 
-void Transaction::note_score(std::uint8_t level, std::int64_t added) {
-  if (score_.head != current_) score_ = {current_, 0, level};
+// Rules about the answer add to a sum of its own. Those of version 3 add the same to the request's as well, which has
+// been judged by then.
+void Transaction::note_score(const CompiledSetVar& set, std::int64_t added) {
+  if (set.outbound != (program_.rule(current_).source->actions.phase >= 3)) return;
+  if (score_.head != current_) score_ = {current_, 0, set.level};
   score_.added += added;
 }
 

@@ -142,6 +142,7 @@ class ProgramCompiler {
       CompiledSetVar compiled{set.kind, set.collection, text(set.key), text(set.value), kNoSlot};
       if (set.collection == Variable::tx && compiled.key.is_literal()) compiled.slot = slot(compiled.key.literal());
       compiled.level = level_of(compiled);
+      compiled.outbound = compiled.level != 0 && compiled.key.literal().starts_with("outbound_");
       out.setvars.push_back(std::move(compiled));
     }
     for (const ExpireVar& expire : rule.actions.expirevars) {

@@ -66,6 +66,7 @@ struct CompiledSetVar {
   Text key, value;
   TxSlot slot = kNoSlot;   // of a TX variable with a literal name
   std::uint8_t level = 0;  // adds to the anomaly score of this paranoia level; 0: to none
+  bool outbound = false;   // to that of the answer
 };
 
 struct CompiledExpireVar {  // of IP; what lives in TX ends with the request

@@ -105,6 +105,8 @@ class Transaction {
   void run_counting();
   // The phase's interruption, which with EngineMode::detection_only is told but not to be acted upon; null: go on.
   const Interruption* run(std::size_t phase);
+  // The owner does not act upon the interruption: what the phases that follow find is told as if there were none.
+  void disregard_interruption() noexcept { interruption_.reset(); }
 
   bool inspects_request_body() const noexcept { return body_access_; }
   EngineMode mode() const noexcept { return mode_; }
@@ -152,7 +154,7 @@ class Transaction {
   // actions (actions.cc)
   void set_variables(const CompiledRule& rule);
   void set(const CompiledSetVar& set);
-  void note_score(std::uint8_t level, std::int64_t added);
+  void note_score(const CompiledSetVar& set, std::int64_t added);
   void control(const CompiledRule& rule);
   Next finish(std::uint32_t head, FiredRule&& fired);
   std::string expand(const Text& text);

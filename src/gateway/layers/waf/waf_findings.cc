@@ -42,6 +42,9 @@ bool is_secret(const waf::RuleMatch& match, const Context& context) noexcept {
     return mentions_secret(context.request.message.query, context.masker);
   if (variable == "REQUEST_BODY" || variable.starts_with("XML")) return mentions_secret(context.body, context.masker);
   if (variable == "REQUEST_HEADERS:referer") return mentions_secret(match.value, context.masker);
+  // A name stands in front of its value.
+  if (variable == "RESPONSE_BODY")
+    return mentions_secret(std::string_view(match.value).substr(0, match.offset + match.size), context.masker);
   return false;
 }
 
@@ -96,11 +99,15 @@ std::int32_t number(std::string_view text) noexcept {
   return static_cast<std::int32_t>(std::clamp<std::int64_t>(waf::number_of(text), INT32_MIN, INT32_MAX));
 }
 
+bool is_outbound(const waf::FiredRule& rule) noexcept { return rule.phase >= 3; }
+
 // The names of CRS 4 and of 3.3. Where the rules that add up have not run, it is what they would have added up.
 void take_score(const waf::Transaction& transaction, WafRecord& record) {
-  record.threshold = number(transaction.tx("inbound_anomaly_score_threshold"));
-  std::string_view total = transaction.tx("blocking_inbound_anomaly_score");
-  if (total.empty()) total = transaction.tx("anomaly_score");
+  const bool out = record.outbound;
+  record.threshold =
+      number(transaction.tx(out ? "outbound_anomaly_score_threshold" : "inbound_anomaly_score_threshold"));
+  std::string_view total = transaction.tx(out ? "blocking_outbound_anomaly_score" : "blocking_inbound_anomaly_score");
+  if (total.empty()) total = transaction.tx(out ? "outbound_anomaly_score" : "anomaly_score");
   record.score = number(total);
   std::int32_t sum = 0;
   for (const std::int32_t level : record.levels) sum += level;
@@ -109,9 +116,13 @@ void take_score(const waf::Transaction& transaction, WafRecord& record) {
 
 std::string_view summary_of(const WafRecord& record, Arena& arena) {
   std::string text;
-  if (record.threshold > 0) text = fmt::format("score {}, denied from {}", record.score, record.threshold);
+  if (record.threshold > 0) {
+    text = fmt::format("{} {}, denied from {}", record.outbound ? "the answer's score" : "score", record.score,
+                       record.threshold);
+  }
   std::size_t named = 0;
   for (const WafHit& hit : record.all()) {
+    if ((hit.phase >= 3) != record.outbound) continue;
     if (hit.score == 0 && record.score != 0) continue;
     if (named == kSummaryRules) {
       text += " …";
@@ -127,18 +138,24 @@ std::string_view summary_of(const WafRecord& record, Arena& arena) {
 }  // namespace
 
 WafFindings take_findings(const waf::Transaction& transaction, const waf::Program& program,
-                          const telemetry::Masker& masker, const Request& request, std::string_view body) {
+                          const telemetry::Masker& masker, const Request& request, std::string_view body,
+                          WafDirection direction) {
   const Context context{program, masker, request, body};
   const auto is_told = [](const waf::FiredRule& fired) { return fired.logged; };
   const auto& fired = transaction.fired();
   if (std::none_of(fired.begin(), fired.end(), is_told)) return {};
   WafRecord& record = request.arena.array<WafRecord>(1).front();
   record.levels.fill(0);
+  record.outbound = direction == WafDirection::outbound;
+  // What the request showed must not take all the places of what the answer shows.
+  const auto about_answer = static_cast<std::size_t>(std::count_if(
+      fired.begin(), fired.end(), [&](const waf::FiredRule& rule) { return is_told(rule) && is_outbound(rule); }));
+  const std::size_t about_request_max = WafRecord::kHitsMax - std::min(about_answer, WafRecord::kHitsMax / 2);
   for (const waf::FiredRule& rule : fired) {
-    if (rule.score_level != 0 && rule.score_level <= WafRecord::kLevels)
+    if (rule.score_level != 0 && rule.score_level <= WafRecord::kLevels && is_outbound(rule) == record.outbound)
       record.levels[rule.score_level - 1] += rule.score;
     if (!is_told(rule)) continue;
-    if (record.hit_count == WafRecord::kHitsMax) {
+    if (record.hit_count >= (is_outbound(rule) ? WafRecord::kHitsMax : about_request_max)) {
       ++record.omitted;
     } else {
       record.hits[record.hit_count++] = hit_of(rule, context);

@@ -1,5 +1,7 @@
 #include "gateway/layers/waf/waf_layer.h"
 
+#include <algorithm>
+
 #include "gateway/evidence.h"
 #include "gateway/layers/waf/waf_findings.h"
 #include "waf/body/content_coding.h"
@@ -15,7 +17,13 @@ std::string_view protocol_of(http::Version version) noexcept {
   return version == http::Version::http2 ? std::string_view("HTTP/2.0") : http::version_name(version);
 }
 
-WafDecision deny(Request& request, std::string_view reason, std::uint16_t status, std::string_view why) {
+bool speaks_of_answers(const waf::Program& program) noexcept {
+  return !program.phase(3).empty() || !program.phase(4).empty();
+}
+
+}  // namespace
+
+WafDecision waf_denial(Request& request, std::string_view reason, std::uint16_t status, std::string_view why) {
   WafDecision decision;
   decision.verdict = Verdict::deny;
   decision.reason = reason;
@@ -23,20 +31,6 @@ WafDecision deny(Request& request, std::string_view reason, std::uint16_t status
   decision.evidence = why.empty() ? std::string_view{} : evidence(request.arena, "{}", why);
   return decision;
 }
-
-class Timed {
- public:
-  explicit Timed(WafInspection& inspection) noexcept : inspection_(inspection), from_(CycleClock::ticks()) {}
-  Timed(const Timed&) = delete;
-  Timed& operator=(const Timed&) = delete;
-  ~Timed() { inspection_.ticks += CycleClock::ticks() - from_; }
-
- private:
-  WafInspection& inspection_;
-  std::uint64_t from_;
-};
-
-}  // namespace
 
 WafLayer::WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> engine)
     : engine_(std::move(engine)), masker_(config.telemetry.mask) {
@@ -47,17 +41,22 @@ WafLayer::WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> 
   const waf::RuleSettings& rules = engine_->program->source().settings;
   if (rules.request_body_json_depth_limit) settings_.json_depth_max = *rules.request_body_json_depth_limit;
   if (rules.arguments_limit) settings_.arguments_max = *rules.arguments_limit;
+  text_types_ = rules.response_body_mime_types;
   for (std::size_t i = 0; i < routes_.size(); ++i) {
     const RouteConfig& route = config.routes[i];
     routes_[i].mode = config.mode(telemetry::Layer::waf, &route);
     routes_[i].on_exceed = route.waf.on_exceed.value_or(config.waf.on_exceed);
+    if (speaks_of_answers(*engine_->program))
+      routes_[i].response_body = route.waf.response_body.value_or(config.waf.response_body);
+    const auto& said = route.waf.response_on_exceed ? route.waf.response_on_exceed : config.waf.response_on_exceed;
+    routes_[i].response_on_exceed = said.value_or(routes_[i].on_exceed);
     routes_[i].tuning = std::make_unique<RouteTuning>(config.waf, route.waf, *engine_->program);
   }
 }
 
 WafDecision WafLayer::inspect_head(Request& request, std::string_view raw_target, bool chunked, WafShard& shard,
                                    WafInspection& inspection) const {
-  const Timed timed(inspection);
+  const WafTimed timed(inspection);
   shard.lend(engine_, inspection.transaction);
   waf::Transaction& transaction = *inspection.transaction;
   waf::Transaction::Settings settings = settings_;
@@ -88,7 +87,7 @@ WafDecision WafLayer::inspect_head(Request& request, std::string_view raw_target
 
 WafDecision WafLayer::inspect_body(Request& request, std::string_view body, bool complete, const http::Fields& trailers,
                                    WafShard& shard, WafInspection& inspection) const {
-  const Timed timed(inspection);
+  const WafTimed timed(inspection);
   waf::Transaction& transaction = *inspection.transaction;
   for (const http::Field& field : trailers) transaction.request_header(field.name, field.value);
   WafDecision refused;
@@ -98,8 +97,8 @@ WafDecision WafLayer::inspect_body(Request& request, std::string_view body, bool
                                     : fields.count("content-encoding") > 1 ? waf::ContentCoding::unknown
                                                                            : waf::content_coding_of(*field);
   if (coding == waf::ContentCoding::unknown && !body.empty()) {
-    refused =
-        deny(request, "waf.content_coding", 415, "the body has a coding that is not read: gzip, deflate and br are");
+    refused = waf_denial(request, "waf.content_coding", 415,
+                         "the body has a coding that is not read: gzip, deflate and br are");
   } else if (coding != waf::ContentCoding::identity && !body.empty()) {
     waf::DecodingLimits limits;
     limits.bytes_max = route(request).request_body;
@@ -107,9 +106,9 @@ WafDecision WafLayer::inspect_body(Request& request, std::string_view body, bool
     const waf::DecodedContent result = waf::decode_content(coding, body, limits, decoded);
     const bool cut = result.error == waf::BodyError::too_large;
     if (cut && route(request).on_exceed == WafOnExceed::deny) {
-      refused = deny(request, "waf.body_too_large", 413, result.message);
+      refused = waf_denial(request, "waf.body_too_large", 413, result.message);
     } else if (result.error != waf::BodyError::none && !cut && complete) {
-      refused = deny(request, "waf.content_coding", 400, result.message);
+      refused = waf_denial(request, "waf.content_coding", 400, result.message);
     }
     complete = complete && result.error == waf::BodyError::none;
     body = decoded;
@@ -125,8 +124,26 @@ void WafLayer::finish(WafInspection& inspection) const {
 }
 
 WafDecision WafLayer::refuse_length(Request& request, std::uint64_t bytes) const {
-  return deny(request, "waf.body_too_large", 413,
-              evidence(request.arena, "at least {} bytes, and {} are inspected", bytes, route(request).request_body));
+  return waf_denial(
+      request, "waf.body_too_large", 413,
+      evidence(request.arena, "at least {} bytes, and {} are inspected", bytes, route(request).request_body));
+}
+
+void WafLayer::tell(Request& request, const waf::Transaction& transaction, Step step, std::string_view body,
+                    WafDecision& decision) const {
+  const auto& fired = transaction.fired();
+  const auto has = [&](auto what) { return std::any_of(fired.begin(), fired.end(), what); };
+  const bool of_answer = step == Step::answer_head || step == Step::answer_body;
+  // What the request showed stays as it is told unless the answer shows something.
+  if (of_answer && !has([](const waf::FiredRule& rule) { return rule.phase >= 3 && rule.logged; })) return;
+  const bool request_scored = has([](const waf::FiredRule& rule) { return rule.phase < 3 && rule.score != 0; });
+  const WafDirection direction = of_answer && (transaction.interruption() != nullptr || !request_scored)
+                                     ? WafDirection::outbound
+                                     : WafDirection::inbound;
+  const WafFindings findings = take_findings(transaction, *engine_->program, masker_, request, body, direction);
+  if (findings.record == nullptr) return;
+  request.record.waf = findings.record;
+  decision.evidence = findings.summary;
 }
 
 WafDecision WafLayer::judge(Request& request, const waf::Transaction& transaction, Step step,
@@ -134,14 +151,16 @@ WafDecision WafLayer::judge(Request& request, const waf::Transaction& transactio
   WafDecision decision;
   const waf::Interruption* const stopped = transaction.interruption();
   // What the head showed is told with what the body shows, unless that is not looked at any more.
-  if (!transaction.fired().empty() && (step == Step::body || stopped != nullptr)) {
-    const WafFindings findings = take_findings(transaction, *engine_->program, masker_, request, body);
-    request.record.waf = findings.record;
-    decision.evidence = findings.summary;
-  }
+  const bool last = step == Step::body || step == Step::answer_body;
+  if (!transaction.fired().empty() && (last || stopped != nullptr)) tell(request, transaction, step, body, decision);
   if (stopped == nullptr || !stopped->acts) return decision;
   decision.verdict = Verdict::deny;
-  decision.reason = is_score_rule(stopped->rule_id) ? "waf.score" : "waf.rule";
+  const bool score = is_score_rule(stopped->rule_id);
+  if (step == Step::answer_head || step == Step::answer_body) {
+    decision.reason = score ? "waf.response_score" : "waf.response_rule";
+  } else {
+    decision.reason = score ? "waf.score" : "waf.rule";
+  }
   decision.status = stopped->status >= 400 && stopped->status <= 599 ? stopped->status : 403;
   if (stopped->action == waf::Disruptive::redirect && !stopped->redirect.empty() &&
       http::is_field_value(stopped->redirect)) {

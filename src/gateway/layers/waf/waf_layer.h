@@ -3,12 +3,13 @@
 //
 // It decides in two steps, the head's (phase 1) and the body's (phase 2), between which the exchange collects the body;
 // so it is no `Layer`, and the exchange asks it by name, behind authorization. The rules see the canonical request:
-// docs/decisions/0008 says which URI, and why.
+// docs/decisions/0008 says which URI, and why. Where the route has its answers inspected, the answer's head (phase 3)
+// and body (phase 4) follow on the same transaction.
 //
 // Thread safety: one instance per snapshot, shared by all shards; what a shard needs comes with the call. Control
 // thread for building. Invariants: (1) in monitor mode the same work is done and the same record written as in enforce
 // mode; (2) a body that was not inspected whole is either refused, or the route says `on_exceed: partial`, or it
-// monitors.
+// monitors; an answer's likewise, by `response_on_exceed`; (3) no reason of an answer is one that counts as an attack.
 
 #include <memory>
 #include <vector>
@@ -31,6 +32,22 @@ struct WafInspection {
   std::uint64_t ticks = 0;  // spent so far
 };
 
+// Counts the time of its scope as the inspection's.
+class WafTimed {
+ public:
+  explicit WafTimed(WafInspection& inspection) noexcept : inspection_(inspection), from_(CycleClock::ticks()) {}
+  WafTimed(const WafTimed&) = delete;
+  WafTimed& operator=(const WafTimed&) = delete;
+  ~WafTimed() { inspection_.ticks += CycleClock::ticks() - from_; }
+
+ private:
+  WafInspection& inspection_;
+  std::uint64_t from_;
+};
+
+// A denial that is no rule's.
+WafDecision waf_denial(Request& request, std::string_view reason, std::uint16_t status, std::string_view why);
+
 class WafLayer {
  public:
   WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> engine);
@@ -39,6 +56,8 @@ class WafLayer {
     Mode mode = Mode::off;
     std::uint64_t request_body = 0;  // inspected bytes; 0: bodies are not looked at
     WafOnExceed on_exceed = WafOnExceed::deny;
+    std::uint64_t response_body = 0;  // inspected bytes of an answer; 0: answers are not looked at
+    WafOnExceed response_on_exceed = WafOnExceed::deny;
     std::unique_ptr<const RouteTuning> tuning;
   };
   const Route& route(const Request& request) const noexcept { return routes_[request.route_index]; }
@@ -57,14 +76,26 @@ class WafLayer {
   // A body longer than is inspected.
   WafDecision refuse_length(Request& request, std::uint64_t bytes) const;
 
+  // Phase 3, after phase 2 and whatever became of that in monitor mode.
+  WafDecision inspect_answer_head(Request& request, const http::ResponseHead& answer, WafInspection& inspection) const;
+  // Whether the body of such an answer is for the rules: it is text, and no stream of events.
+  bool reads_answer_body(const http::ResponseHead& answer) const noexcept;
+  // Phase 4, once. Not `complete`: the body goes on behind these bytes.
+  WafDecision inspect_answer_body(Request& request, const http::ResponseHead& answer, std::string_view body,
+                                  bool complete, WafShard& shard, WafInspection& inspection) const;
+  WafDecision refuse_answer_length(Request& request, std::uint64_t bytes) const;
+
  private:
-  enum class Step : bool { head, body };
+  enum class Step : std::uint8_t { head, body, answer_head, answer_body };
   WafDecision judge(Request& request, const waf::Transaction& transaction, Step step, std::string_view body) const;
+  void tell(Request& request, const waf::Transaction& transaction, Step step, std::string_view body,
+            WafDecision& decision) const;
 
   std::shared_ptr<const waf::RuleEngine> engine_;
   telemetry::Masker masker_;
   waf::Transaction::Settings settings_;
-  std::vector<Route> routes_;  // by index
+  std::vector<std::string> text_types_;  // of answers that are read; empty: the usual ones
+  std::vector<Route> routes_;            // by index
 };
 
 }  // namespace gatehouse::gateway

@@ -1,0 +1,96 @@
+// The answer under inspection: its head is judged when it comes, its body when as much of it has come as is inspected,
+// and nothing of either goes to the client before that.
+
+#include "gateway/evidence.h"
+#include "gateway/proxy/exchange.h"
+#include "gateway/server/shard.h"
+
+namespace gatehouse::gateway {
+
+void Exchange::inspect_answer(const http::ResponseHead& head, http::End end) {
+  const WafLayer& waf = *snapshot_->waf;
+  const WafLayer::Route& route = waf.route(*request_);
+  const bool body_follows = end == http::End::no;
+  WafDecision decision = waf.inspect_answer_head(*request_, head, inspection_);
+  if (decision.verdict == Verdict::pass) {
+    const bool reads = body_follows && waf.reads_answer_body(head);
+    const std::uint64_t announced = head.content_length.value_or(0);
+    const bool too_long = announced > route.response_body && route.response_on_exceed == WafOnExceed::deny;
+    if (reads && !(too_long && route.mode == Mode::enforce)) {
+      withhold(head);
+      return;
+    }
+    decision = reads ? waf.refuse_answer_length(*request_, announced)
+                     : waf.inspect_answer_body(*request_, head, {}, true, shard_.waf(), inspection_);
+  }
+  answer_head_.status = head.status;
+  if (conclude_answer(decision) == AnswerIs::relayed) begin_relay(head, end);
+}
+
+// What the head's views point to is gone with the event.
+void Exchange::withhold(const http::ResponseHead& head) {
+  answer_head_.status = head.status;
+  answer_head_.version = head.version;
+  answer_head_.content_length = head.content_length;
+  answer_head_.fields.clear();
+  for (const http::Field& field : head.fields)
+    answer_head_.fields.add(arena_.copy(field.name), arena_.copy(field.value));
+  state_ = State::withheld;
+  arm_timer();
+}
+
+void Exchange::answer_collected(std::string_view data) {
+  const WafLayer& waf = *snapshot_->waf;
+  const WafLayer::Route& route = waf.route(*request_);
+  answer_.append(data);
+  if (!take_held(data.size())) {
+    if (route.mode == Mode::enforce) {
+      conclude_answer(memory_taken());
+      return;
+    }
+    record_inspection(memory_taken());
+  } else if (answer_.size() <= route.response_body) {
+    return;
+  } else if (route.response_on_exceed == WafOnExceed::deny) {
+    const WafDecision longer = waf.refuse_answer_length(*request_, answer_.size());
+    if (route.mode == Mode::enforce) {
+      conclude_answer(longer);
+      return;
+    }
+    record_inspection(longer);
+  }
+  inspect_collected_answer(BodyIs::cut);
+}
+
+// All of it has come. `relayed`: it is on its way, and its end is still to be said.
+Exchange::AnswerIs Exchange::answer_complete() { return inspect_collected_answer(BodyIs::complete); }
+
+Exchange::AnswerIs Exchange::inspect_collected_answer(BodyIs body_is) {
+  const WafLayer& waf = *snapshot_->waf;
+  const std::string_view body = std::string_view(answer_).substr(0, waf.route(*request_).response_body);
+  WafDecision decision =
+      waf.inspect_answer_body(*request_, answer_head_, body, body_is == BodyIs::complete, shard_.waf(), inspection_);
+  if (decision.evidence.empty()) decision.evidence = evidence(arena_, "the answer, {} of its bytes", body.size());
+  if (conclude_answer(decision) == AnswerIs::withdrawn) return AnswerIs::withdrawn;
+  const std::string collected = std::exchange(answer_, {});
+  begin_relay(answer_head_, http::End::no);
+  if (!collected.empty()) relay_body(collected);
+  // A large body may be written at once, and find out that the client has left.
+  return state_ == State::relaying && down_ != nullptr ? AnswerIs::relayed : AnswerIs::withdrawn;
+}
+
+Exchange::AnswerIs Exchange::conclude_answer(const WafDecision& decision) {
+  record_inspection(decision);
+  inspection_over();
+  release_held();
+  if (decision.verdict == Verdict::pass || snapshot_->waf->route(*request_).mode == Mode::monitor)
+    return AnswerIs::relayed;
+  if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
+  attempt_over(answer_head_.status < 500 ? AttemptOutcome::success : AttemptOutcome::error);
+  answer_ = std::string();
+  if (decision.close) down_->close_after();
+  respond(decision.status, decision.reason, {}, {}, decision.location);
+  return AnswerIs::withdrawn;
+}
+
+}  // namespace gatehouse::gateway
