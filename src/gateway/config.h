@@ -240,6 +240,7 @@ struct SecurityHeadersConfig {
 };
 
 enum class WafOnExceed : std::uint8_t { deny, partial };
+enum class WafSecret : std::uint8_t { cards, keys };
 struct WafRuleRange {
   std::uint32_t first = 0, last = 0;  // ids, both included
   bool operator==(const WafRuleRange&) const = default;
@@ -265,6 +266,7 @@ struct WafConfig {
   std::uint64_t memory = 256 * 1024 * 1024;  // for bodies that wait for the end of their inspection, all together
   WafOnExceed on_exceed = WafOnExceed::deny;
   std::optional<WafOnExceed> response_on_exceed;  // absent: as on_exceed
+  std::vector<WafSecret> response_mask;           // made unreadable in answers
   std::vector<WafExclusion> exclude;
 };
 struct RouteWafConfig {  // what a route changes; absent: as above
@@ -272,6 +274,7 @@ struct RouteWafConfig {  // what a route changes; absent: as above
   std::optional<std::uint32_t> paranoia, inbound_threshold, outbound_threshold;
   std::optional<std::uint64_t> request_body, response_body;
   std::optional<WafOnExceed> on_exceed, response_on_exceed;
+  std::optional<std::vector<WafSecret>> response_mask;
   std::vector<WafExclusion> exclude;  // besides those above
 };
 

@@ -7,7 +7,6 @@ namespace {
 
 constexpr std::size_t kNameBytesMax = 128;  // of a name that is compared; what follows is not looked at
 constexpr std::size_t kCardDigitsMin = 13;
-constexpr std::size_t kCardDigitsMax = 19;
 
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
@@ -59,23 +58,6 @@ Run run_at(std::string_view text, std::size_t from) noexcept {
     }
   }
   return run;
-}
-
-// The end of the longest card number that begins where `run` does, or npos. A number begins and ends with whole groups
-// of digits, and with one of the digits that payment cards begin with (2 to 6): a time in nanoseconds passes Luhn as
-// often as not.
-std::size_t card_end(std::string_view run) noexcept {
-  if (run.front() < '2' || run.front() > '6') return std::string_view::npos;
-  char digits[kCardDigitsMax];
-  std::size_t count = 0, end = std::string_view::npos;
-  for (std::size_t i = 0; i < run.size(); ++i) {
-    if (!is_digit(run[i])) continue;
-    if (count == kCardDigitsMax) break;
-    digits[count++] = run[i];
-    const bool group_ends = i + 1 == run.size() || !is_digit(run[i + 1]);
-    if (group_ends && count >= kCardDigitsMin && passes_luhn({digits, count})) end = i + 1;
-  }
-  return end;
 }
 
 }  // namespace
@@ -141,6 +123,28 @@ bool passes_luhn(std::string_view digits) noexcept {
   return sum % 10 == 0;
 }
 
+// A number begins and ends with whole groups of digits, and with one of the digits that payment cards begin with (2 to
+// 6): a time in nanoseconds passes Luhn as often as not.
+std::size_t card_length(std::string_view text, std::size_t group_min) noexcept {
+  if (text.empty() || text.front() < '2' || text.front() > '6') return 0;
+  char digits[kCardDigitsMax];
+  std::size_t count = 0, group = 0, length = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (!is_digit(text[i])) {
+      if (group < group_min || (text[i] != ' ' && text[i] != '-')) break;
+      group = 0;
+      if (i + 1 == text.size() || !is_digit(text[i + 1])) break;
+      continue;
+    }
+    if (count == kCardDigitsMax) break;
+    digits[count++] = text[i];
+    ++group;
+    const bool group_ends = i + 1 == text.size() || !is_digit(text[i + 1]);
+    if (group_ends && count >= kCardDigitsMin && passes_luhn({digits, count})) length = i + 1;
+  }
+  return length;
+}
+
 void append_cards_masked(std::string_view text, std::string& out) {
   std::size_t at = 0;
   while (at < text.size()) {
@@ -151,8 +155,8 @@ void append_cards_masked(std::string_view text, std::string& out) {
     const Run run = run_at(text, at);
     // A card may begin at any digit of a longer run: "0000 4111 1111 1111 1111" and numbers side by side.
     while (at < run.end) {
-      const std::size_t length = is_digit(text[at]) ? card_end(text.substr(at, run.end - at)) : std::string_view::npos;
-      if (length == std::string_view::npos) {
+      const std::size_t length = is_digit(text[at]) ? card_length(text.substr(at, run.end - at)) : 0;
+      if (length == 0) {
         out += text[at++];
         continue;
       }

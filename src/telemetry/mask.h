@@ -7,6 +7,7 @@
 //
 // Thread safety: immutable once built; shared by all shards.
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,13 @@ class Masker {
 // or in groups parted by single spaces or dashes, that begin with 2 to 6 and pass the Luhn check (ISO/IEC 7812-1).
 // Linear in the text.
 void append_cards_masked(std::string_view text, std::string& out);
+
+inline constexpr std::size_t kCardDigitsMax = 19;
+inline constexpr std::size_t kCardBytesMax = 2 * kCardDigitsMax - 1;  // with a separator behind each digit but the last
+
+// The bytes of the longest such number that begins where `text` does; 0: none. What is behind kCardBytesMax and one
+// byte more makes no difference. Groups of fewer than `group_min` digits can only be the last.
+std::size_t card_length(std::string_view text, std::size_t group_min = 1) noexcept;
 
 // `digits`: only '0' to '9'.
 bool passes_luhn(std::string_view digits) noexcept;

@@ -90,6 +90,8 @@ constexpr ReasonText kReasons[] = {
     {"waf.content_coding",
      "the body's Content-Encoding cannot be read, so that nobody knows what the service would see",
      "gzip, deflate and br are read, one at a time; otherwise the client has to send the body as it is."},
+    {"waf.masked", "card numbers or keys in the answer were made unreadable",
+     "The service sends them; see `waf.response_mask`. A route that has to send a token: `response_mask: [cards]`."},
     {"waf.memory", "the bodies that wait for inspection take all the memory that they may",
      "Look for clients that send their bodies slowly; `waf.memory` is the bound."},
     {"waf.response_coding", "the answer's Content-Encoding cannot be read, so that nobody knows what is in it",

@@ -167,6 +167,9 @@ const Object& exclusion_object() {
 Kind<WafOnExceed> on_exceed() {
   return one_of<WafOnExceed>({{"deny", WafOnExceed::deny}, {"partial", WafOnExceed::partial}});
 }
+Kind<std::vector<WafSecret>> secrets() {
+  return one_or_list_of(one_of<WafSecret>({{"cards", WafSecret::cards}, {"keys", WafSecret::keys}}));
+}
 Kind<std::uint32_t> paranoia() { return integer<std::uint32_t>(1, 4); }
 Kind<std::uint32_t> threshold() { return integer<std::uint32_t>(1, 1'000'000); }
 Kind<std::uint64_t> inspected() { return size<std::uint64_t>(0, 1 << 30); }
@@ -192,6 +195,10 @@ const Object& waf_object() {
               key<&WafConfig::response_on_exceed>("response_on_exceed", optional(on_exceed()),
                                                   "The same for longer answers.",
                                                   {.example = "partial", .default_note = "as on_exceed"}),
+              key<&WafConfig::response_mask>("response_mask", secrets(),
+                                             "What is made unreadable in the text of answers: card numbers, keys and "
+                                             "tokens.",
+                                             {.example = "[cards, keys]"}),
               key<&WafConfig::memory>("memory", size<std::uint64_t>(1 << 20, 1ULL << 40),
                                       "Bytes of bodies that may wait for the end of their inspection, all together; "
                                       "past it requests get 503."),
@@ -221,6 +228,9 @@ const Object& route_waf_object() {
                                                   {.example = "64KiB"}),
               key<&RouteWafConfig::response_on_exceed>("response_on_exceed", optional(on_exceed()),
                                                        "The same for longer answers.", {.example = "partial"}),
+              key<&RouteWafConfig::response_mask>("response_mask", optional(secrets()),
+                                                  "What is made unreadable in the text of answers; []: nothing.",
+                                                  {.example = "[cards]"}),
               key<&RouteWafConfig::on_exceed>("on_exceed", optional(on_exceed()),
                                               "Longer bodies are refused, or inspected in part.",
                                               {.example = "partial"}),

@@ -105,6 +105,7 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   answer_.clear();
   trailers_.clear();
   encoder_.reset();
+  mask_.reset();
   ws_up_.reset();
   ws_down_.reset();
   tried_.clear();

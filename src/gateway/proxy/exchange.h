@@ -130,6 +130,10 @@ class Exchange final : private net::Timer::Handler {
   AnswerIs answer_complete();
   AnswerIs inspect_collected_answer(BodyIs body_is);
   AnswerIs conclude_answer(const WafDecision& decision);
+  bool begin_masking(const http::ResponseHead& head, http::End end);
+  void shape_masked_head(http::ResponseHead& head) const;
+  std::string_view mask_answer(std::string_view data, http::End end);
+  void note_masked();
 
   // exchange_upstream.cc: the attempts and the response
   void forward();
@@ -146,6 +150,7 @@ class Exchange final : private net::Timer::Handler {
   void begin_relay(const http::ResponseHead& head, http::End end);
   void response_body(std::string_view data);
   void relay_body(std::string_view data);
+  void send_answer_body(std::string_view data);
   void response_end(const http::Fields& trailers);
   void upstream_failed(const http::Failure& failure);
   bool may_retry(const http::Failure* failure, int status);
@@ -225,6 +230,8 @@ class Exchange final : private net::Timer::Handler {
   // the response
   http::ResponseHead answer_head_;  // withheld; in the arena
   std::string answer_;              // what came of its body
+  std::unique_ptr<AnswerMask> mask_;
+  std::string masked_;
   std::unique_ptr<Encoder> encoder_;
   std::string encoded_;
   std::optional<http::WebSocketInspector> ws_up_, ws_down_;

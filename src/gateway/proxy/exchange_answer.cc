@@ -93,4 +93,49 @@ Exchange::AnswerIs Exchange::conclude_answer(const WafDecision& decision) {
   return AnswerIs::withdrawn;
 }
 
+// False: the answer has been refused.
+bool Exchange::begin_masking(const http::ResponseHead& head, http::End end) {
+  mask_ = snapshot_->waf->mask_for(*request_, head);
+  if (!mask_ || end == http::End::yes || head.fields.get("content-encoding").value_or("identity") == "identity")
+    return true;
+  mask_.reset();
+  // The service was asked for an answer that is not compressed.
+  const WafDecision coded =
+      waf_denial(*request_, "waf.response_coding", 502, "secrets cannot be found in a compressed answer");
+  answer_head_.status = head.status;
+  if (snapshot_->waf->route(*request_).mode == Mode::enforce) return conclude_answer(coded) == AnswerIs::relayed;
+  record_inspection(coded);
+  return true;
+}
+
+// Other bytes than the service's, unless nothing was found, which is known when it is too late.
+void Exchange::shape_masked_head(http::ResponseHead& head) const {
+  if (snapshot_->waf->route(*request_).mode != Mode::enforce) return;
+  for (const std::string_view name : {"accept-ranges", "content-md5", "content-digest", "repr-digest", "digest"})
+    head.fields.remove(name);
+  // RFC 9110 §8.8.1: a strong validator is one of bytes.
+  if (const auto etag = head.fields.get("etag"); etag && !etag->starts_with("W/"))
+    head.fields.set("etag", request_->arena.copy("W/" + std::string(*etag)));
+}
+
+std::string_view Exchange::mask_answer(std::string_view data, http::End end) {
+  masked_.clear();
+  mask_->mask(data, end, masked_);
+  return snapshot_->waf->route(*request_).mode == Mode::enforce ? std::string_view(masked_) : data;
+}
+
+void Exchange::note_masked() {
+  if (!mask_) return;
+  if (const std::uint64_t cards = mask_->cards(), keys = mask_->keys(); cards + keys != 0) {
+    telemetry::LayerDecision entry;
+    entry.layer = telemetry::Layer::waf;
+    entry.mode = snapshot_->waf->route(*request_).mode;
+    entry.reason = "waf.masked";
+    entry.evidence = evidence(arena_, "card numbers: {}, keys: {}", cards, keys);
+    record_.add(entry);
+  }
+  mask_.reset();
+  masked_ = std::string();
+}
+
 }  // namespace gatehouse::gateway

@@ -38,6 +38,7 @@ void Exchange::finish() {
   inspection_over();
   release_held();
   encoder_.reset();
+  note_masked();
   body_ = std::string();
   answer_ = std::string();
   for (std::size_t i = 0; i < snapshot_->layers.size(); ++i) {

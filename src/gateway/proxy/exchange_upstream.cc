@@ -104,6 +104,12 @@ void Exchange::build_upstream_head() {
   if (message.te_trailers) fields.add("te", "trailers");
   // An answer that we could not decode could not be inspected.
   if (inspection_.transaction) keep_read_codings(arena_, fields);
+  // Nor could one be masked; and a number of which a client asks for one half, and then for the other.
+  if (snapshot_->waf->masks(request)) {
+    fields.set("accept-encoding", "identity");
+    fields.remove("range");
+    fields.remove("if-range");
+  }
   edit_fields(route.request_headers, fields);
 }
 
@@ -267,6 +273,7 @@ void Exchange::response(const http::ResponseHead& head, http::End end) {
     return;
   }
   body_ = std::string();
+  if (!begin_masking(head, end)) return;
   if (inspection_.transaction) {
     inspect_answer(head, end);
   } else {
@@ -305,6 +312,7 @@ void Exchange::relay_head(const http::ResponseHead& upstream, http::End end) {
     if (decided_ & (std::uint32_t{1} << i)) snapshot_->layers[i]->on_response(*request_, head);
   }
   snapshot_->header_policy->on_response(*request_, head);
+  if (mask_) shape_masked_head(head);
   if (end == http::End::no) encoder_ = choose_encoder(*request_, head, shard_.services().state.encoders());
   status_sent_ = head.status;
   // The request's rest is for nobody once the answer is complete; the codec sees to the connection.
@@ -328,6 +336,12 @@ void Exchange::response_body(std::string_view data) {
 }
 
 void Exchange::relay_body(std::string_view data) {
+  if (mask_) data = mask_answer(data, http::End::no);
+  if (data.empty()) return;
+  send_answer_body(data);
+}
+
+void Exchange::send_answer_body(std::string_view data) {
   if (encoder_) {
     encoded_.clear();
     if (!encoder_->encode(data, http::End::no, encoded_)) {
@@ -356,6 +370,11 @@ void Exchange::response_end(const http::Fields& trailers) {
   if (state_ == State::withheld && answer_complete() == AnswerIs::withdrawn) return;
   timer_.cancel();
   attempt_over(status_sent_ < 500 ? AttemptOutcome::success : AttemptOutcome::error);
+  if (mask_) {
+    const std::string_view rest = mask_answer({}, http::End::yes);
+    if (!rest.empty()) send_answer_body(rest);
+    if (down_ == nullptr || state_ != State::relaying) return;
+  }
   if (encoder_) {
     encoded_.clear();
     const bool complete = encoder_->encode({}, http::End::yes, encoded_);

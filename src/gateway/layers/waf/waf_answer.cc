@@ -33,6 +33,21 @@ waf::ContentCoding coding_of(const http::ResponseHead& answer) noexcept {
   return answer.fields.count("content-encoding") > 1 ? waf::ContentCoding::unknown : waf::content_coding_of(*field);
 }
 
+bool is_json(std::string_view type) noexcept {
+  return http::equals_ignoring_case(type, "application/json") || ends_with_ignoring_case(type, "+json") ||
+         http::equals_ignoring_case(type, "application/x-ndjson");
+}
+
+// More than rules read: nothing has to be held back for long.
+bool is_text(std::string_view type) noexcept {
+  static constexpr std::array<std::string_view, 4> kOthers{"application/xml", "application/javascript",
+                                                           "application/x-www-form-urlencoded", "application/yaml"};
+  return type.empty() || http::equals_ignoring_case(type.substr(0, 5), "text/") || is_json(type) ||
+         ends_with_ignoring_case(type, "+xml") ||
+         std::any_of(kOthers.begin(), kOthers.end(),
+                     [&](std::string_view other) { return http::equals_ignoring_case(type, other); });
+}
+
 }  // namespace
 
 bool WafLayer::reads_answer_body(const http::ResponseHead& answer) const noexcept {
@@ -98,6 +113,15 @@ WafDecision WafLayer::inspect_answer_body(Request& request, const http::Response
   const WafDecision decision = judge(request, transaction, Step::answer_body, {});
   if (decision.verdict != Verdict::pass || at.response_on_exceed == WafOnExceed::partial) return decision;
   return refused.verdict != Verdict::pass ? refused : decision;
+}
+
+std::unique_ptr<AnswerMask> WafLayer::mask_for(const Request& request, const http::ResponseHead& answer) const {
+  const Route& at = route(request);
+  if (!at.masks() || at.mode == Mode::off) return nullptr;
+  const std::string_view type = type_of(answer);
+  if (!is_text(type)) return nullptr;
+  return std::make_unique<AnswerMask>(
+      AnswerMask::What{.cards = at.mask_cards, .keys = at.mask_keys, .json = is_json(type)});
 }
 
 WafDecision WafLayer::refuse_answer_length(Request& request, std::uint64_t bytes) const {

@@ -50,6 +50,8 @@ WafLayer::WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> 
       routes_[i].response_body = route.waf.response_body.value_or(config.waf.response_body);
     const auto& said = route.waf.response_on_exceed ? route.waf.response_on_exceed : config.waf.response_on_exceed;
     routes_[i].response_on_exceed = said.value_or(routes_[i].on_exceed);
+    for (const WafSecret secret : route.waf.response_mask.value_or(config.waf.response_mask))
+      (secret == WafSecret::cards ? routes_[i].mask_cards : routes_[i].mask_keys) = true;
     routes_[i].tuning = std::make_unique<RouteTuning>(config.waf, route.waf, *engine_->program);
   }
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "gateway/layers/layer.h"
+#include "gateway/layers/waf/answer_mask.h"
 #include "gateway/layers/waf/route_tuning.h"
 #include "gateway/layers/waf/waf_shard.h"
 #include "telemetry/mask.h"
@@ -58,9 +59,15 @@ class WafLayer {
     WafOnExceed on_exceed = WafOnExceed::deny;
     std::uint64_t response_body = 0;  // inspected bytes of an answer; 0: answers are not looked at
     WafOnExceed response_on_exceed = WafOnExceed::deny;
+    bool mask_cards = false, mask_keys = false;  // in answers
+    bool masks() const noexcept { return mask_cards || mask_keys; }
     std::unique_ptr<const RouteTuning> tuning;
   };
   const Route& route(const Request& request) const noexcept { return routes_[request.route_index]; }
+  // Whether secrets in the answers of the request's route are looked for, to act upon or to record.
+  bool masks(const Request& request) const noexcept {
+    return route(request).masks() && route(request).mode != Mode::off;
+  }
   const std::shared_ptr<const waf::RuleEngine>& engine() const noexcept { return engine_; }
 
   // Phase 1. `raw_target` as it came, `chunked`: the body's length was not announced.
@@ -84,6 +91,9 @@ class WafLayer {
   WafDecision inspect_answer_body(Request& request, const http::ResponseHead& answer, std::string_view body,
                                   bool complete, WafShard& shard, WafInspection& inspection) const;
   WafDecision refuse_answer_length(Request& request, std::uint64_t bytes) const;
+
+  // What takes the secrets out of such an answer's body; null: the route masks none, or it is no text.
+  std::unique_ptr<AnswerMask> mask_for(const Request& request, const http::ResponseHead& answer) const;
 
  private:
   enum class Step : std::uint8_t { head, body, answer_head, answer_body };
