@@ -66,8 +66,6 @@ void MemoryCollections::change(std::string_view key, SetVar::Kind kind, std::str
     ++stripe.statistics.records;
     stripe.used.store(true, std::memory_order_release);
     resize(stripe, *entry, kRecordBytes);
-  } else {
-    stripe.entries.splice(stripe.entries.end(), stripe.entries, stripe.by_key.find(hash)->second);
   }
   if (!apply(stripe, *entry, kind, name, by)) ++stripe.statistics.refused;
   if (entry->variables.empty()) return erase(stripe, std::prev(stripe.entries.end()));
@@ -119,7 +117,10 @@ MemoryCollections::Entry* MemoryCollections::find(Stripe& stripe, std::uint64_t 
     return true;
   });
   resize(stripe, entry, bytes);
-  if (!entry.variables.empty()) return &entry;
+  if (!entry.variables.empty()) {
+    stripe.entries.splice(stripe.entries.end(), stripe.entries, found->second);
+    return &entry;
+  }
   erase(stripe, found->second);
   return nullptr;
 }

@@ -49,10 +49,11 @@ std::string changed_value(SetVar::Kind kind, std::string_view old, std::string_v
 // Thread safety: any thread; one of kStripes locks is held for the time of a look-up and a few copies. A read of a
 // stripe that holds nothing takes none.
 // Invariants: (1) never more than `records_max` records and `bytes_max` bytes, rounded up to a stripe's share: the
-// record that was not changed for the longest time makes room, whether it has ended or not; (2) a record has at most
-// kVariablesMax variables and kRecordBytesMax bytes, and what would be more is not stored; (3) every call costs the
-// same, however many records there are: ended ones go a few with each change. Keys are known by their keyed hash, so
-// that nobody can choose which records share a place.
+// record that nobody asked for the longest time makes room, whether it has ended or not, so that a flood of keys does
+// not take away what is held against a client that is active; (2) a record has at most kVariablesMax variables and
+// kRecordBytesMax bytes, and what would be more is not stored; (3) every call costs the same, however many records
+// there are: ended ones go a few with each change. Keys are known by their keyed hash, so that nobody can choose which
+// records share a place.
 class MemoryCollections final : public PersistentCollections {
  public:
   static constexpr std::size_t kVariablesMax = 64;
@@ -89,7 +90,7 @@ class MemoryCollections final : public PersistentCollections {
     std::size_t bytes = 0;
     std::vector<Stored> variables;
   };
-  using Entries = std::list<Entry>;  // the one that was changed last at the end
+  using Entries = std::list<Entry>;  // the one that was asked for last at the end
   struct alignas(64) Stripe {
     std::mutex mutex;
     std::atomic<bool> used = false;  // it holds something
@@ -99,7 +100,7 @@ class MemoryCollections final : public PersistentCollections {
   };
 
   Stripe& stripe_of(std::uint64_t hash) noexcept { return stripes_[hash >> 58]; }
-  // Under the stripe's lock.
+  // Under the stripe's lock. What is found moves to the end.
   static Entry* find(Stripe& stripe, std::uint64_t hash, MonotonicTime now);  // without the variables that have ended
   static void resize(Stripe& stripe, Entry& entry, std::size_t bytes) noexcept;
   static void erase(Stripe& stripe, Entries::iterator entry);

@@ -101,15 +101,18 @@ TEST(PersistentCollections, EndedRecordsGoWithChangesToOthers) {
 
 TEST(PersistentCollections, AFloodOfKeysPushesOutTheOldest) {
   Table table({.records_max = 64 * 16, .bytes_max = 1 << 30});
+  table.change("watched", Kind::set, "blocked", "1");
   for (int i = 0; i < 100'000; ++i) {
     table.change("flood" + std::to_string(i), Kind::add, "n", "1");
-    if (i % 50 == 0) table.change("busy", Kind::add, "n", "1");  // one that is used stays
+    if (i % 50 == 0) table.change("busy", Kind::add, "n", "1");  // what is used stays
+    if (i % 50 == 1) table.read("watched");
   }
   const MemoryCollections::Statistics statistics = table.kept.statistics();
   EXPECT_LE(statistics.records, 64u * 16);
   EXPECT_GE(statistics.records, 64u * 15);
-  EXPECT_EQ(statistics.evicted, 100'001 - statistics.records);
+  EXPECT_EQ(statistics.evicted, 100'002 - statistics.records);
   EXPECT_EQ(table.read("busy"), (Record{{"n", "2000"}}));
+  EXPECT_EQ(table.read("watched"), (Record{{"blocked", "1"}}));
   EXPECT_EQ(table.read("flood0"), Record{});
   EXPECT_EQ(table.read("flood99999").size(), 1u);
 }
