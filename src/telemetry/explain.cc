@@ -159,6 +159,9 @@ void add_hit(const Json& hit, Page& page) {
       page.literal(", and ").text(std::to_string(times - 1)).literal(" more like it");
     page.literal("\n");
   }
+  if (const Json* limit = hit.find("limit_reached"); limit != nullptr && limit->boolean().value_or(false)) {
+    page.literal("              its pattern reached its bound of work, which counts as a match\n");
+  }
   std::string tags;
   for (const Json& tag : items_of(hit, "tags")) tags.append(tags.empty() ? "" : ", ").append(tag.string().value_or(""));
   if (!tags.empty()) page.literal("              ").text(tags, Tone::faint).literal("\n");

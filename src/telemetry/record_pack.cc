@@ -48,6 +48,7 @@ struct FixedHit {
   std::int32_t score;
   std::uint16_t times;
   std::uint8_t level, phase, tag_count;
+  bool limit_reached;
   std::array<std::uint16_t, kHitTexts.size()> text_bytes;
   std::array<std::uint16_t, WafHit::kTagsMax> tag_bytes;
 };
@@ -84,6 +85,7 @@ char* pack_hit(const WafHit& hit, char* at) noexcept {
   fixed.level = hit.level;
   fixed.phase = hit.phase;
   fixed.tag_count = hit.tag_count;
+  fixed.limit_reached = hit.limit_reached;
   char* const head = at;
   at += sizeof fixed;
   for (std::size_t i = 0; i < kHitTexts.size(); ++i) {
@@ -132,6 +134,7 @@ bool unpack_waf(Reader& reader, WafRecord& waf) noexcept {
     hit.level = kept_hit.level;
     hit.phase = kept_hit.phase;
     hit.tag_count = kept_hit.tag_count;
+    hit.limit_reached = kept_hit.limit_reached;
     for (std::size_t j = 0; j < kHitTexts.size(); ++j) hit.*kHitTexts[j] = reader.take(kept_hit.text_bytes[j]);
     for (std::size_t j = 0; j < hit.tag_count; ++j) hit.tags[j] = reader.take(kept_hit.tag_bytes[j]);
   }

@@ -79,6 +79,7 @@ TEST(RecordPack, TheLargestRecordFits) {
   for (WafHit& hit : waf.hits) {
     hit.severity = hit.message = hit.variable = hit.matched = text;
     hit.tags.fill(text);
+    hit.limit_reached = true;
     hit.tag_count = WafHit::kTagsMax;
   }
   waf.hit_count = WafRecord::kHitsMax;

@@ -135,6 +135,7 @@ void append_hit(JsonWriter& json, const WafHit& hit) {
   text_field(json, "\",\"variable\":\"", hit.variable, WafHit::kTextBytesMax);
   text_field(json, "\",\"matched\":\"", hit.matched, WafHit::kTextBytesMax);
   number_field(json, "\",\"times\":", hit.times);
+  if (hit.limit_reached) json.raw(",\"limit_reached\":true");
   json.raw(",\"tags\":[");
   for (std::size_t i = 0; i < hit.tag_count; ++i) {
     text_field(json, i == 0 ? "\"" : ",\"", hit.tags[i], WafHit::kTextBytesMax);

@@ -22,6 +22,8 @@ struct WafHit {
   std::uint8_t level = 0;   // the paranoia level that it counts for; 0: it adds nothing
   std::uint8_t phase = 0;   // 1 to 4
   std::uint16_t times = 1;  // values that matched
+  // A pattern gave up at its bound of work, which counts as a match.
+  bool limit_reached = false;
   std::string_view severity, message;
   std::string_view variable, matched;  // "ARGS:id", and the bytes after the rule's transformations
   std::array<std::string_view, kTagsMax> tags;

@@ -103,7 +103,7 @@ class Superset : public testing::TestWithParam<RuleSetCase> {
     const Seen planned = run(*planned_, exchange);
     ++compared_;
     // A pattern that gives up counts as a match; a scan that knows better than to try it is no fault.
-    if (plain.limit_reached && plain != planned) {
+    if ((plain.limit_reached || planned.limit_reached) && plain != planned) {
       ++limits_;
       return;
     }

@@ -305,6 +305,21 @@ TEST(Engine, APatternAtItsLimitCountsAsAMatch) {
   EXPECT_TRUE(transaction.fired().front().limit_reached);
 }
 
+// Once: what is behind it in the chain may ask for what it captures, and giving up must not be a way around that.
+TEST(Engine, BehindAPatternAtItsLimitTheChainCountsAsMatched) {
+  const auto program = compile(R"(
+SecRule ARGS "@rx ^((?:a+)+)$" "id:1,phase:2,deny,capture,chain"
+  SecRule TX:1 "@streq b" "setvar:tx.s=+5"
+SecRule TX:s "@eq 5" "id:2,phase:2,pass")");
+  Workspace workspace(*program, nullptr);
+  Transaction transaction(workspace, SystemClock::instance());
+  transaction.begin({.engine = EngineMode::detection_only});
+  inspect(transaction, *parse_raw_request(get("/?a=" + std::string(64, 'a') + "b")), nullptr);
+  ASSERT_EQ(transaction.fired().size(), 2u);
+  EXPECT_TRUE(transaction.fired().front().limit_reached);
+  EXPECT_FALSE(transaction.fired().back().limit_reached);
+}
+
 TEST(Engine, AnUnknownPatternIsAnErrorWithItsPlace) {
   ParseResult parsed =
       parse_rules(std::vector<RuleSource>{{"test.conf", "\nSecRule ARGS \"@rx (\" \"id:1,phase:2,deny\""}});

@@ -61,7 +61,9 @@ bool Transaction::matches_chain(std::uint32_t head, FiredRule& fired) {
 
 bool Transaction::matches(std::uint32_t index, FiredRule& fired) {
   const CompiledRule& rule = program_.rule(index);
-  if (rule.source->is_action) {
+  // What a pattern that gave up would have captured is not known, and the rules behind it may ask for it.
+  const bool known = !rule.source->chained || !fired.limit_reached;
+  if (rule.source->is_action || !known) {
     set_variables(rule);
     control(rule);
     return true;
@@ -93,7 +95,9 @@ bool Transaction::matches(std::uint32_t index, FiredRule& fired) {
 bool Transaction::matches_hits(std::uint32_t index, FiredRule& fired) {
   const CompiledRule& rule = program_.rule(index);
   bool any = false;
-  const auto try_value = [&](const Candidate& candidate) {
+  const bool proven = work_.plan_->proves(index);
+  const auto try_value = [&](Candidate candidate) {
+    candidate.proven = proven;
     if (!is_excluded(rule, candidate)) any |= test_value(rule, candidate, fired);
   };
   for (const CompiledTarget& target : rule.targets) {
@@ -218,12 +222,13 @@ bool Transaction::test_value(const CompiledRule& rule, const Candidate& candidat
 bool Transaction::test_operator(const CompiledRule& rule, const Candidate& candidate, std::string_view value,
                                 FiredRule& fired) {
   Match match{0, value.size()};
-  if (!apply_operator(rule, value, match, fired)) return false;
+  if (!apply_operator(rule, candidate, value, match, fired)) return false;
   matched(rule, candidate, value, match, fired);
   return true;
 }
 
-bool Transaction::apply_operator(const CompiledRule& rule, std::string_view value, Match& match, FiredRule& fired) {
+bool Transaction::apply_operator(const CompiledRule& rule, const Candidate& candidate, std::string_view value,
+                                 Match& match, FiredRule& fired) {
   const CompiledOperator& op = rule.op;
   const bool captures = rule.source->actions.capture;
   const auto verdict = [&](std::optional<Match> found) {
@@ -240,29 +245,7 @@ bool Transaction::apply_operator(const CompiledRule& rule, std::string_view valu
     return compare(op.kind, number_of(value), number) != op.negated;
   }
   switch (op.kind) {
-    case OperatorKind::rx: {
-      std::optional<Regex> made;
-      if (!op.regex) {
-        auto compiled = Regex::compile(argument);
-        if (!compiled) return op.negated;
-        made.emplace(std::move(*compiled));
-      }
-      Captures groups{};
-      const Regex::Outcome outcome = (op.regex ? *op.regex : *made).match(value, &groups);
-      if (outcome == Regex::Outcome::limit_reached) return fired.limit_reached = true;
-      if (outcome == Regex::Outcome::match) {
-        match = groups[0].value_or(match);
-        if (captures && !op.negated) {
-          for (std::size_t i = 0; i < kCapturesMax; ++i) {
-            if (groups[i])
-              capture(i, value.substr(groups[i]->offset, groups[i]->size));
-            else
-              tx_[i].reset();
-          }
-        }
-      }
-      return (outcome == Regex::Outcome::match) != op.negated;
-    }
+    case OperatorKind::rx: return apply_regex(rule, argument, value, candidate.proven, match, fired);
     case OperatorKind::pm:
     case OperatorKind::pm_from_file: {
       const auto found = op.phrases->find(value, work_.phrases_);
@@ -280,6 +263,35 @@ bool Transaction::apply_operator(const CompiledRule& rule, std::string_view valu
     case OperatorKind::rbl: return op.negated;  // block lists are not asked: docs/decisions/0011
     default: return verdict(match_textual(op.kind, argument, value));
   }
+}
+
+bool Transaction::apply_regex(const CompiledRule& rule, std::string_view argument, std::string_view value, bool proven,
+                              Match& match, FiredRule& fired) {
+  const CompiledOperator& op = rule.op;
+  std::optional<Regex> made;
+  if (!op.regex) {
+    auto compiled = Regex::compile(argument);
+    if (!compiled) return op.negated;
+    made.emplace(std::move(*compiled));
+  }
+  Captures groups{};
+  const Regex::Outcome outcome = regexes_.match(op.regex ? *op.regex : *made, value, groups,
+                                                proven ? RegexBudget::Purpose::place : RegexBudget::Purpose::verdict);
+  if (outcome == Regex::Outcome::no_match) return op.negated;
+  if (outcome == Regex::Outcome::limit_reached) {
+    fired.limit_reached = true;
+    groups.front() = match;
+  }
+  match = groups.front().value_or(match);
+  if (rule.source->actions.capture && !op.negated) {
+    for (std::size_t i = 0; i < kCapturesMax; ++i) {
+      if (groups[i])
+        capture(i, value.substr(groups[i]->offset, groups[i]->size));
+      else
+        tx_[i].reset();
+    }
+  }
+  return !op.negated || outcome == Regex::Outcome::limit_reached;
 }
 
 void Transaction::matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match,

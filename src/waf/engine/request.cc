@@ -34,6 +34,7 @@ Transaction::Transaction(Workspace& workspace, const Clock& clock)
 void Transaction::begin(const Settings& settings) {
   settings_ = settings;
   arena_.reset();
+  regexes_.begin(work_.plan_ != nullptr);
   values_.clear();
   values_.set(Variable::reqbody_processor, "");  // rules ask for its absence by `!@rx`
   if (work_.plan_) scans_.reset(work_.plan_->slots());
@@ -99,6 +100,7 @@ void Transaction::request_line(std::string_view method, std::string_view raw_uri
   values_.set(Variable::request_method, keep(method));
   values_.set(Variable::request_protocol, keep(protocol));
   values_.set(Variable::request_uri_raw, keep(raw_uri));
+  regexes_.add_bytes(method.size() + raw_uri.size() + uri.size() + protocol.size());
   const std::string line = std::string(method).append(" ").append(raw_uri).append(" ").append(protocol);
   values_.set(Variable::request_line, keep(line));
 
@@ -130,6 +132,7 @@ void Transaction::request_header(std::string_view name, std::string_view value) 
   name = keep(name);
   value = keep(value);
   values_.add(ValueList::request_headers, name, value);
+  regexes_.add_bytes(name.size() + value.size());
   if (same_name(name, "cookie")) {
     std::vector<NameValue> cookies;
     if (!parse_cookies(value, kCookiesMax, cookies)) input_failed("too many cookies");
@@ -167,6 +170,7 @@ void Transaction::request_body(std::string_view bytes, bool complete) {
       settings_.arguments_max - std::min(settings_.arguments_max, values_.list(ValueList::args_get).size());
   limits.depth_max = settings_.json_depth_max;
   bytes = keep(bytes);
+  regexes_.add_bytes(bytes.size());
   const BodyProcessor kind = processor();
   switch (kind) {
     case BodyProcessor::urlencoded: read_urlencoded_body(bytes, limits, arena_, body_); break;
@@ -231,10 +235,14 @@ void Transaction::response_head(std::string_view protocol, std::uint16_t status)
 void Transaction::response_header(std::string_view name, std::string_view value) {
   value = keep(value);
   values_.add(ValueList::response_headers, keep(name), value);
+  regexes_.add_bytes(name.size() + value.size());
   if (same_name(name, "content-type")) values_.set(Variable::response_content_type, value.substr(0, value.find(';')));
   if (same_name(name, "content-length")) values_.set(Variable::response_content_length, value);
 }
 
-void Transaction::response_body(std::string_view body) { values_.set(Variable::response_body, body); }
+void Transaction::response_body(std::string_view body) {
+  values_.set(Variable::response_body, body);
+  regexes_.add_bytes(body.size());
+}
 
 }  // namespace gatehouse::waf

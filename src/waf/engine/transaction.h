@@ -26,6 +26,7 @@
 #include "waf/engine/collections.h"
 #include "waf/engine/persistent_collections.h"
 #include "waf/engine/program.h"
+#include "waf/engine/regex_budget.h"
 #include "waf/engine/rule_statistics.h"
 #include "waf/engine/tuning.h"
 #include "waf/engine/workspace.h"
@@ -48,7 +49,8 @@ struct FiredRule {
   bool logged = false;
   std::int32_t score = 0;        // what its setvars added to the anomaly score
   std::uint8_t score_level = 0;  // of the paranoia level that it counts for; 0: it added nothing
-  bool limit_reached = false;    // a pattern gave up at its limit, which counts as a match
+  // A pattern gave up at its limit, which counts as a match: on which bytes, and what it captures, is not known.
+  bool limit_reached = false;
   std::string message, data;
   std::vector<RuleMatch> matches;  // bounded by kMatchesMax
 };
@@ -120,6 +122,7 @@ class Transaction {
     Variable variable{};
     std::string_view name, value;
     bool has_name = false;
+    bool proven = false;  // a scan has found the rule's pattern in it
   };
   struct TxVariable {
     std::string name, value;
@@ -147,7 +150,10 @@ class Transaction {
   bool test_operator(const CompiledRule& rule, const Candidate& candidate, std::string_view value, FiredRule& fired);
   void matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match,
                FiredRule& fired);
-  bool apply_operator(const CompiledRule& rule, std::string_view value, Match& match, FiredRule& fired);
+  bool apply_operator(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match& match,
+                      FiredRule& fired);
+  bool apply_regex(const CompiledRule& rule, std::string_view argument, std::string_view value, bool proven,
+                   Match& match, FiredRule& fired);
   void capture(std::size_t number, std::string_view text);
   bool locate(std::string_view address);
 
@@ -177,6 +183,7 @@ class Transaction {
   ScanState scans_;
   Arena arena_{16 * 1024};
   Settings settings_;
+  RegexBudget regexes_;
   Collections values_;
   Body body_;
 

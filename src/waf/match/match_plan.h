@@ -124,6 +124,8 @@ class MatchPlan {
   Result<MatchScratch> make_scratch() const;
 
   bool is_gated(std::uint32_t rule) const noexcept { return places_[rule].gated; }
+  // A hit of the rule is a match: it only has to be told where, for the record.
+  bool proves(std::uint32_t rule) const noexcept { return places_[rule].proves; }
   Lane lane_of(std::uint32_t rule) const noexcept { return places_[rule].lane; }
   std::uint32_t slot_of(std::uint32_t rule) const noexcept { return places_[rule].slot; }
   std::size_t slots() const noexcept { return slots_; }
@@ -175,7 +177,7 @@ class MatchPlan {
     std::vector<Direct> directs;
   };
   struct Place {
-    bool gated = false;
+    bool gated = false, proves = false;
     Lane lane = 0;
     std::uint32_t slot = 0;  // a bit for each chain head, a phase's from a word's begin on
   };

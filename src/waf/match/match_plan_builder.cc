@@ -102,6 +102,34 @@ Lane lane_of(const Rule& rule) {
 
 constexpr std::size_t kChainsMax = 64;  // bits of a word
 
+bool are_exact(const std::vector<Expression>& expressions) {
+  return std::none_of(expressions.begin(), expressions.end(),
+                      [](const Expression& e) { return (e.flags & HS_FLAG_PREFILTER) != 0; });
+}
+
+bool is_capture(TxSlot slot) noexcept { return slot < kCapturesMax; }
+
+// That nothing but the record depends on which bytes of a value matched, or, with multiMatch, at which step.
+bool only_match_counts(const CompiledRule& rule) {
+  if (rule.next != 0 || rule.source->actions.multi_match) return false;
+  const auto uses_capture = [](const Text& text) {
+    return std::any_of(text.parts.begin(), text.parts.end(),
+                       [](const TextPart& part) { return is_capture(part.slot); });
+  };
+  return std::none_of(rule.setvars.begin(), rule.setvars.end(),
+                      [&](const CompiledSetVar& set) { return uses_capture(set.key) || uses_capture(set.value); });
+}
+
+// That some rule looks at what a rule outside its chain has captured.
+bool reads_captures_of_others(const Program& program) {
+  const auto reads = [](const CompiledRule& rule) {
+    return !rule.source->chained && std::any_of(rule.targets.begin(), rule.targets.end(), [](const CompiledTarget& t) {
+      return t.variable == Variable::tx && is_capture(t.slot);
+    });
+  };
+  return std::any_of(program.rules().begin(), program.rules().end(), reads);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const MatchPlan>> MatchPlan::build(const Program& program, const BuildOptions& options) {
@@ -217,6 +245,7 @@ Status MatchPlanBuilder::find_expressions() {
 
 void MatchPlanBuilder::draft_sets() {
   plan_->places_.resize(program_.rules().size());
+  const bool captures_are_read = reads_captures_of_others(program_);
   for (std::size_t phase = 1; phase <= Program::kPhases; ++phase) {
     for (const std::uint32_t head : program_.phase(phase)) {
       const CompiledRule& rule = program_.rule(head);
@@ -224,6 +253,8 @@ void MatchPlanBuilder::draft_sets() {
       if (!expressions_[head] && !(may_be_gated(rule) && is_direct(rule.op.kind))) continue;
       place.lane = lane_of(*rule.source);
       place.gated = true;
+      place.proves = expressions_[head] && rule.op.kind == OperatorKind::rx && are_exact(*expressions_[head]) &&
+                     only_match_counts(rule) && !captures_are_read;
       const FieldMask fields = fields_of(rule);
       for (std::size_t field_class = 0; field_class < kFieldClasses && place.gated; ++field_class) {
         const FieldMask mask = fields & class_fields()[field_class];

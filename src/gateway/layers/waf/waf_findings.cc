@@ -69,6 +69,7 @@ WafHit hit_of(const waf::FiredRule& fired, const Context& context) {
   hit.score = fired.score;
   hit.level = fired.score_level;
   hit.phase = fired.phase;
+  hit.limit_reached = fired.limit_reached;
   hit.times = static_cast<std::uint16_t>(std::max<std::size_t>(fired.matches.size(), 1));
   if (actions.severity != waf::Severity::unset) hit.severity = kSeverities[static_cast<std::size_t>(actions.severity)];
   const bool secret = std::any_of(fired.matches.begin(), fired.matches.end(),

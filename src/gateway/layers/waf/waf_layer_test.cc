@@ -22,6 +22,7 @@ SecRule REQUEST_PROTOCOL "@streq HTTP/2.0" "id:6,phase:1,pass,log,msg:'two'"
 SecRule REQUEST_HEADERS:Transfer-Encoding "@streq chunked" "id:7,phase:1,pass,log,msg:'chunked'"
 SecRule REQUEST_HEADERS:Content-Length "@streq 3" "id:8,phase:1,pass,log,msg:'length'"
 SecRule ARGS "@contains bad" "id:9,phase:2,pass,log,msg:'bad',setvar:'tx.anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
+SecRule ARGS:slow "@rx (?:a|aa)+(?=x)b" "id:12,phase:2,deny,log,msg:'slow'"
 SecRule ARGS:drop "@streq 1" "id:10,phase:2,drop,log,msg:'drop'"
 SecAction "id:11,phase:2,pass,nolog,setvar:'tx.anomaly_score=+%{tx.anomaly_score_pl1}'"
 SecRule TX:ANOMALY_SCORE "@ge %{tx.inbound_anomaly_score_threshold}" "id:949110,phase:2,deny,status:403,log,msg:'sum'"
@@ -96,6 +97,17 @@ TEST_F(Waf, ABodyAddsUp) {
   EXPECT_EQ(sample.record.waf->hits[1].score, 10);
   EXPECT_EQ(sample.record.waf->hits[1].times, 2);
   EXPECT_EQ(sample.record.waf->levels[0], 10);
+}
+
+// A value made to keep a pattern busy is not let through for it, and the record says why.
+TEST_F(Waf, APatternThatGivesUpCountsAsAMatch) {
+  SampleRequest sample(config_, clock_);
+  form(sample);
+  EXPECT_EQ(head(sample, "/orders", true).verdict, Verdict::pass);
+  EXPECT_EQ(body(sample, "slow=" + std::string(40, 'a') + "b").verdict, Verdict::deny);
+  ASSERT_THAT(rules(sample), testing::ElementsAre(7, 12));
+  EXPECT_TRUE(sample.record.waf->hits[1].limit_reached);
+  EXPECT_FALSE(sample.record.waf->hits[0].limit_reached);
 }
 
 TEST_F(Waf, ATransactionIsUsedAgain) {
