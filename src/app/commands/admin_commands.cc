@@ -1,12 +1,9 @@
 #include "app/commands/admin_commands.h"
 
-#include <unistd.h>
-
-#include <cstdio>
 #include <filesystem>
 
 #include "admin/admin_api.h"
-#include "app/config/diagnostic.h"
+#include "app/commands/admin_output.h"
 #include "base/ip.h"
 #include "codec/json.h"
 #include "codec/json_writer.h"
@@ -17,79 +14,6 @@ namespace gatehouse::app {
 namespace {
 
 using codec::Json;
-using telemetry::append_printable;
-
-constexpr int kDone = 0, kFailed = 1, kRefused = 2;
-constexpr codec::JsonLimits kReplyLimits{.bytes_max = 64 * 1024 * 1024, .depth_max = 16, .values_max = 4'000'000};
-
-constexpr std::string_view kNoToken = " Give it in GATEHOUSE_ADMIN_TOKEN.";
-// A token that has just been changed in the file isn't the running gateway's yet.
-constexpr std::string_view kOtherToken =
-    " If admin.token has changed in the file, the running gateway still has the one before: give it in "
-    "GATEHOUSE_ADMIN_TOKEN, or reload by SIGHUP.";
-
-bool in_colour() { return wants_colour(STDOUT_FILENO); }
-
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-int complain(std::string_view what, int code = kFailed) {
-  std::string text = "gatehouse: ";
-  append_printable(what, text);
-  text += '\n';
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  return code;
-}
-
-std::string_view text_of(const Json& object, std::string_view name) {
-  return object.find_string(name).value_or(std::string_view());
-}
-std::int64_t number_of(const Json& object, std::string_view name) {
-  const Json* member = object.find(name);
-  return member == nullptr ? 0 : member->integer().value_or(0);
-}
-bool flag_of(const Json& object, std::string_view name) {
-  const Json* member = object.find(name);
-  return member != nullptr && member->boolean().value_or(false);
-}
-std::span<const Json> list_of(const Json& object, std::string_view name) {
-  const Json* member = object.find(name);
-  return member == nullptr ? std::span<const Json>() : member->items();
-}
-
-// Lines of text; everything that came from elsewhere is made printable.
-class Text {
- public:
-  explicit Text(bool colour) : colour_(colour) {}
-  Text& literal(std::string_view text) {
-    out_ += text;
-    return *this;
-  }
-  Text& add(std::string_view text) {
-    append_printable(text, out_);
-    return *this;
-  }
-  Text& add(std::int64_t number) { return literal(std::to_string(number)); }
-  // Filled up to `width`, and set apart from what follows.
-  Text& column(std::string_view text, std::size_t width) {
-    add(text);
-    out_.append(text.size() < width ? width - text.size() + 2 : 2, ' ');
-    return *this;
-  }
-  Text& good(std::string_view text) { return coloured("\x1b[32m", text); }
-  Text& bad(std::string_view text) { return coloured("\x1b[31m", text); }
-  Text& strong(std::string_view text) { return coloured("\x1b[1m", text); }
-  void print_out() const { print(out_); }
-
- private:
-  Text& coloured(std::string_view code, std::string_view text) {
-    if (colour_) out_ += code;
-    add(text);
-    if (colour_) out_ += "\x1b[0m";
-    return *this;
-  }
-  const bool colour_;
-  std::string out_;
-};
 
 std::string uptime_text(std::int64_t seconds) {
   if (seconds < 60) return fmt::format("{} s", seconds);
@@ -104,33 +28,8 @@ std::size_t widest(std::span<const Json> list, std::string_view name) {
   return width;
 }
 
-// A successful answer as JSON. Otherwise it has told why, and `code` is what to exit with.
-std::optional<Json> expect_json(const AdminTarget& target, const Result<AdminReply>& reply, int& code) {
-  if (!reply) {
-    code = complain(reply.error().message);
-    return std::nullopt;
-  }
-  auto value = Json::parse(reply->body, kReplyLimits);
-  if (!value || !value->is_object()) {
-    code = complain(fmt::format("the answer (status {}) is not from a gatehouse admin API", reply->status));
-    return std::nullopt;
-  }
-  if (reply->status < 300) return value;
-  std::string why(text_of(*value, "detail"));
-  if (why.empty()) why = fmt::format("status {}", reply->status);
-  if (reply->status == 401 && !target.is_local()) why += target.token.empty() ? kNoToken : kOtherToken;
-  code = complain(why, reply->status == 400 ? kRefused : kFailed);
-  return std::nullopt;
-}
-
-int print_raw(const AdminReply& reply) {
-  print(reply.body);
-  print("\n");
-  return kDone;
-}
-
 // What was reloaded and still acts only from the next start on.
-void add_needs_restart(const Json& object, std::string_view heading, Text& text) {
+void add_needs_restart(const Json& object, std::string_view heading, PrintedText& text) {
   const auto keys = list_of(object, "needs_restart");
   if (keys.empty()) return;
   text.literal(heading);
@@ -139,7 +38,7 @@ void add_needs_restart(const Json& object, std::string_view heading, Text& text)
   }
 }
 
-void add_status(const Json& status, Text& text) {
+void add_status(const Json& status, PrintedText& text) {
   text.strong("gatehouse ").add(text_of(status, "version")).literal("  ");
   const std::string_view state = text_of(status, "state");
   (state == "serving" ? text.good(state) : text.bad(state)).literal("  up ");
@@ -185,7 +84,7 @@ std::string shown_url(const Json& endpoint) {
   return address.empty() || url.ends_with(address) ? std::string(url) : fmt::format("{} ({})", url, address);
 }
 
-void add_services(const Json& services, Text& text) {
+void add_services(const Json& services, PrintedText& text) {
   const auto list = list_of(services, "services");
   if (!list.empty()) text.literal("\n").strong("services").literal("\n");
   for (const Json& service : list) {
@@ -224,7 +123,7 @@ int finish_reload(const AdminTarget& target, const Result<AdminReply>& reply, As
     if (!report || !report->is_object()) return complain("the answer is not from a gatehouse admin API");
     tell_other_file(target, *report);
     if (json) return print_raw(*reply), code;
-    Text text(in_colour());
+    PrintedText text(in_colour());
     for (const Json& error : list_of(*report, "errors")) text.add(error.string().value_or("")).literal("\n");
     for (const Json& change : list_of(*report, "changes")) {
       text.literal("  ").add(change.string().value_or("")).literal("\n");
@@ -271,7 +170,7 @@ int run_status(const AdminTarget& target, bool json) {
   if (json) return print_raw(*reply);
   const auto services = expect_json(target, admin_call(target, "GET", "/v1/services"), code);
   if (!services) return code;
-  Text text(in_colour());
+  PrintedText text(in_colour());
   add_status(*status, text);
   add_services(*services, text);
   text.print_out();
@@ -294,7 +193,7 @@ int run_bans_list(const AdminTarget& target, bool json) {
   if (!answer) return code;
   if (json) return print_raw(*reply);
   const auto bans = list_of(*answer, "bans");
-  Text text(in_colour());
+  PrintedText text(in_colour());
   if (bans.empty()) text.literal("nobody is banned\n");
   for (const Json& ban : bans) {
     text.column(text_of(ban, "network"), widest(bans, "network"))
@@ -325,7 +224,7 @@ int run_bans_add(const AdminTarget& target, const std::string& network, const st
   const auto reply = admin_call(target, "POST", "/v1/bans", body);
   if (!expect_json(target, reply, code)) return code;
   if (json) return print_raw(*reply);
-  Text text(in_colour());
+  PrintedText text(in_colour());
   text.add(network).literal(" is banned for ").add(duration).literal("\n").print_out();
   return kDone;
 }
@@ -338,7 +237,7 @@ int run_bans_remove(const AdminTarget& target, const std::string& network, bool 
   const auto reply = admin_call(target, "DELETE", "/v1/bans/" + parsed->to_string());
   if (!expect_json(target, reply, code)) return code;
   if (json) return print_raw(*reply);
-  Text text(in_colour());
+  PrintedText text(in_colour());
   text.add(network).literal(" is no longer banned\n").print_out();
   return kDone;
 }
