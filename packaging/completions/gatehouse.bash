@@ -31,6 +31,7 @@ _gatehouse() {
       'gatehouse waf:try') path='gatehouse waf try' ;;
       'gatehouse waf:test') path='gatehouse waf test' ;;
       'gatehouse waf:suggest') path='gatehouse waf suggest' ;;
+      'gatehouse waf:stats') path='gatehouse waf stats' ;;
       'gatehouse completions:bash') path='gatehouse completions bash' ;;
       'gatehouse completions:zsh') path='gatehouse completions zsh' ;;
       'gatehouse completions:fish') path='gatehouse completions fish' ;;
@@ -111,6 +112,12 @@ _gatehouse() {
     'gatehouse waf suggest:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse waf suggest:--address') COMPREPLY=(); return ;;
     'gatehouse waf suggest:--token') COMPREPLY=(); return ;;
+    'gatehouse waf stats:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse waf stats:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse waf stats:--address') COMPREPLY=(); return ;;
+    'gatehouse waf stats:--token') COMPREPLY=(); return ;;
+    'gatehouse waf stats:--by') COMPREPLY=($(compgen -W 'hits cost' -- "$current")); return ;;
+    'gatehouse waf stats:--limit') COMPREPLY=(); return ;;
     'gatehouse dev:--port') COMPREPLY=(); return ;;
     'gatehouse dev:--demo') COMPREPLY=($(compgen -d -- "$current")); return ;;
     'gatehouse doctor:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -137,10 +144,11 @@ _gatehouse() {
     'gatehouse apikey create') words='--help -h --config -c --file --json --user --role --scope --expires' ;;
     'gatehouse apikey list') words='--help -h --config -c --file --json' ;;
     'gatehouse apikey revoke') words='--help -h --config -c --file --json' ;;
-    'gatehouse waf') words='try test suggest --help -h' ;;
+    'gatehouse waf') words='try test suggest stats --help -h' ;;
     'gatehouse waf try') words='--help -h --rules --setup --cache --request --json' ;;
     'gatehouse waf test') words='--help -h --rules --setup --cache --json' ;;
     'gatehouse waf suggest') words='--help -h --config -c --address --token --json' ;;
+    'gatehouse waf stats') words='--help -h --config -c --address --token --json --by --limit --never --all' ;;
     'gatehouse dev') words='--help -h --port --demo' ;;
     'gatehouse doctor') words='--help -h --config -c --json' ;;
     'gatehouse completions') words='bash zsh fish --help -h' ;;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "admin/views.h"
+#include "admin/waf_stats.h"
 #include "codec/json.h"
 #include "crypto/digest.h"
 #include "telemetry/log.h"
@@ -40,6 +41,20 @@ std::optional<std::string> percent_decoded(std::string_view text) {
     i += 2;
   }
   return out;
+}
+
+// Calls `read` with each name and value of a query.
+template <class Read>
+Status read_query(std::string_view query, Read read) {
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    const auto value = percent_decoded(pair.substr(std::min(equals + 1, pair.size())));
+    if (!value) return fail(ErrorCode::invalid, "The query has a broken escape.", ErrorSource::downstream);
+    if (Status done = read(pair.substr(0, equals), *value); !done) return done;
+  }
+  return {};
 }
 
 Answer json_answer(std::string body, int status = 200) {
@@ -211,6 +226,7 @@ Answer AdminApi::answer(const Call& call) {
          return api.find_request(std::string_view(c.path).substr(kRequestPrefix.size()));
        }},
       {"GET", "/v1/services", [](AdminApi& api, const Call&) { return api.services(); }},
+      {"GET", "/v1/waf/stats", [](AdminApi& api, const Call& c) { return api.waf_stats(c); }},
       {"GET", "/healthz", [](AdminApi&, const Call&) { return text_answer(200, "ok\n"); }},
       {"GET", "/readyz",
        [](AdminApi& api, const Call&) {
@@ -300,17 +316,19 @@ Answer AdminApi::remove_ban(const Call& call) {
 Answer AdminApi::list_requests(const Call& call) {
   std::size_t limit = kRequestsDefault;
   RecordFilter filter;
-  for (std::string_view rest = call.query; !rest.empty();) {
-    const std::string_view pair = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
-    const std::size_t equals = std::min(pair.find('='), pair.size());
-    const auto value = percent_decoded(pair.substr(std::min(equals + 1, pair.size())));
-    if (!value) return problem(400, "The query has a broken escape.");
-    if (Status read = read_parameter(pair.substr(0, equals), *value, limit, filter); !read) {
-      return problem(400, read.error().message);
-    }
-  }
+  const Status read = read_query(call.query, [&](std::string_view name, const std::string& value) {
+    return read_parameter(name, value, limit, filter);
+  });
+  if (!read) return problem(400, read.error().message);
   return json_answer(to_json(backend_.recent_requests(limit, filter)));
+}
+
+Answer AdminApi::waf_stats(const Call& call) {
+  WafStatsQuery query;
+  const Status read = read_query(
+      call.query, [&](std::string_view name, const std::string& value) { return read_parameter(name, value, query); });
+  if (!read) return problem(400, read.error().message);
+  return json_answer(to_json(backend_.waf_stats(), query));
 }
 
 Answer AdminApi::find_request(std::string_view id) {

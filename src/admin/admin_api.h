@@ -1,5 +1,6 @@
 #pragma once
-// The admin API (docs/admin-api.yaml): status, configuration, bans, decision records, services, metrics.
+// The admin API (docs/admin-api.yaml): status, configuration, bans, decision records, services, what
+// inspection rules do and cost, metrics.
 //
 // Who may call: on a Unix socket root, our own user and the members of the configured group, as the kernel names them;
 // on a TCP address whoever has the token, compared in constant time. Without a token a TCP address answers nobody.
@@ -44,6 +45,7 @@ class AdminApi final : public Service {
   Answer list_requests(const Call& call);
   Answer find_request(std::string_view id);
   Answer services();
+  Answer waf_stats(const Call& call);
 
   AdminBackend& backend_;
   AdminOptions options_;

@@ -64,6 +64,7 @@ class FakeBackend final : public AdminBackend {
   std::vector<ServiceView> services() override {
     return {{"orders", "least_requests", false, {{"http://127.0.0.1:9001", "healthy", 1, 2, 3}}}};
   }
+  WafStatsView waf_stats() override { return {WallTime(1'750'000'000s), 3, 1, 0, 64, {}, {}}; }
   std::string metrics(telemetry::MetricsFormat) override { return "# metrics\n"; }
 
   bool is_ready = true;

@@ -4,6 +4,7 @@
 // Thread safety: called by the control plane's loop, one call at a time. A call may take as long as reading and
 // validating a configuration; it must not wait for a shard that could be waiting for traffic.
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -77,6 +78,33 @@ struct ServiceView {
   std::vector<EndpointView> endpoints;
 };
 
+// What the counters of one rule say. Times are those of timed requests alone.
+struct WafRuleView {
+  std::uint64_t rule = 0;
+  std::string message;
+  WallTime since;         // counted from then on
+  bool in_force = false;  // the following of the rules in force; otherwise it was in force before a reload
+  std::string file;
+  std::uint32_t line = 0;
+  std::uint8_t phase = 0, paranoia = 0;
+  bool logs = true;  // false: what sets others up, not what finds something
+  std::uint64_t hits = 0, evaluations = 0;
+  std::chrono::nanoseconds spent{}, worst{};
+};
+
+struct WafPartView {
+  std::string name;  // "reading", "scanning", "rest"
+  std::chrono::nanoseconds spent{}, worst{};
+};
+
+struct WafStatsView {
+  WallTime since;
+  std::uint64_t requests = 0, timed = 0, interrupted = 0;
+  std::uint32_t one_in = 0;  // requests, of which one is timed in the long run
+  std::vector<WafPartView> parts;
+  std::vector<WafRuleView> rules;
+};
+
 class AdminBackend {
  public:
   virtual ~AdminBackend() = default;
@@ -96,6 +124,7 @@ class AdminBackend {
   virtual std::vector<telemetry::StoredRecord> recent_requests(std::size_t limit,
                                                                const telemetry::RecordFilter& filter) = 0;
   virtual std::vector<ServiceView> services() = 0;
+  virtual WafStatsView waf_stats() = 0;
   virtual std::string metrics(telemetry::MetricsFormat format) = 0;
 };
 

@@ -18,6 +18,7 @@
 #include "app/commands/doctor.h"
 #include "app/commands/run.h"
 #include "app/commands/waf.h"
+#include "app/commands/waf_stats.h"
 #include "app/commands/waf_suggest.h"
 #include "app/completions.h"
 #include "app/config/scalars.h"
@@ -47,6 +48,7 @@ struct CommandLine {
   std::string ban_network, ban_duration = "1h", ban_reason;
   ApiKeyOptions apikey;
   WafOptions waf;
+  WafStatsOptions waf_stats;
   DevOptions dev;
 
   CommandLine();
@@ -59,6 +61,7 @@ struct CommandLine {
   void add_bans();
   void add_apikey();
   void add_waf();
+  void add_waf_stats(CLI::App* command);
   void add_others();
 
   void does(CLI::App* command, std::function<int()> work) {
@@ -211,7 +214,8 @@ void CommandLine::add_bans() {
 }
 
 void CommandLine::add_waf() {
-  CLI::App* command = app.add_subcommand("waf", "Try a rule set offline; find the exclusion for a false alarm");
+  CLI::App* command =
+      app.add_subcommand("waf", "Try a rule set offline; which rules match and cost; the exclusion for a false alarm");
   command->require_subcommand(1);
   const auto action = [&](const char* name, const char* description) {
     CLI::App* sub = command->add_subcommand(name, description);
@@ -243,6 +247,26 @@ void CommandLine::add_waf() {
   does(suggest, [this] {
     return with_target(admin,
                        [this](const AdminTarget& target) { return run_waf_suggest(target, request_id, admin.json); });
+  });
+  add_waf_stats(command);
+}
+
+void CommandLine::add_waf_stats(CLI::App* waf_command) {
+  CLI::App* stats = waf_command->add_subcommand("stats", "Which rules match, which cost most, and which never match");
+  admin_options(stats);
+  stats->add_option("--by", waf_stats.by, "What they are ordered by")
+      ->type_name("ORDER")
+      ->check(CLI::IsMember({"hits", "cost"}))
+      ->capture_default_str();
+  stats->add_option("--limit", waf_stats.limit, "How many are listed")
+      ->type_name("N")
+      ->check(in_range(1, 1'000'000))
+      ->capture_default_str();
+  stats->add_flag("--never", waf_stats.never, "List those that never matched");
+  stats->add_flag("--all", waf_stats.all, "Also rules that log nothing and serve others, as set-up does");
+  does(stats, [this] {
+    return with_target(admin,
+                       [this](const AdminTarget& target) { return run_waf_stats(target, waf_stats, admin.json); });
   });
 }
 

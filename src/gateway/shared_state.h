@@ -14,6 +14,7 @@
 #include "gateway/layers/penalties/penalty_table.h"
 #include "gateway/layers/rate/rate_table.h"
 #include "waf/engine/persistent_collections.h"
+#include "waf/engine/rule_statistics.h"
 
 namespace gatehouse::gateway {
 
@@ -78,6 +79,7 @@ class SharedState {
   ByteBudget& inspected() noexcept { return inspected_; }  // bodies that wait for the end of their inspection
   Gauge& encoders() noexcept { return encoders_; }         // responses being compressed
   waf::MemoryCollections& collections() noexcept { return collections_; }  // what inspection rules keep of a client
+  waf::RuleStatistics& rule_statistics() noexcept { return rule_statistics_; }
 
  private:
   SharedState(RateTable rate, CountTable in_flight, std::unique_ptr<BanTable> bans, PenaltyTable penalties,
@@ -87,7 +89,8 @@ class SharedState {
         bans_(std::move(bans)),
         penalties_(std::move(penalties)),
         connections_(std::move(connections)),
-        collections_(clock) {}
+        collections_(clock),
+        rule_statistics_(clock, static_cast<std::uint64_t>(clock.now().time_since_epoch().count())) {}
 
   RateTable rate_;
   CountTable in_flight_;
@@ -99,6 +102,7 @@ class SharedState {
   ByteBudget inspected_;
   Gauge encoders_;
   waf::MemoryCollections collections_;
+  waf::RuleStatistics rule_statistics_;
 };
 
 }  // namespace gatehouse::gateway

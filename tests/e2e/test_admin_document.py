@@ -145,6 +145,10 @@ def walk(api):
     services = {service["name"]: service for service in api.ask("GET", "/v1/services")["services"]}
     assert services["main"]["endpoints"][0]["health"] == "healthy"
     assert [endpoint["health"] for endpoint in services["away"]["endpoints"]] == ["unresolved"]
+    for query in ("", "?by=cost&limit=5&all=true", "?by=hits&never=true&all=false"):
+        assert api.ask("GET", f"/v1/waf/stats{query}")["one_in"] == 64
+    for query in ("by=no", "limit=0", "limit=x", "never=1", "all=", "no=1", "by=%zz"):
+        api.ask("GET", f"/v1/waf/stats?{query}", status=400)
     api.ask("GET", "/metrics")
     api.ask("GET", "/metrics", accept="application/openmetrics-text; version=1.0.0")
     api.ask("GET", "/healthz", token=None)

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <unordered_map>
 
 #include "app/config/documents.h"
 #include "app/control/control_plane.h"
@@ -10,6 +12,19 @@
 #include "telemetry/log.h"
 
 namespace gatehouse::app {
+namespace {
+
+std::unordered_map<std::uint64_t, std::uint32_t> heads_by_id(const waf::RuleEngine* engine) {
+  std::unordered_map<std::uint64_t, std::uint32_t> heads;
+  if (engine == nullptr) return heads;
+  for (std::size_t phase = 1; phase <= waf::Program::kPhases; ++phase) {
+    for (const std::uint32_t head : engine->program->phase(phase))
+      heads[engine->program->rule(head).source->actions.id] = head;
+  }
+  return heads;
+}
+
+}  // namespace
 
 admin::StatusView ControlPlane::status() {
   const auto snapshot = parts_.gateway.snapshot();
@@ -121,6 +136,43 @@ std::vector<admin::ServiceView> ControlPlane::services() {
     views.push_back(std::move(view));
   }
   return views;
+}
+
+admin::WafStatsView ControlPlane::waf_stats() {
+  const waf::RuleStatistics::Report report = parts_.state.rule_statistics().report();
+  admin::WafStatsView view;
+  view.since = report.since;
+  view.requests = report.requests;
+  view.timed = report.timed;
+  view.interrupted = report.interrupted;
+  view.one_in = waf::RuleStatistics::kOneIn;
+  static constexpr std::array<const char*, waf::kCostParts> kParts{"reading", "scanning", "rest"};
+  for (std::size_t i = 0; i < waf::kCostParts; ++i)
+    view.parts.push_back({kParts[i], report.parts[i].spent, report.parts[i].worst});
+  const auto snapshot = parts_.gateway.snapshot();
+  const waf::RuleEngine* const engine = snapshot->waf->engine().get();
+  const auto heads = heads_by_id(engine);
+  for (const waf::RuleStatistics::RuleFigures& figures : report.rules) {
+    admin::WafRuleView& rule = view.rules.emplace_back();
+    rule.rule = figures.id;
+    rule.message = figures.message;
+    rule.since = figures.since;
+    rule.hits = figures.hits;
+    rule.evaluations = figures.evaluations;
+    rule.spent = figures.spent;
+    rule.worst = figures.worst;
+    const auto head = heads.find(figures.id);
+    if (head == heads.end()) continue;
+    const waf::RuleSet& source = engine->program->source();
+    const waf::Rule& written = *engine->program->rule(head->second).source;
+    rule.in_force = true;
+    rule.file = source.files[written.position.file];
+    rule.line = written.position.line;
+    rule.phase = written.actions.phase;
+    rule.logs = written.actions.log && written.actions.phase < 5;  // what that would log, the record has
+    rule.paranoia = engine->plan == nullptr ? 1 : static_cast<std::uint8_t>(engine->plan->lane_of(head->second) + 1);
+  }
+  return view;
 }
 
 std::string ControlPlane::metrics(telemetry::MetricsFormat format) { return parts_.metrics.render(format); }

@@ -57,6 +57,7 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   std::vector<telemetry::StoredRecord> recent_requests(std::size_t limit,
                                                        const telemetry::RecordFilter& filter) override;
   std::vector<admin::ServiceView> services() override;
+  admin::WafStatsView waf_stats() override;
   std::string metrics(telemetry::MetricsFormat format) override;
 
  private:

@@ -16,7 +16,7 @@ Shard::Shard(std::uint32_t index, std::unique_ptr<net::Loop> loop, ShardServices
       recorder_(index, services.metrics, services.records, *services.access_log),
       ids_(std::move(ids)),
       pool_(*loop_),
-      waf_(services_.clock, services_.state.collections()) {
+      waf_(services_.clock, services_.state.collections(), services_.state.rule_statistics()) {
   random_state_ = static_cast<std::uint64_t>(services_.clock.now().time_since_epoch().count()) * 2 + index + 1;
 }
 

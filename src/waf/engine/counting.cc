@@ -22,8 +22,9 @@ void Transaction::run_counting() {
     if (place < from || removed_[head] || !may_match(head)) continue;
     current_ = head;
     FiredRule fired{.index = head, .id = program_.rule(head).source->actions.id, .phase = kPhase};
-    if (!matches_chain(head, fired)) continue;
-    const Next next = finish(head, std::move(fired));
+    const std::uint64_t since = settings_.timed ? CycleClock::ticks() : 0;
+    const Next next = matches_chain(head, fired) ? finish(head, std::move(fired)) : Next::rule;
+    if (settings_.timed) settings_.counters->evaluated(head, CycleClock::ticks() - since);
     if (next == Next::end_phase) break;
     if (next == Next::jump) from = program_.rule(head).skip_until;
   }

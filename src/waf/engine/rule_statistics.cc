@@ -37,13 +37,18 @@ void add(const RuleCell& cell, RuleStatistics::Figures& figures) noexcept {
 
 }  // namespace
 
-void RuleStatistics::Counters::resume() noexcept { writer_->switches_ = context_switches(); }
+void RuleStatistics::Counters::resume() noexcept {
+  writer_->attributed_ = 0;
+  writer_->switches_ = context_switches();
+}
+
+void RuleStatistics::Counters::pause(std::uint64_t ticks) noexcept {
+  spent(CostPart::rest, ticks - std::min(ticks, writer_->attributed_));
+}
 
 void RuleStatistics::Counters::spent(CostPart part, std::uint64_t ticks) noexcept {
   take(writer_->parts_[static_cast<std::size_t>(part)], ticks);
 }
-
-std::uint64_t RuleStatistics::Counters::attributed() const noexcept { return writer_->attributed_; }
 
 void RuleStatistics::Counters::take(RuleCell& cell, std::uint64_t ticks) noexcept {
   writer_->attributed_ += ticks;

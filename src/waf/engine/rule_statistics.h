@@ -52,12 +52,12 @@ class RuleStatistics {
    public:
     void hit(std::uint32_t head) noexcept { bump(cells_[head]->hits, 1); }
 
-    // In timed requests. Between two stretches of work others run: time is taken from `resume` on.
+    // In timed requests. Between two stretches of work on a request others have their turn: each begins so.
     void resume() noexcept;
     void evaluated(std::uint32_t head, std::uint64_t ticks) noexcept { take(*cells_[head], ticks); }
     void spent(CostPart part, std::uint64_t ticks) noexcept;
-    // Ticks that were given to `evaluated` and `spent` so far.
-    std::uint64_t attributed() const noexcept;
+    // The stretch took so long: what nothing was told of yet is the rest.
+    void pause(std::uint64_t ticks) noexcept;
 
    private:
     friend class RuleStatistics;
@@ -130,8 +130,8 @@ class RuleStatistics::Writer {
   std::atomic<std::uint64_t> requests_{0}, timed_{0}, interrupted_{0};
   std::uint64_t random_;
   std::uint64_t until_next_ = kFewest;
-  std::uint64_t attributed_ = 0;
-  std::uint64_t switches_ = 0;  // of this thread, when time was last taken
+  std::uint64_t attributed_ = 0;  // ticks of this stretch
+  std::uint64_t switches_ = 0;    // of this thread, when it was last asked
 
   // The first requests meet cold caches.
   static constexpr std::uint64_t kFewest = 4;

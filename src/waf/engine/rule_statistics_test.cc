@@ -135,7 +135,9 @@ TEST_F(Statistics, AnInterruptedEvaluationSaysNothing) {
   counters.evaluated(head, kLong);
   EXPECT_EQ(statistics_.report().interrupted, 1u);
   EXPECT_EQ(statistics_.report().rules[0].evaluations, 0u);
-  EXPECT_EQ(counters.attributed(), kLong) << "it is nobody else's either";
+  counters.pause(kLong + 5);
+  EXPECT_EQ(statistics_.report().parts[std::size_t(CostPart::rest)].spent.count(), std::int64_t(CycleClock::to_ns(5)))
+      << "it is nobody else's either";
   // Uninterrupted ones stay, however long; the machine may interrupt one of these too.
   for (int i = 0; i < 100; ++i) counters.evaluated(head, kLong);
   const RuleStatistics::Report report = statistics_.report();

@@ -78,6 +78,7 @@ WafDecision WafLayer::inspect_answer_head(Request& request, const http::Response
   }
   if (answer.content_length)
     transaction.response_header("content-length", evidence(request.arena, "{}", *answer.content_length));
+  timed.has_read();
   transaction.run(3);
   return judge(request, transaction, Step::answer_head, {});
 }
@@ -109,6 +110,7 @@ WafDecision WafLayer::inspect_answer_body(Request& request, const http::Response
   }
   waf::Transaction& transaction = *inspection.transaction;
   if (!body.empty()) transaction.response_body(body);
+  timed.has_read();
   transaction.run(4);
   const WafDecision decision = judge(request, transaction, Step::answer_body, {});
   if (decision.verdict != Verdict::pass || at.response_on_exceed == WafOnExceed::partial) return decision;

@@ -75,7 +75,8 @@ class WafAnswer : public testing::Test {
   RuleStore store_;
   std::unique_ptr<WafLayer> layer_;
   waf::MemoryCollections kept_{clock_};
-  WafShard shard_{clock_, kept_};
+  waf::RuleStatistics statistics_{clock_, 1};
+  WafShard shard_{clock_, kept_, statistics_};
   WafInspection inspection_;
 };
 

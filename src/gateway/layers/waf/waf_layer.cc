@@ -63,6 +63,8 @@ WafDecision WafLayer::inspect_head(Request& request, std::string_view raw_target
   waf::Transaction& transaction = *inspection.transaction;
   waf::Transaction::Settings settings = settings_;
   settings.collections = &shard.collections();
+  settings.counters = &inspection.transaction.counters();
+  settings.timed = inspection.transaction.timed() != nullptr;
   route(request).tuning->choose(request.message.path, request.wall, shard.tunings(), settings);
   transaction.begin(settings);
   const http::CanonicalRequest& message = request.message;
@@ -83,6 +85,7 @@ WafDecision WafLayer::inspect_head(Request& request, std::string_view raw_target
   } else if (chunked) {
     transaction.request_header("transfer-encoding", "chunked");
   }
+  timed.has_read();
   transaction.run(1);
   return judge(request, transaction, Step::head, {});
 }
@@ -116,13 +119,16 @@ WafDecision WafLayer::inspect_body(Request& request, std::string_view body, bool
     body = decoded;
   }
   if (!body.empty()) transaction.request_body(body, complete);
+  timed.has_read();
   transaction.run(2);
   WafDecision decision = judge(request, transaction, Step::body, body);
   return decision.verdict == Verdict::pass && refused.verdict != Verdict::pass ? refused : decision;
 }
 
 void WafLayer::finish(WafInspection& inspection) const {
-  if (inspection.transaction) inspection.transaction->run_counting();
+  if (!inspection.transaction) return;
+  const WafTimed timed(inspection);
+  inspection.transaction->run_counting();
 }
 
 WafDecision WafLayer::refuse_length(Request& request, std::uint64_t bytes) const {

@@ -36,10 +36,21 @@ struct WafInspection {
 // Counts the time of its scope as the inspection's.
 class WafTimed {
  public:
-  explicit WafTimed(WafInspection& inspection) noexcept : inspection_(inspection), from_(CycleClock::ticks()) {}
+  explicit WafTimed(WafInspection& inspection) noexcept : inspection_(inspection), from_(CycleClock::ticks()) {
+    if (auto* const counters = inspection.transaction.timed()) counters->resume();
+  }
   WafTimed(const WafTimed&) = delete;
   WafTimed& operator=(const WafTimed&) = delete;
-  ~WafTimed() { inspection_.ticks += CycleClock::ticks() - from_; }
+  ~WafTimed() {
+    const std::uint64_t ticks = CycleClock::ticks() - from_;
+    inspection_.ticks += ticks;
+    if (auto* const counters = inspection_.transaction.timed()) counters->pause(ticks);
+  }
+  // All of it so far was to read what the rules look at.
+  void has_read() const noexcept {
+    if (auto* const counters = inspection_.transaction.timed())
+      counters->spent(waf::CostPart::reading, CycleClock::ticks() - from_);
+  }
 
  private:
   WafInspection& inspection_;

@@ -15,6 +15,7 @@ void WafLoan::give_back() noexcept {
   }
   if (pool_->out == 0 && pool_->engine != shard_->current_) shard_->drop_unused();
   pool_ = nullptr;
+  timed_ = false;
 }
 
 void WafShard::use(const std::shared_ptr<const waf::RuleEngine>& engine) {
@@ -35,13 +36,15 @@ void WafShard::lend(const std::shared_ptr<const waf::RuleEngine>& engine, WafLoa
     pool.free.pop_back();
   }
   ++pool.out;
+  loan.timed_ = writer_.begin_request();
+  if (loan.timed_) pool.counters.resume();
 }
 
 WafLoan::Pool& WafShard::pool_of(const std::shared_ptr<const waf::RuleEngine>& engine) {
   for (const auto& pool : pools_) {
     if (pool->engine == engine) return *pool;
   }
-  pools_.push_back(std::make_unique<WafLoan::Pool>(engine));
+  pools_.push_back(std::make_unique<WafLoan::Pool>(engine, writer_));
   return *pools_.back();
 }
 

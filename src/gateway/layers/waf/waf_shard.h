@@ -30,15 +30,21 @@ class WafLoan {
   waf::Transaction& operator*() const noexcept { return *transaction_; }
   waf::Transaction* operator->() const noexcept { return transaction_.get(); }
 
+  waf::RuleStatistics::Counters& counters() const noexcept { return pool_->counters; }
+  // Null, unless the request is one of those in which time is taken.
+  waf::RuleStatistics::Counters* timed() const noexcept { return timed_ ? &pool_->counters : nullptr; }
+
  private:
   friend class WafShard;
   static constexpr std::size_t kFreeMax = 64;
   struct Pool {
-    explicit Pool(std::shared_ptr<const waf::RuleEngine> rules) : engine(std::move(rules)), workspace(*engine) {
+    Pool(std::shared_ptr<const waf::RuleEngine> rules, waf::RuleStatistics::Writer& writer)
+        : engine(std::move(rules)), workspace(*engine), counters(writer.counters_for(*engine->program)) {
       free.reserve(kFreeMax);
     }
     std::shared_ptr<const waf::RuleEngine> engine;
     waf::Workspace workspace;
+    waf::RuleStatistics::Counters counters;
     std::vector<std::unique_ptr<waf::Transaction>> free;
     std::size_t out = 0;
   };
@@ -46,13 +52,14 @@ class WafLoan {
   WafShard* shard_ = nullptr;
   Pool* pool_ = nullptr;
   std::unique_ptr<waf::Transaction> transaction_;
+  bool timed_ = false;
 };
 
 class WafShard {
  public:
-  // Both are shared with the other shards.
-  WafShard(const Clock& clock, waf::PersistentCollections& collections) noexcept
-      : clock_(clock), collections_(collections) {}
+  // All three are shared with the other shards.
+  WafShard(const Clock& clock, waf::PersistentCollections& collections, waf::RuleStatistics& statistics)
+      : clock_(clock), collections_(collections), writer_(statistics.add_writer()) {}
 
   // Makes ready for a rule set, so that the first request does not pay for it. Null: none is in force.
   void use(const std::shared_ptr<const waf::RuleEngine>& engine);
@@ -73,6 +80,7 @@ class WafShard {
 
   const Clock& clock_;
   waf::PersistentCollections& collections_;
+  waf::RuleStatistics::Writer& writer_;
   std::shared_ptr<const waf::RuleEngine> current_;
   std::vector<std::unique_ptr<WafLoan::Pool>> pools_;
   std::vector<const waf::Tuning*> tunings_;
