@@ -169,3 +169,21 @@ def test_a_broken_document_is_refused_with_its_places_and_the_old_one_stays(gate
     gate.file("shop.yaml", DOCUMENT.replace("maximum: 100", "maximum: 1000"))
     gate.reload()
     assert gate.ask(method="GET", target="/v1/products?limit=1000").status == 200
+
+
+def test_mistakes_are_no_attacks(gatehouse, backend):
+    """A client that sends what the document doesn't have is refused each time, and never banned for it."""
+    gate = gatehouse.prepare(backend(), penalties={"attacks": {"threshold": 3, "window": "1m"}})
+    file = gate.file("shop.yaml", DOCUMENT)
+    gate.config["routes"] = [{"name": "shop", "match": {"path": "/**"}, "service": "main", "public": True, "openapi": str(file)}]
+    gate.start()
+    client = {"source": "127.0.0.81"}
+    for _ in range(4):
+        assert gate.ask(method="GET", target="/v1/products?limit=1000", **client).status == 400
+        assert gate.ask(method="GET", target="/v1/products?debug=1", **client).status == 400
+        assert gate.ask(method="GET", target="/nowhere", **client).status == 404
+        assert gate.ask(method="DELETE", target="/v1/orders", **client).status == 405
+        assert gate.ask(method="POST", target="/v1/orders", fields={"content-type": "text/xml"}, body=b"<a/>", **client).status == 415
+        assert post(gate, b'{"items": 7}').status == 400
+    assert gate.ask(method="GET", target="/v1/products", **client).status == 200
+    assert gate.metric("gatehouse_bans_active") == 0

@@ -38,12 +38,12 @@ bool is_honest_trouble(std::string_view reason) noexcept {
                      [&](http::Reason honest) { return http::reason_code(honest) == reason; });
 }
 
-// What the parser refuses is no layer's decision: whoever saw it calls `record_attack`. Nor is a missing route one.
+// What the parser refuses is no layer's decision: whoever saw it calls `record_attack`. Nor is a missing route one,
+// nor what an OpenAPI document does not describe: it knows what is right, and not what is meant badly.
 bool is_attack(const telemetry::DecisionRecord& record) noexcept {
   if (record.verdict != Verdict::deny) return false;
   switch (record.layer) {
     case telemetry::Layer::waf: return record.reason == "waf.score" || record.reason == "waf.rule";
-    case telemetry::Layer::schema: return true;
     case telemetry::Layer::authentication: return record.reason == "auth.signature";
     default: return false;
   }

@@ -6,7 +6,7 @@
 // requests are delayed: `delay`, doubled with each further failure up to `max_delay`. A user who gets in clears the
 // user's count; the address keeps its own, or one valid account would hide the guessing of others. A 401 to a request
 // that brought no credentials at all is no failure.
-// Attacks: requests refused by the schema, the WAF or for a forged signature, and what `record_attack` is told of.
+// Attacks: requests refused by the WAF's rules or for a forged signature, and what `record_attack` is told of.
 // `threshold` of them within `window` put the address on the ban list, each time for twice as long. Two instances as in
 // the rate layer: the address is known before authentication, the user after it. Outcomes are recorded by the first.
 // The number of requests held back is bounded (`parked_max`); past it they are refused.

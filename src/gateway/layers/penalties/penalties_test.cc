@@ -206,6 +206,10 @@ TEST_F(PenaltiesTest, TroubleOfHonestClientsIsNoAttack) {
     }
     refuse(telemetry::Layer::rate, "rate.exceeded", 429);
     refuse(telemetry::Layer::http, "route.not_found", 404);
+    refuse(telemetry::Layer::schema, "schema.parameter", 400);
+    refuse(telemetry::Layer::schema, "schema.content_type", 415);
+    refuse(telemetry::Layer::schema, "schema.work", 400);
+    refuse(telemetry::Layer::waf, "waf.body_too_large", 413);
   }
   EXPECT_EQ(state_->bans().size(), 0u);
   bool banned = false;
