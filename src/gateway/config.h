@@ -267,6 +267,7 @@ struct WafConfig {
   WafOnExceed on_exceed = WafOnExceed::deny;
   std::optional<WafOnExceed> response_on_exceed;  // absent: as on_exceed
   std::vector<WafSecret> response_mask;           // made unreadable in answers
+  std::uint64_t websocket_message = 0;            // inspected bytes of a client's text message; 0: not inspected
   std::vector<WafExclusion> exclude;
 };
 struct RouteWafConfig {  // what a route changes; absent: as above
@@ -275,6 +276,7 @@ struct RouteWafConfig {  // what a route changes; absent: as above
   std::optional<std::uint64_t> request_body, response_body;
   std::optional<WafOnExceed> on_exceed, response_on_exceed;
   std::optional<std::vector<WafSecret>> response_mask;
+  std::optional<std::uint64_t> websocket_message;
   std::vector<WafExclusion> exclude;  // besides those above
 };
 

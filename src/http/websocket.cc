@@ -26,11 +26,13 @@ std::size_t WebSocketInspector::header_needed() const noexcept {
   return 2u + (length == 126 ? 2 : length == 127 ? 8 : 0) + ((header_[1] & 0x80) != 0 ? 4 : 0);
 }
 
-std::uint16_t WebSocketInspector::inspect(std::string_view data, MonotonicTime now) noexcept {
+std::uint16_t WebSocketInspector::inspect(std::string_view data, MonotonicTime now, WebSocketFrames* frames) noexcept {
   while (failed_ == 0 && !data.empty()) {
     if (payload_left_ > 0) {
       const std::uint64_t step = std::min<std::uint64_t>(payload_left_, data.size());
       payload_left_ -= step;
+      if (frames != nullptr)
+        failed_ = frames->on_payload(data.substr(0, static_cast<std::size_t>(step)), payload_left_ == 0);
       data.remove_prefix(static_cast<std::size_t>(step));
       continue;
     }
@@ -42,9 +44,19 @@ std::uint16_t WebSocketInspector::inspect(std::string_view data, MonotonicTime n
     data.remove_prefix(taken);
     if (header_size_ < header_needed()) continue;  // also when the second byte just asked for more
     failed_ = begin_frame(now);
+    if (failed_ == 0 && frames != nullptr) failed_ = show_frame(*frames);
     header_size_ = 0;
   }
   return failed_;
+}
+
+std::uint16_t WebSocketInspector::show_frame(WebSocketFrames& frames) const {
+  WebSocketFrame frame;
+  frame.opcode = header_[0] & 0x0f;
+  frame.final = (header_[0] & 0x80) != 0;
+  if ((header_[1] & 0x80) != 0) std::copy_n(header_.begin() + header_size_ - 4, 4, frame.key.begin());
+  const std::uint16_t code = frames.on_frame(frame, {reinterpret_cast<const char*>(header_.data()), header_size_});
+  return code == 0 && payload_left_ == 0 ? frames.on_payload({}, true) : code;
 }
 
 std::uint16_t WebSocketInspector::begin_frame(MonotonicTime now) noexcept {

@@ -4,6 +4,7 @@
 //
 // One inspector per direction, one owner. Sans-I/O: bytes in, a close code out. No payload is kept: fourteen bytes of
 // frame header are all it remembers. Bytes must be passed on only after `inspect` said 0 for them.
+// Who wants to see what passes is shown each frame (`WebSocketFrames`).
 // With permessage-deflate (RFC 7692) the bound is on compressed bytes. Text is not checked for UTF-8: that is the
 // endpoint's duty (§8.1).
 
@@ -17,6 +18,26 @@
 #include "http/message.h"
 
 namespace gatehouse::http {
+
+struct WebSocketFrame {
+  std::uint8_t opcode = 0;
+  bool final = false;                 // the last of its message
+  std::array<std::uint8_t, 4> key{};  // that the payload is masked with; zero: it is not
+
+  bool is_control() const noexcept { return opcode >= 8; }
+  bool is_text() const noexcept { return opcode == 1; }
+  bool continues() const noexcept { return opcode == 0; }
+};
+
+// Sees the frames that an inspector has found to be well-formed, in order. Both return 0, or the code to close with.
+class WebSocketFrames {
+ public:
+  virtual std::uint16_t on_frame(const WebSocketFrame& frame, std::string_view header) = 0;  // `header` as it came
+  virtual std::uint16_t on_payload(std::string_view data, bool ends) = 0;  // of the frame; once at least
+
+ protected:
+  ~WebSocketFrames() = default;
+};
 
 class WebSocketInspector {
  public:
@@ -35,7 +56,7 @@ class WebSocketInspector {
   explicit WebSocketInspector(const Options& options) noexcept : options_(options) {}
 
   // 0 while all is well, else the code to close with; from then on always that.
-  std::uint16_t inspect(std::string_view data, MonotonicTime now) noexcept;
+  std::uint16_t inspect(std::string_view data, MonotonicTime now, WebSocketFrames* frames = nullptr) noexcept;
 
   // Between two frames: a frame of our own (a close) may be put in here.
   bool at_frame_boundary() const noexcept { return header_size_ == 0 && payload_left_ == 0; }
@@ -46,6 +67,7 @@ class WebSocketInspector {
   static constexpr std::uint64_t kSmallFragment = 128;  // bytes; below it a continuation costs as much as a message
 
   std::uint16_t begin_frame(MonotonicTime now) noexcept;
+  std::uint16_t show_frame(WebSocketFrames& frames) const;
   std::uint16_t begin_data(std::uint8_t opcode, bool final, bool compressed, std::uint64_t length) noexcept;
   bool admit(MonotonicTime now) noexcept;
   std::size_t header_needed() const noexcept;

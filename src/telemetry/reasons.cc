@@ -103,6 +103,8 @@ constexpr ReasonText kReasons[] = {
      "route."},
     {"waf.response_too_large", "the answer is longer than is inspected",
      "Raise `waf.response_body`, or set `waf.response_on_exceed: partial` where the beginning is enough."},
+    {"waf.message_too_large", "a message in a WebSocket is longer than is inspected",
+     "Raise `waf.websocket_message`, or set `waf.on_exceed: partial` where the beginning is enough."},
     {"waf.rule", "an inspection rule refuses this by itself, whatever the score",
      "The evidence names it. For a false alarm exclude it for the field: `waf.exclude` of the route."},
     {"waf.score", "the inspection rules that matched add up to more than the threshold",

@@ -199,6 +199,9 @@ const Object& waf_object() {
                                              "What is made unreadable in the text of answers: card numbers, keys and "
                                              "tokens.",
                                              {.example = "[cards, keys]"}),
+              key<&WafConfig::websocket_message>("websocket_message", inspected(),
+                                                 "Inspected bytes of each text message that a client sends through a "
+                                                 "WebSocket; 0: messages are not inspected."),
               key<&WafConfig::memory>("memory", size<std::uint64_t>(1 << 20, 1ULL << 40),
                                       "Bytes of bodies that may wait for the end of their inspection, all together; "
                                       "past it requests get 503."),
@@ -231,6 +234,10 @@ const Object& route_waf_object() {
               key<&RouteWafConfig::response_mask>("response_mask", optional(secrets()),
                                                   "What is made unreadable in the text of answers; []: nothing.",
                                                   {.example = "[cards]"}),
+              key<&RouteWafConfig::websocket_message>("websocket_message", optional(inspected()),
+                                                      "Inspected bytes of a client's text message; 0: messages are not "
+                                                      "inspected.",
+                                                      {.example = "16KiB"}),
               key<&RouteWafConfig::on_exceed>("on_exceed", optional(on_exceed()),
                                               "Longer bodies are refused, or inspected in part.",
                                               {.example = "partial"}),

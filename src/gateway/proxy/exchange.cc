@@ -106,6 +106,9 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
   trailers_.clear();
   encoder_.reset();
   mask_.reset();
+  gate_.reset();
+  messages_refused_ = 0;
+  message_closes_ = false;
   ws_up_.reset();
   ws_down_.reset();
   tried_.clear();
@@ -248,6 +251,7 @@ void Exchange::on_timer(net::Timer&) {
     return;
   }
   if (state_ == State::ending) {
+    if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
     std::exchange(down_, nullptr)->abort();
     finish();
     return;
@@ -364,21 +368,7 @@ void Exchange::request_body(std::string_view data) {
         body_paused_ = true;
       }
       break;
-    case State::tunnel: {
-      last_activity_ = shard_.loop().now();
-      if (ws_up_) {
-        if (const std::uint16_t code = ws_up_->inspect(data, last_activity_); code != 0) {
-          tunnel_failed(code);
-          return;
-        }
-      }
-      if (up_ != nullptr) up_->send_body(data, http::End::no);
-      if (up_ != nullptr && up_->buffered() > http::kHighWater && !body_paused_) {
-        down_->pause_reading();
-        body_paused_ = true;
-      }
-      break;
-    }
+    case State::tunnel: tunnel_data(data); break;
     case State::ending:
     case State::answered:
     case State::idle: break;

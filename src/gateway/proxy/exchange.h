@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "gateway/client_address.h"
 #include "gateway/compression.h"
+#include "gateway/layers/waf/message_gate.h"
 #include "gateway/proxy/upstream_pool.h"
 #include "gateway/request.h"
 #include "gateway/server/snapshot.h"
@@ -72,6 +73,20 @@ class Exchange final : private net::Timer::Handler {
   struct Turn final : UpstreamPool::Waiter {
     explicit Turn(Exchange& exchange) : x(exchange) {}
     void on_turn(Endpoint* idle) override { x.turn_came(idle); }
+    Exchange& x;
+  };
+  struct Messages final : MessageJudge {
+    explicit Messages(Exchange& exchange) : x(exchange) {}
+    std::uint16_t judge_message(std::string_view text, bool complete) override {
+      return x.judge_message(text, complete);
+    }
+    std::uint16_t message_is_longer() override { return x.message_is_longer(); }
+    std::uint16_t hold_message(std::size_t bytes) override {
+      if (x.take_held(2 * bytes)) return 0;
+      const std::uint16_t code = x.refuse_message(memory_taken(), kTryAgainLater);
+      return code != 0 ? code : kPassOn;
+    }
+    void message_released() override { x.release_held(); }
     Exchange& x;
   };
   // inspecting: the body is collected for the WAF; queued: for one of the upstream's connections; waiting: for its
@@ -135,6 +150,12 @@ class Exchange final : private net::Timer::Handler {
   std::string_view mask_answer(std::string_view data, http::End end);
   void note_masked();
 
+  // exchange_messages.cc: what the WAF says of the client's messages in a tunnel
+  std::uint16_t judge_message(std::string_view text, bool complete);
+  std::uint16_t message_is_longer();
+  std::uint16_t refuse_message(const WafDecision& decision, std::uint16_t close_code);
+  void message_refused(std::uint16_t close_code, std::string_view ready);
+
   // exchange_upstream.cc: the attempts and the response
   void forward();
   void build_upstream_head();
@@ -169,7 +190,9 @@ class Exchange final : private net::Timer::Handler {
   void tunnel_half_over();
   void tunnel_over();
   void open_tunnel(const http::ResponseHead& head);
+  void tunnel_data(std::string_view data);
   void tunnel_failed(std::uint16_t close_code);
+  void close_towards_client(std::uint16_t close_code);
   bool upgrade_is_good(const http::ResponseHead& upstream, bool& deflate);
 
   // exchange_record.cc: the end
@@ -181,6 +204,7 @@ class Exchange final : private net::Timer::Handler {
 
   static constexpr std::size_t kReplayBytesMax = 64 * 1024;
   static constexpr std::size_t kQueuedBytesMax = 16 * 1024;
+  static constexpr std::uint16_t kTryAgainLater = 1013;  // RFC 6455's registry
 
   Shard& shard_;
   Downstream downstream_{*this};
@@ -235,6 +259,10 @@ class Exchange final : private net::Timer::Handler {
   std::unique_ptr<Encoder> encoder_;
   std::string encoded_;
   std::optional<http::WebSocketInspector> ws_up_, ws_down_;
+  Messages messages_{*this};
+  std::unique_ptr<MessageGate> gate_;  // null: messages are not inspected
+  std::uint32_t messages_refused_ = 0;
+  bool message_closes_ = false;  // the rules have closed the tunnel
 };
 
 }  // namespace gatehouse::gateway

@@ -39,6 +39,7 @@ void Exchange::finish() {
   release_held();
   encoder_.reset();
   note_masked();
+  gate_.reset();
   body_ = std::string();
   answer_ = std::string();
   for (std::size_t i = 0; i < snapshot_->layers.size(); ++i) {

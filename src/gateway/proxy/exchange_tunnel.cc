@@ -50,6 +50,9 @@ bool Exchange::prepare_tunnel() {
 // An Upgrade to an HTTP/1.1 endpoint, an extended CONNECT to an HTTP/2 one, whatever the client spoke.
 void Exchange::shape_tunnel_head() {
   http::Fields& fields = upstream_head_.fields;
+  // Messages could not be read otherwise.
+  const WafLayer::Route& waf = snapshot_->waf->route(*request_);
+  if (waf.mode != Mode::off && waf.websocket_message != 0) fields.remove("sec-websocket-extensions");
   const auto key = request_->message.fields.get("sec-websocket-key");
   if (endpoint_->config->protocol == UpstreamProtocol::h2) {
     upstream_head_.method = "CONNECT";
@@ -98,6 +101,9 @@ void Exchange::open_tunnel(const http::ResponseHead& upstream) {
   head.fields.set("x-request-id", record_.request_id);
   const WebSocketConfig& limits = request_->route->websocket;
   ws_up_.emplace(http::WebSocketInspector::Options{true, deflate, limits.message_bytes, limits.messages_per_second});
+  const WafLayer::Route& waf = snapshot_->waf->route(*request_);
+  if (waf.mode != Mode::off && waf.websocket_message != 0)
+    gate_ = std::make_unique<MessageGate>(messages_, waf.websocket_message);
   ws_down_.emplace(http::WebSocketInspector::Options{false, deflate, limits.message_bytes, 0});
   inspection_over();
   release_held();
@@ -119,10 +125,32 @@ void Exchange::open_tunnel(const http::ResponseHead& upstream) {
   if (body_paused_ && down_ != nullptr) body_paused_ = false, down_->resume_reading();
 }
 
+void Exchange::tunnel_data(std::string_view data) {
+  last_activity_ = shard_.loop().now();
+  if (ws_up_) {
+    const std::uint16_t code = ws_up_->inspect(data, last_activity_, gate_.get());
+    if (gate_) data = gate_->take_ready();
+    if (code != 0) {
+      if (message_closes_) {
+        message_refused(code, data);
+      } else {
+        tunnel_failed(code);
+      }
+      return;
+    }
+  }
+  if (up_ != nullptr && !data.empty()) up_->send_body(data, http::End::no);
+  if (up_ != nullptr && up_->buffered() > http::kHighWater && !body_paused_) {
+    down_->pause_reading();
+    body_paused_ = true;
+  }
+}
+
 // The upstream has said all that it had to say; the client may go on. The idle timeout bounds what is left.
 void Exchange::tunnel_half_over() {
   const Spent spent(own_ticks_);
   upstream_ended_ = true;
+  if (state_ == State::ending) return;  // and so had we
   last_activity_ = shard_.loop().now();
   down_->send_body({}, http::End::yes);
 }
@@ -146,6 +174,10 @@ void Exchange::tunnel_failed(std::uint16_t close_code) {
        close_code == http::WebSocketInspector::kProtocolError ? "websocket.protocol" : "websocket.limit", {});
   if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
   attempt_over(AttemptOutcome::unknown);
+  close_towards_client(close_code);
+}
+
+void Exchange::close_towards_client(std::uint16_t close_code) {
   std::string frame;
   if (ws_down_->at_frame_boundary()) http::append_close_frame(close_code, false, frame);
   if (!frame.empty()) down_->send_body(frame, http::End::no);

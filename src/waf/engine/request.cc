@@ -227,6 +227,29 @@ void Transaction::take_body(BodyProcessor kind, bool complete) {
   set_number(Variable::multipart_unmatched_boundary, flags.unmatched_boundary);
 }
 
+void Transaction::websocket_message(std::string_view text, bool complete) {
+  if (!body_access_) return;
+  text = keep(text);
+  set_number(Variable::request_body_length, text.size());
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first != std::string_view::npos && (text[first] == '{' || text[first] == '[')) {
+    body_.clear();
+    BodyLimits limits;
+    limits.arguments_max =
+        settings_.arguments_max - std::min(settings_.arguments_max, values_.list(ValueList::args_get).size());
+    limits.depth_max = settings_.json_depth_max;
+    read_json_body(text, limits, arena_, body_);
+    // `[12:30] hello` is no JSON, and no harm.
+    if (body_.error != BodyError::malformed || !complete) {
+      forced_processor_ = BodyProcessor::json;
+      tell_processor();
+      take_body(BodyProcessor::json, complete);
+      if (body_.error != BodyError::malformed) return;
+    }
+  }
+  values_.add(ValueList::args_post, "message", text);
+}
+
 void Transaction::response_head(std::string_view protocol, std::uint16_t status) {
   values_.set(Variable::response_protocol, keep(protocol));
   set_number(Variable::response_status, status);

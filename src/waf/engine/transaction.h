@@ -99,6 +99,9 @@ class Transaction {
   void request_header(std::string_view name, std::string_view value);
   // Between phases 1 and 2. Not `complete`: more follows, which is not looked at; that it breaks off is then no error.
   void request_body(std::string_view body, bool complete = true);
+  // In place of a body: a text message of a WebSocket that the request has opened. JSON is taken apart; anything else
+  // is one argument, `message`.
+  void websocket_message(std::string_view text, bool complete = true);
   void response_head(std::string_view protocol, std::uint16_t status);
   void response_header(std::string_view name, std::string_view value);
   void response_body(std::string_view body);

@@ -49,6 +49,20 @@ const Alphabet kTokenStarts = [] {
   return starts;
 }();
 
+// What a byte may be the beginning of, so that most are passed by at a glance.
+enum Class : std::uint8_t { kIsWord = 1, kStarts = 2, kShapesJson = 4 };
+const std::array<std::uint8_t, 256> kClasses = [] {
+  std::array<std::uint8_t, 256> classes{};
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    const char byte = static_cast<char>(c);
+    const bool starts = kTokenStarts[c] || (byte >= '2' && byte <= '6') || byte == 'e' || byte == '-';
+    classes[c] = static_cast<std::uint8_t>((kWord[c] ? kIsWord : 0) | (starts ? kStarts : 0) |
+                                           (byte == '"' || byte == '\\' ? kShapesJson : 0));
+  }
+  return classes;
+}();
+std::uint8_t class_of(char c) noexcept { return kClasses[static_cast<unsigned char>(c)]; }
+
 constexpr std::string_view kJwtStart = "eyJ";             // base64 of `{"`
 constexpr std::size_t kJwtHeaderMax = 1024, kJwtMin = 8;  // characters of the header; of each part at least
 constexpr std::string_view kPemStart = "-----BEGIN ", kPemLabel = "PRIVATE KEY", kPemEnd = "-----";
@@ -90,9 +104,29 @@ void AnswerMask::pass(char c) noexcept {
   before_ = c;
 }
 
+// Past what begins nothing.
+std::size_t AnswerMask::skip(std::string_view text) noexcept {
+  std::size_t at = 0;
+  char before = before_, before_that = before_that_;
+  for (; at < text.size(); ++at) {
+    const std::uint8_t is = class_of(text[at]);
+    if ((is & kStarts) != 0 && (class_of(before) & kIsWord) == 0) break;
+    if (what_.json && (is & kShapesJson) != 0) break;
+    before_that = before;
+    before = text[at];
+  }
+  before_ = before;
+  before_that_ = before_that;
+  return at;
+}
+
 // How much of the text is decided. What begins there has to wait for more.
 std::size_t AnswerMask::scan(char* text, std::size_t size, bool whole) {
   for (std::size_t at = 0; at < size;) {
+    if (in_ == In::text && !escaped_) {
+      at += skip({text + at, size - at});
+      if (at == size) break;
+    }
     const char c = text[at];
     if (in_ == In::token && has(*alphabet_, c)) {
       pass(c);

@@ -40,6 +40,7 @@ class AnswerMask {
   enum class Look : std::uint8_t { nothing, found, undecided };
 
   std::size_t scan(char* text, std::size_t size, bool whole);
+  std::size_t skip(std::string_view text) noexcept;
   Look look_for_card(char* text, std::size_t size, bool whole, std::size_t& taken);
   Look look_for_token(std::string_view text, bool whole, std::size_t& taken);
   Look look_for_jwt(std::string_view text, bool whole, std::size_t& taken);

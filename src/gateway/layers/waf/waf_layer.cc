@@ -50,6 +50,7 @@ WafLayer::WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> 
       routes_[i].response_body = route.waf.response_body.value_or(config.waf.response_body);
     const auto& said = route.waf.response_on_exceed ? route.waf.response_on_exceed : config.waf.response_on_exceed;
     routes_[i].response_on_exceed = said.value_or(routes_[i].on_exceed);
+    routes_[i].websocket_message = route.waf.websocket_message.value_or(config.waf.websocket_message);
     for (const WafSecret secret : route.waf.response_mask.value_or(config.waf.response_mask))
       (secret == WafSecret::cards ? routes_[i].mask_cards : routes_[i].mask_keys) = true;
     routes_[i].tuning = std::make_unique<RouteTuning>(config.waf, route.waf, *engine_->program);
@@ -59,6 +60,15 @@ WafLayer::WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> 
 WafDecision WafLayer::inspect_head(Request& request, std::string_view raw_target, bool chunked, WafShard& shard,
                                    WafInspection& inspection) const {
   const WafTimed timed(inspection);
+  inspection.target = {};
+  waf::Transaction& transaction = begin(request, raw_target, chunked, shard, inspection);
+  timed.has_read();
+  transaction.run(1);
+  return judge(request, transaction, Step::head, {});
+}
+
+waf::Transaction& WafLayer::begin(Request& request, std::string_view raw_target, bool chunked, WafShard& shard,
+                                  WafInspection& inspection) const {
   shard.lend(engine_, inspection.transaction);
   waf::Transaction& transaction = *inspection.transaction;
   waf::Transaction::Settings settings = settings_;
@@ -69,8 +79,9 @@ WafDecision WafLayer::inspect_head(Request& request, std::string_view raw_target
   transaction.begin(settings);
   const http::CanonicalRequest& message = request.message;
   transaction.connection(request.client_ip.to_string(), request.record.request_id);
-  std::string_view target = message.path;
-  if (message.has_query) {
+  std::string_view& target = inspection.target;
+  if (target.empty()) target = message.path;
+  if (message.has_query && target.size() == message.path.size()) {
     char* const to = request.arena.allocate(message.path.size() + 1 + message.query.size());
     char* at = std::copy(message.path.begin(), message.path.end(), to);
     *at++ = '?';
@@ -85,9 +96,7 @@ WafDecision WafLayer::inspect_head(Request& request, std::string_view raw_target
   } else if (chunked) {
     transaction.request_header("transfer-encoding", "chunked");
   }
-  timed.has_read();
-  transaction.run(1);
-  return judge(request, transaction, Step::head, {});
+  return transaction;
 }
 
 WafDecision WafLayer::inspect_body(Request& request, std::string_view body, bool complete, const http::Fields& trailers,
@@ -123,6 +132,20 @@ WafDecision WafLayer::inspect_body(Request& request, std::string_view body, bool
   transaction.run(2);
   WafDecision decision = judge(request, transaction, Step::body, body);
   return decision.verdict == Verdict::pass && refused.verdict != Verdict::pass ? refused : decision;
+}
+
+WafDecision WafLayer::inspect_message(Request& request, std::string_view raw_target, std::string_view text,
+                                      bool complete, bool told, WafShard& shard, WafInspection& inspection) const {
+  const WafTimed timed(inspection);
+  waf::Transaction& transaction = begin(request, raw_target, false, shard, inspection);
+  timed.has_read();
+  transaction.run(1);
+  transaction.disregard_interruption();  // the head was judged when the tunnel was opened
+  transaction.websocket_message(text, complete);
+  const waf::Interruption* const stopped = transaction.run(2);
+  if (stopped == nullptr || !stopped->acts) return {};
+  if (!told) return judge(request, transaction, Step::body, text);
+  return waf_denial(request, "waf.rule", 403, {});
 }
 
 void WafLayer::finish(WafInspection& inspection) const {

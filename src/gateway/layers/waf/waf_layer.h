@@ -31,6 +31,7 @@ struct WafDecision : Decision {
 struct WafInspection {
   WafLoan transaction;
   std::uint64_t ticks = 0;  // spent so far
+  std::string_view target;  // path and query, made once; in the request's arena
 };
 
 // Counts the time of its scope as the inspection's.
@@ -70,6 +71,7 @@ class WafLayer {
     WafOnExceed on_exceed = WafOnExceed::deny;
     std::uint64_t response_body = 0;  // inspected bytes of an answer; 0: answers are not looked at
     WafOnExceed response_on_exceed = WafOnExceed::deny;
+    std::uint64_t websocket_message = 0;         // inspected bytes of a client's message; 0: they are not looked at
     bool mask_cards = false, mask_keys = false;  // in answers
     bool masks() const noexcept { return mask_cards || mask_keys; }
     std::unique_ptr<const RouteTuning> tuning;
@@ -103,10 +105,17 @@ class WafLayer {
                                   bool complete, WafShard& shard, WafInspection& inspection) const;
   WafDecision refuse_answer_length(Request& request, std::uint64_t bytes) const;
 
+  // A client's text message, as the body of the request that opened the tunnel: phases 1 and 2 on a transaction of its
+  // own. `told`: the record tells of a refused one already.
+  WafDecision inspect_message(Request& request, std::string_view raw_target, std::string_view text, bool complete,
+                              bool told, WafShard& shard, WafInspection& inspection) const;
+
   // What takes the secrets out of such an answer's body; null: the route masks none, or it is no text.
   std::unique_ptr<AnswerMask> mask_for(const Request& request, const http::ResponseHead& answer) const;
 
  private:
+  waf::Transaction& begin(Request& request, std::string_view raw_target, bool chunked, WafShard& shard,
+                          WafInspection& inspection) const;
   enum class Step : std::uint8_t { head, body, answer_head, answer_body };
   WafDecision judge(Request& request, const waf::Transaction& transaction, Step step, std::string_view body) const;
   void tell(Request& request, const waf::Transaction& transaction, Step step, std::string_view body,
