@@ -71,6 +71,10 @@ enum class OperatorKind : std::uint8_t {
   validate_utf8_encoding,
   within,
 };
+constexpr bool is_numeric(OperatorKind kind) noexcept {
+  return kind == OperatorKind::eq || kind == OperatorKind::ge || kind == OperatorKind::gt || kind == OperatorKind::le ||
+         kind == OperatorKind::lt;
+}
 
 struct Operator {
   OperatorKind kind = OperatorKind::unconditional;

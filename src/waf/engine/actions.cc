@@ -45,6 +45,11 @@ void Transaction::set(const CompiledSetVar& set) {
     key = lower(expand(set.key));
     if (set.collection == Variable::tx) slot = program_.slot_of(key);
   }
+  if (slot != kNoSlot && set.kind == SetVar::Kind::set && set.level == 0 && set.value.is_literal()) {
+    std::optional<std::string>& value = tx_[slot];
+    value ? value->assign(set.value.literal()) : value.emplace(set.value.literal());
+    return;
+  }
   const bool unset = set.kind == SetVar::Kind::unset;
   if (slot != kNoSlot) {
     std::optional<std::string>& value = tx_[slot];

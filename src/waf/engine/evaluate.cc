@@ -22,11 +22,6 @@ bool compare(OperatorKind kind, std::int64_t value, std::int64_t argument) noexc
   }
 }
 
-bool is_numeric(OperatorKind kind) noexcept {
-  return kind == OperatorKind::eq || kind == OperatorKind::ge || kind == OperatorKind::gt || kind == OperatorKind::le ||
-         kind == OperatorKind::lt;
-}
-
 }  // namespace
 
 // What is timed of a request that is in the sample; of all others nothing is, and nothing is asked either.
@@ -47,6 +42,28 @@ struct Transaction::Untimed {
 std::string Transaction::full_name(const Candidate& candidate) {
   const std::string_view variable = name_of(candidate.variable);
   return candidate.has_name ? fmt::format("{}:{}", variable, candidate.name) : std::string(variable);
+}
+
+// Nine of ten rules that run for every request compare a number in TX: most of them fail, and the others set variables
+// or jump. They take no part in the machinery below.
+bool Transaction::holds(const TxComparison& comparison) const noexcept {
+  const std::optional<std::string>& value = tx_[comparison.slot];
+  if (!value && !comparison.count) return false;
+  const std::int64_t number = comparison.count ? (value ? 1 : 0) : number_of(*value);
+  return compare(comparison.kind, number, comparison.number) != comparison.negated;
+}
+
+// What `matched` does, for a rule that is nothing but a comparison that holds.
+void Transaction::compared(const CompiledRule& rule) {
+  const TxComparison& comparison = rule.comparison;
+  const std::optional<std::string>& value = tx_[comparison.slot];
+  if (comparison.count) {
+    last_match_ = {Variable::tx, rule.targets.front().key, value ? "1" : "0", true};
+  } else {
+    last_match_ = {Variable::tx, program_.tx_names()[comparison.slot], value->empty() ? "" : keep(*value), true};
+  }
+  matched_vars_.clear();
+  set_variables(rule);
 }
 
 bool Transaction::matches_chain(std::uint32_t head, FiredRule& fired) {
@@ -359,14 +376,21 @@ void Transaction::walk(std::size_t phase, Timing timing) {
     if (at >= heads.size()) break;
     const std::uint32_t head = heads[at];
     ++at;
-    current_ = head;
-    FiredRule fired{
-        .index = head, .id = program_.rule(head).source->actions.id, .phase = static_cast<std::uint8_t>(phase)};
     const std::uint64_t from = timing.begin();
-    const Next next = matches_chain(head, fired) ? finish(head, std::move(fired)) : Next::rule;
+    const CompiledRule& rule = program_.rule(head);
+    const bool compares = rule.comparison.slot != kNoSlot;
+    if (compares && !holds(rule.comparison)) {
+      timing.evaluated(head, from);
+      continue;
+    }
+    current_ = head;
+    FiredRule fired{.index = head, .id = rule.source->actions.id, .phase = static_cast<std::uint8_t>(phase)};
+    const bool whole = compares && rule.comparison.whole && removed_targets_.empty();
+    if (whole) compared(rule);
+    const Next next = whole || matches_chain(head, fired) ? finish(head, std::move(fired)) : Next::rule;
     timing.evaluated(head, from);
     if (next == Next::end_phase) break;
-    if (next == Next::jump) at = program_.rule(head).skip_until;
+    if (next == Next::jump) at = rule.skip_until;
   }
 }
 

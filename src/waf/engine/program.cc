@@ -75,6 +75,7 @@ class ProgramCompiler {
       }
     }
     for (std::uint32_t i = 0; i < source.rules.size(); ++i) resolve_skip(i);
+    for (CompiledRule& rule : program_->rules_) find_comparison(rule);
     find_counting();
     if (source.settings.geo) open_geo_database(*source.settings.geo);
     Program::Compiled result;
@@ -180,6 +181,19 @@ class ProgramCompiler {
       case OperatorKind::ip_match: keep(IpList::parse(argument), out.addresses); break;
       default: break;
     }
+  }
+
+  static void find_comparison(CompiledRule& rule) {
+    const Actions& actions = rule.source->actions;
+    const CompiledOperator& op = rule.op;
+    if (rule.source->is_action || !is_numeric(op.kind) || !op.argument.is_literal()) return;
+    if (rule.targets.size() != 1 || rule.targets.front().slot == kNoSlot) return;
+    if (!rule.transformations.empty() || actions.multi_match) return;
+    const bool passes = actions.disruptive == Disruptive::none || actions.disruptive == Disruptive::pass;
+    const bool more = rule.next != 0 || actions.log || actions.capture || rule.initcol || !rule.ctls.empty() ||
+                      !rule.exclusions.empty() || !rule.expirevars.empty();
+    const CompiledTarget& target = rule.targets.front();
+    rule.comparison = {op.number, target.slot, op.kind, op.negated, target.count, passes && !more};
   }
 
   template <class Is>

@@ -84,7 +84,17 @@ struct CompiledCtl {
   RemovedTarget removed;  // the rules that are meant by id or tag; the target of the two that remove one
 };
 
+// A rule that compares one TX variable by its name, as it stands, or whether it is set, with a number.
+struct TxComparison {
+  std::int64_t number = 0;
+  TxSlot slot = kNoSlot;  // none: another rule
+  OperatorKind kind{};
+  bool negated = false, count = false;
+  bool whole = false;  // and then only sets variables and jumps, unlogged
+};
+
 struct CompiledRule {
+  TxComparison comparison;
   const Rule* source = nullptr;
   std::vector<CompiledTarget> targets, exclusions;
   CompiledOperator op;

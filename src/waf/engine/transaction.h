@@ -134,6 +134,8 @@ class Transaction {
 
   // evaluation (evaluate.cc)
   static std::string full_name(const Candidate& candidate);  // `ARGS:comment`
+  bool holds(const TxComparison& comparison) const noexcept;
+  void compared(const CompiledRule& rule);
   bool matches_chain(std::uint32_t head, FiredRule& fired);
   bool matches(std::uint32_t index, FiredRule& fired);
   bool matches_hits(std::uint32_t index, FiredRule& fired);
