@@ -76,7 +76,7 @@ def test_the_costly_rule_is_found(armed):
     rules = answer["rules"]
     assert rules[0]["rule"] == 900 and rules[0]["hits"] == 500
     assert 0 < rules[0]["mean_ns"] <= rules[0]["worst_ns"]
-    assert rules[0]["share"] > 2 * rules[1]["share"]
+    assert rules[0]["mean_ns"] > 3 * rules[len(rules) // 2]["mean_ns"], "the list is in order, and it stands out"
     assert 901 not in hits(answer), "the scan rules it out: it is never evaluated"
     for rule in rules:
         assert 0 < rule["evaluations"] <= answer["timed"]
