@@ -35,6 +35,8 @@ def armed(gatehouse):
 def listener(peer):
     """An upstream that remembers all that it hears, and its end."""
     _, fields = peer.read_head()
+    if "sec-websocket-key" not in dict(fields):
+        return  # a request that asks whether its client is banned
     accept = base64.b64encode(hashlib.sha1((dict(fields)["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest())
     peer.send(f"HTTP/1.1 101 Up\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept.decode()}\r\n\r\n")
     peer.buffer = b""
