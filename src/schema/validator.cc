@@ -272,7 +272,9 @@ waf::Regex::Outcome Validator::match(const waf::Regex& pattern, std::string_view
   constexpr std::uint32_t kFewSteps = 500;
   constexpr std::uint64_t kFewPrice = 4, kManyPrice = 4000;
   if (!spend(kFewPrice + text.size() / 8)) return waf::Regex::Outcome::limit_reached;
-  auto outcome = pattern.match(text, nullptr, std::min(kFewSteps, waf::Regex::limit_for(text.size())));
+  const auto few =
+      static_cast<std::uint32_t>(std::min<std::size_t>(kFewSteps + 8 * text.size(), waf::Regex::kMatchLimit));
+  auto outcome = pattern.match(text, nullptr, few);
   if (outcome != waf::Regex::Outcome::limit_reached || !spend(kManyPrice)) return outcome;
   outcome = pattern.match(text);
   if (outcome == waf::Regex::Outcome::limit_reached) exhausted_ = true;

@@ -45,6 +45,12 @@ def listener(peer):
     peer.upstream.over = True
 
 
+def deaf(peer):
+    """An upstream that neither answers a close nor ends its side."""
+    listener(peer)
+    time.sleep(4)
+
+
 CLOSE = frame(8, struct.pack("!H", 1008))
 
 
@@ -92,6 +98,20 @@ def test_attacks_are_refused(armed, backend, name, message):
     assert record["waf"]["score"] >= 5 and record["waf"]["rules"][0]["rule"] == 100
     assert record["waf"]["rules"][0]["variable"].startswith("ARGS"), record["waf"]
     assert "denied by waf (waf.score), status 101" in gate.command("explain", record["request_id"]).stdout
+
+
+def test_neither_side_closes(armed, backend):
+    """What the refused message leaves open ends after a while, and is accounted for."""
+    gate = armed(backend(deaf))
+    with open_raw(gate) as connection:
+        connection.send(frame(1, b"attack"))
+        assert close_code(connection) == 1008
+        assert wire.eventually(lambda: gate.metric("gatehouse_tunnels_active") == 0, within=5)
+        assert gate.metric("gatehouse_upstream_requests_total", service="main") == 1
+    # The next request meets nothing of it, also one that ends before it has an upstream.
+    with gate.connect() as connection:
+        connection.send(wire.request("POST", "/chat", fields={"Content-Type": "application/json", "Content-Length": "100"}) + b"{")
+    assert gate.record(path="/chat", method="POST")
 
 
 def test_a_real_client_sees_why(armed, echo):

@@ -251,7 +251,9 @@ void Exchange::on_timer(net::Timer&) {
     return;
   }
   if (state_ == State::ending) {
+    // After a refused message the upstream may still be there, and the attempt open.
     if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
+    attempt_over(AttemptOutcome::unknown);
     std::exchange(down_, nullptr)->abort();
     finish();
     return;

@@ -147,6 +147,7 @@ class Exchange final : private net::Timer::Handler {
   AnswerIs conclude_answer(const WafDecision& decision);
   bool begin_masking(const http::ResponseHead& head, http::End end);
   void shape_masked_head(http::ResponseHead& head) const;
+  void remove_digests(http::Fields& fields) const;
   std::string_view mask_answer(std::string_view data, http::End end);
   void note_masked();
 

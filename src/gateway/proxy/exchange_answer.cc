@@ -108,11 +108,17 @@ bool Exchange::begin_masking(const http::ResponseHead& head, http::End end) {
   return true;
 }
 
+// From the head and from trailers. In monitor mode the bytes are the service's, and so are the digests.
+void Exchange::remove_digests(http::Fields& fields) const {
+  if (snapshot_->waf->route(*request_).mode != Mode::enforce) return;
+  for (const std::string_view name : {"content-md5", "content-digest", "repr-digest", "digest"}) fields.remove(name);
+}
+
 // Other bytes than the service's, unless nothing was found, which is known when it is too late.
 void Exchange::shape_masked_head(http::ResponseHead& head) const {
   if (snapshot_->waf->route(*request_).mode != Mode::enforce) return;
-  for (const std::string_view name : {"accept-ranges", "content-md5", "content-digest", "repr-digest", "digest"})
-    head.fields.remove(name);
+  head.fields.remove("accept-ranges");
+  remove_digests(head.fields);
   // RFC 9110 §8.8.1: a strong validator is one of bytes.
   if (const auto etag = head.fields.get("etag"); etag && !etag->starts_with("W/"))
     head.fields.set("etag", request_->arena.copy("W/" + std::string(*etag)));

@@ -44,6 +44,8 @@ void Exchange::message_refused(std::uint16_t close_code, std::string_view ready)
     up_->send_body(last, http::End::no);
   }
   if (up_ != nullptr) up_->send_body({}, http::End::yes);
+  // What it still sends is dropped; its end must be seen.
+  if (up_ != nullptr && std::exchange(upstream_paused_, false)) up_->resume_reading();
   if (down_ != nullptr) close_towards_client(close_code);
 }
 

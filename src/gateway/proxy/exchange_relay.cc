@@ -100,10 +100,15 @@ void Exchange::response_end(const http::Fields& trailers) {
   if (state_ == State::withheld && answer_complete() == AnswerIs::withdrawn) return;
   timer_.cancel();
   attempt_over(status_sent_ < 500 ? AttemptOutcome::success : AttemptOutcome::error);
+  http::Fields shaped;
+  const http::Fields* last = &trailers;
   if (mask_) {
     const std::string_view rest = mask_answer({}, http::End::yes);
     if (!rest.empty()) send_answer_body(rest);
     if (down_ == nullptr || state_ != State::relaying) return;
+    shaped = trailers;
+    remove_digests(shaped);
+    last = &shaped;
   }
   if (encoder_) {
     encoded_.clear();
@@ -115,10 +120,10 @@ void Exchange::response_end(const http::Fields& trailers) {
     if (!encoded_.empty()) down_->send_body(encoded_, http::End::no);
     encoder_.reset();
   }
-  if (trailers.empty()) {
+  if (last->empty()) {
     down_->send_body({}, http::End::yes);
   } else {
-    down_->send_trailers(trailers);
+    down_->send_trailers(*last);
   }
 }
 

@@ -127,9 +127,10 @@ void Exchange::open_tunnel(const http::ResponseHead& upstream) {
 
 void Exchange::tunnel_data(std::string_view data) {
   last_activity_ = shard_.loop().now();
+  std::string ready;
   if (ws_up_) {
     const std::uint16_t code = ws_up_->inspect(data, last_activity_, gate_.get());
-    if (gate_) data = gate_->take_ready();
+    if (gate_) data = ready = gate_->take_ready();
     if (code != 0) {
       if (message_closes_) {
         message_refused(code, data);

@@ -26,6 +26,7 @@ void Body::clear() {
   error = BodyError::none;
   message = "";
   error_offset = 0;
+  unread_from = 0;
 }
 
 BodyProcessor default_processor(std::string_view content_type) noexcept {

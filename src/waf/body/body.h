@@ -83,6 +83,7 @@ struct Body {
   BodyError error = BodyError::none;  // REQBODY_ERROR, REQBODY_PROCESSOR_ERROR
   const char* message = "";           // REQBODY_ERROR_MSG
   std::size_t error_offset = 0;       // into the body
+  std::size_t unread_from = 0;        // of JSON with an error: what begins here is in no argument
 
   void clear();
   // Keeps the first error: what follows one is its consequence.

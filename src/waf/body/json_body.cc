@@ -88,7 +88,9 @@ class JsonReader {
     bool array;
   };
 
-  bool fail(const char* why, BodyError what = BodyError::malformed) {
+  bool fail(const char* why, BodyError what = BodyError::malformed) { return fail_from(at_, why, what); }
+  bool fail_from(std::size_t begin, const char* why, BodyError what = BodyError::malformed) {
+    if (body_.error == BodyError::none) body_.unread_from = begin;
     body_.fail(what, why, at_);
     return false;
   }
@@ -228,19 +230,19 @@ class JsonReader {
     bool escapes = false;
     while (true) {
       while (at_ < bytes_.size() && kPlain[static_cast<unsigned char>(bytes_[at_])]) ++at_;
-      if (at_ == bytes_.size()) return fail("unclosed string in JSON");
+      if (at_ == bytes_.size()) return fail_from(begin, "unclosed string in JSON");
       const char c = bytes_[at_];
       if (c == '"') break;
       if (c == '\\') {
         const std::size_t length = escape_length(bytes_.substr(at_, 6));
-        if (length == 0) return fail("invalid escape in JSON");
+        if (length == 0) return fail_from(begin, "invalid escape in JSON");
         escapes = true;
         at_ += length;
       } else if (static_cast<unsigned char>(c) < 0x20) {
-        return fail("control character in a JSON string");
+        return fail_from(begin, "control character in a JSON string");
       } else {
         const std::size_t length = sequence_length(bytes_.substr(at_, 4));
-        if (length == 0) return fail("invalid UTF-8 in JSON");
+        if (length == 0) return fail_from(begin, "invalid UTF-8 in JSON");
         at_ += length;
       }
     }

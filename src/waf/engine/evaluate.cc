@@ -296,6 +296,8 @@ bool Transaction::apply_regex(const CompiledRule& rule, std::string_view argumen
                                                 proven ? RegexBudget::Purpose::place : RegexBudget::Purpose::verdict);
   if (outcome == Regex::Outcome::no_match) return op.negated;
   if (outcome == Regex::Outcome::limit_reached) {
+    // A rule that lets something off does not do so by giving up.
+    if (!proven && program_.rule(current_).opens) return false;
     fired.limit_reached = true;
     groups.front() = match;
   }

@@ -76,6 +76,7 @@ class ProgramCompiler {
     }
     for (std::uint32_t i = 0; i < source.rules.size(); ++i) resolve_skip(i);
     for (CompiledRule& rule : program_->rules_) find_comparison(rule);
+    for (std::uint32_t i = 0; i < source.rules.size(); ++i) program_->rules_[i].opens = any_link(i, opens);
     find_counting();
     if (source.settings.geo) open_geo_database(*source.settings.geo);
     Program::Compiled result;
@@ -183,6 +184,19 @@ class ProgramCompiler {
     }
   }
 
+  static bool opens(const CompiledRule& rule) {
+    const auto lets_off = [](const CompiledCtl& ctl) {
+      return names_rules(*ctl.source) || ctl.source->kind == Ctl::Kind::rule_engine ||
+             ctl.source->kind == Ctl::Kind::request_body_access;
+    };
+    switch (rule.source->actions.disruptive) {
+      case Disruptive::allow:
+      case Disruptive::allow_phase:
+      case Disruptive::allow_request: return true;
+      default: return rule.skip_until > 0 || std::any_of(rule.ctls.begin(), rule.ctls.end(), lets_off);
+    }
+  }
+
   static void find_comparison(CompiledRule& rule) {
     const Actions& actions = rule.source->actions;
     const CompiledOperator& op = rule.op;
@@ -214,7 +228,7 @@ class ProgramCompiler {
       const Actions& actions = rule.source->actions;
       const bool stops = actions.disruptive != Disruptive::none && actions.disruptive != Disruptive::pass;
       return changes_ip(rule) || !rule.setvars.empty() || !rule.ctls.empty() || rule.skip_until > 0 ||
-             actions.capture || stops;
+             actions.capture || stops || rule.op.kind == OperatorKind::geo_lookup;
     };
     const auto& phase = program_->phases_[Program::kPhases - 1];
     std::size_t end = phase.size();

@@ -104,6 +104,7 @@ struct CompiledRule {
   std::optional<Text> initcol;  // of IP
   std::vector<CompiledCtl> ctls;
   Text msg, logdata, redirect;
+  bool opens = false;            // of a chain's head: when it matches, less is inspected
   std::uint32_t next = 0;        // index of the chain's next rule; 0: none
   std::uint32_t skip_until = 0;  // a position in its phase; 0: no jump
 };

@@ -180,11 +180,18 @@ void Transaction::request_body(std::string_view bytes, bool complete) {
     case BodyProcessor::none: break;
   }
   tell_processor();
+  if (kind == BodyProcessor::json && !complete) take_unread(bytes);
   // What a processor took apart is looked at in its parts; the raw bytes of a document would only be misread.
   if (kind == BodyProcessor::none || kind == BodyProcessor::urlencoded || force_body_variable_)
     values_.set(Variable::request_body, bytes);
   set_number(Variable::request_body_length, bytes.size());
   take_body(kind, complete);
+}
+
+// Of JSON that breaks off within what is inspected, or is none: the value under way is looked at as it stands.
+void Transaction::take_unread(std::string_view json) {
+  if (body_.error == BodyError::malformed && body_.unread_from < json.size())
+    values_.add(ValueList::args_post, "json", json.substr(body_.unread_from));
 }
 
 void Transaction::take_body(BodyProcessor kind, bool complete) {
@@ -230,9 +237,10 @@ void Transaction::take_body(BodyProcessor kind, bool complete) {
 void Transaction::websocket_message(std::string_view text, bool complete) {
   if (!body_access_) return;
   text = keep(text);
+  regexes_.add_bytes(text.size());
   set_number(Variable::request_body_length, text.size());
   const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first != std::string_view::npos && (text[first] == '{' || text[first] == '[')) {
+  if (first != std::string_view::npos && (text[first] == '{' || text[first] == '[' || text[first] == '"')) {
     body_.clear();
     BodyLimits limits;
     limits.arguments_max =
@@ -243,8 +251,9 @@ void Transaction::websocket_message(std::string_view text, bool complete) {
     if (body_.error != BodyError::malformed || !complete) {
       forced_processor_ = BodyProcessor::json;
       tell_processor();
+      if (!complete) take_unread(text);
       take_body(BodyProcessor::json, complete);
-      if (body_.error != BodyError::malformed) return;
+      return;
     }
   }
   values_.add(ValueList::args_post, "message", text);
@@ -258,14 +267,14 @@ void Transaction::response_head(std::string_view protocol, std::uint16_t status)
 void Transaction::response_header(std::string_view name, std::string_view value) {
   value = keep(value);
   values_.add(ValueList::response_headers, keep(name), value);
-  regexes_.add_bytes(name.size() + value.size());
+  regexes_.add_answer_bytes(name.size() + value.size());
   if (same_name(name, "content-type")) values_.set(Variable::response_content_type, value.substr(0, value.find(';')));
   if (same_name(name, "content-length")) values_.set(Variable::response_content_length, value);
 }
 
 void Transaction::response_body(std::string_view body) {
   values_.set(Variable::response_body, body);
-  regexes_.add_bytes(body.size());
+  regexes_.add_answer_bytes(body.size());
 }
 
 }  // namespace gatehouse::waf

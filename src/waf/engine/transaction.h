@@ -176,6 +176,7 @@ class Transaction {
   void tune(const Tuning& tuning);
   BodyProcessor processor() const noexcept;
   void tell_processor();
+  void take_unread(std::string_view json);
   void take_body(BodyProcessor processor, bool complete);
   void input_failed(std::string_view message);
   std::string_view keep(std::string_view text) { return arena_.copy(text); }

@@ -32,6 +32,9 @@ SecRule REQUEST_BODY_LENGTH "@eq 6" "id:6,phase:2,pass")"}});
            Case{"like JSON", "[12:30] chat", true, {1}},
            Case{"JSON that breaks off", R"({"chat": "attack", "x)", true, {1}},
            Case{"JSON of which the beginning is seen", R"({"chat": "attack", "x)", false, {2, 3, 4}},
+           Case{"JSON of which the beginning of a value is seen", R"({"a": "attack)", false, {3, 4}},
+           Case{"no JSON of which the beginning is seen", R"([attack)", false, {3, 4}},
+           Case{"one string", R"("\u0061ttack")", true, {3, 4}},
            Case{"too deep", std::string(100, '[') + std::string(100, ']'), true, {4, 5}},
        }) {
     transaction.begin({});

@@ -109,25 +109,47 @@ bool are_exact(const std::vector<Expression>& expressions) {
 
 bool is_capture(TxSlot slot) noexcept { return slot < kCapturesMax; }
 
-// That nothing but the record depends on which bytes of a value matched, or, with multiMatch, at which step.
-bool only_match_counts(const CompiledRule& rule) {
-  if (rule.next != 0 || rule.source->actions.multi_match) return false;
-  const auto uses_capture = [](const Text& text) {
-    return std::any_of(text.parts.begin(), text.parts.end(),
-                       [](const TextPart& part) { return is_capture(part.slot); });
-  };
-  return std::none_of(rule.setvars.begin(), rule.setvars.end(),
-                      [&](const CompiledSetVar& set) { return uses_capture(set.key) || uses_capture(set.value); });
+bool mentions_capture(const Text& text) {
+  return std::any_of(text.parts.begin(), text.parts.end(), [](const TextPart& part) { return is_capture(part.slot); });
 }
 
-// That some rule looks at what a rule outside its chain has captured.
+// What the rule does once it has matched.
+bool acts_on_capture(const CompiledRule& rule) {
+  return (rule.initcol && mentions_capture(*rule.initcol)) ||
+         std::any_of(rule.setvars.begin(), rule.setvars.end(),
+                     [](const auto& set) { return mentions_capture(set.key) || mentions_capture(set.value); }) ||
+         std::any_of(rule.expirevars.begin(), rule.expirevars.end(), [](const auto& expire) {
+           return mentions_capture(expire.key) || mentions_capture(expire.seconds);
+         });
+}
+
+// What it looks at: `TX:1`, `TX`, `TX:/^[0-9]$/`, or `@streq %{tx.1}`.
+bool looks_at_capture(const CompiledRule& rule) {
+  return mentions_capture(rule.op.argument) ||
+         std::any_of(rule.targets.begin(), rule.targets.end(), [](const CompiledTarget& target) {
+           if (target.variable != Variable::tx) return false;
+           for (const char digit : std::string_view("0123456789")) {
+             if (target.names({&digit, 1})) return true;
+           }
+           return false;
+         });
+}
+
+// That nothing but the record depends on which bytes of a value matched, or, with multiMatch, at which step.
+bool only_match_counts(const CompiledRule& rule) {
+  return rule.next == 0 && !rule.source->actions.multi_match && !acts_on_capture(rule);
+}
+
+// That some rule asks for what a rule outside its chain has captured.
 bool reads_captures_of_others(const Program& program) {
-  const auto reads = [](const CompiledRule& rule) {
-    return !rule.source->chained && std::any_of(rule.targets.begin(), rule.targets.end(), [](const CompiledTarget& t) {
-      return t.variable == Variable::tx && is_capture(t.slot);
-    });
-  };
-  return std::any_of(program.rules().begin(), program.rules().end(), reads);
+  bool captured = false;
+  for (const CompiledRule& rule : program.rules()) {
+    captured = captured && rule.source->chained;
+    if (!captured && looks_at_capture(rule)) return true;
+    captured |= rule.source->actions.capture;
+    if (!captured && acts_on_capture(rule)) return true;
+  }
+  return false;
 }
 
 }  // namespace

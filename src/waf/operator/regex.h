@@ -8,7 +8,6 @@
 // the request is the caller's decision, never "no match" by itself. Thread safety: a Regex is immutable; threads share
 // it, each with working memory of its own inside. Source: pcre2api(3), pcre2jit(3).
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -38,15 +37,8 @@ class Regex {
 
   // Steps of backtracking, as PCRE2 counts them: anew from each place where a match may begin. About 5 ns each.
   static constexpr std::uint32_t kMatchLimit = 100'000;
-  // At which no value costs more than some milliseconds.
-  static std::uint32_t limit_for(std::size_t bytes) noexcept {
-    constexpr std::size_t kStepsMax = 1'000'000;
-    return static_cast<std::uint32_t>(std::clamp<std::size_t>(kStepsMax / (bytes + 1), 64, kMatchLimit));
-  }
-  Outcome match(std::string_view value, Captures* captures, std::uint32_t match_limit) const noexcept;
-  Outcome match(std::string_view value, Captures* captures = nullptr) const noexcept {
-    return match(value, captures, limit_for(value.size()));
-  }
+  Outcome match(std::string_view value, Captures* captures = nullptr,
+                std::uint32_t match_limit = kMatchLimit) const noexcept;
 
  private:
   struct CodeDelete {

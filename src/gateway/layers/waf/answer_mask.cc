@@ -93,7 +93,11 @@ void AnswerMask::pass(char c) noexcept {
   if (what_.json) {
     if (escaped_) {
       escaped_ = false;
+      if (c == 'u') hex_left_ = 4;
       c = ' ';  // `\n` ends a word, and its letter is no part of the next
+    } else if (hex_left_ != 0) {
+      --hex_left_;
+      c = ' ';
     } else if (c == '"') {
       in_string_ = !in_string_;
     } else if (c == '\\') {
@@ -123,7 +127,7 @@ std::size_t AnswerMask::skip(std::string_view text) noexcept {
 // How much of the text is decided. What begins there has to wait for more.
 std::size_t AnswerMask::scan(char* text, std::size_t size, bool whole) {
   for (std::size_t at = 0; at < size;) {
-    if (in_ == In::text && !escaped_) {
+    if (in_ == In::text && !escaped_ && hex_left_ == 0) {
       at += skip({text + at, size - at});
       if (at == size) break;
     }
@@ -140,7 +144,7 @@ std::size_t AnswerMask::scan(char* text, std::size_t size, bool whole) {
     }
     Look look = Look::nothing;
     std::size_t taken = 0;
-    if (!escaped_ && !has(kWord, before_)) {
+    if (!escaped_ && hex_left_ == 0 && !has(kWord, before_)) {
       const std::string_view rest(text + at, size - at);
       if (what_.cards && c >= '2' && c <= '6') {
         look = look_for_card(text + at, size - at, whole, taken);
@@ -232,21 +236,26 @@ AnswerMask::Look AnswerMask::look_for_pem(std::string_view text, bool whole, std
   taken = kPemStart.size() + label + kPemEnd.size();
   in_ = In::pem;
   pem_left_ = kPemBytesMax;
+  in_tag_ = false;
   ++keys_;
   return Look::found;
 }
 
-// Up to the line that ends the key, or to what cannot stand in one. False: the byte is no part of it.
+// Up to the line that ends the key; to the end of the string of JSON; or to a blank behind a word, as text has them
+// that only speaks of keys. Tags and quotes may stand between the lines (`<br />`). False: the byte is no part of it.
 bool AnswerMask::in_pem(char& c) noexcept {
-  const bool ends =
-      c == '"' || c == '<' || c == '\'' || c == '\0' || (c == '-' && before_ == '-' && pem_left_ != kPemBytesMax);
-  if (pem_left_ == 0 || (ends && before_ != '\\')) {
+  const bool literal = escaped_ || hex_left_ != 0 || before_ == '\\';  // of `\n` the letter stays
+  const bool ends = (c == '"' && what_.json && !literal) || c == '\0' ||
+                    (c == ' ' && has(kWord, before_) && !in_tag_) ||
+                    (c == '-' && before_ == '-' && pem_left_ != kPemBytesMax);
+  if (pem_left_ == 0 || ends) {
     in_ = In::text;
     return false;
   }
   --pem_left_;
+  in_tag_ = c == '<' || (in_tag_ && c != '>');
   const char came = c;
-  if (has(kBase64, c) && before_ != '\\') c = '*';  // of `\n` the letter stays
+  if (has(kBase64, c) && !literal && !in_tag_) c = '*';
   pass(came);
   return true;
 }

@@ -55,6 +55,8 @@ class AnswerMask {
   std::size_t pem_left_ = 0;                    // bytes that the key may still have
   char before_ = '\n', before_that_ = '\n';     // the last two bytes of what is behind us, as they came
   bool in_string_ = false, escaped_ = false;    // of JSON
+  std::uint8_t hex_left_ = 0;                   // digits of `\u0041`
+  bool in_tag_ = false;                         // of HTML, between the lines of a key
   std::string held_;
   std::uint64_t cards_ = 0, keys_ = 0;
 };

@@ -48,17 +48,14 @@ std::uint16_t MessageGate::judge(bool complete) {
   const std::uint16_t code = judge_.judge_message(text_, complete);
   judged_ = true;
   holds_ = false;
-  text_.clear();
   if (code == 0) ready_ += held_;
   // One long message must not cost its memory for the rest of a long tunnel.
+  text_ = std::string();
   held_ = std::string();
   judge_.message_released();
   return code;
 }
 
-std::string_view MessageGate::take_ready() {
-  taken_ = std::exchange(ready_, {});
-  return taken_;
-}
+std::string MessageGate::take_ready() { return std::exchange(ready_, {}); }
 
 }  // namespace gatehouse::gateway

@@ -41,8 +41,8 @@ class MessageGate final : public http::WebSocketFrames {
   std::uint16_t on_frame(const http::WebSocketFrame& frame, std::string_view header) override;
   std::uint16_t on_payload(std::string_view data, bool ends) override;
 
-  // What may go on since the last call; good until the next frame.
-  std::string_view take_ready();
+  // What may go on since the last call; its own: a long message leaves nothing behind.
+  std::string take_ready();
 
  private:
   enum class Kind : std::uint8_t { other, text };
@@ -58,7 +58,7 @@ class MessageGate final : public http::WebSocketFrames {
   bool last_ = false;        // no fragment follows this frame
   std::array<std::uint8_t, 4> key_{};
   std::size_t at_ = 0;  // in the frame's payload
-  std::string held_, text_, ready_, taken_;
+  std::string held_, text_, ready_;
 };
 
 }  // namespace gatehouse::gateway
