@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "waf/differential/engine_under_test.h"
 #include "waf/engine/transaction.h"
 #include "waf/regression/raw_request.h"
 
@@ -16,13 +17,7 @@ struct Outcome {
   std::string data;  // of the last rule that fired
 };
 
-std::unique_ptr<const Program> compile(const std::string& rules) {
-  ParseResult parsed = parse_rules(std::vector<RuleSource>{{"test.conf", rules}});
-  for (const Finding& error : parsed.errors) ADD_FAILURE() << to_string(error, parsed.rules);
-  Program::Compiled compiled = Program::compile(std::move(parsed.rules));
-  for (const Finding& error : compiled.errors) ADD_FAILURE() << to_string(error, compiled.rules);
-  return std::move(compiled.program);
-}
+std::unique_ptr<const Program> compile(const std::string& rules) { return compile_rules({{"test.conf", rules}}); }
 
 // With the plan and without it: both must see the same.
 Outcome run(const std::string& rules, const std::string& request, const RawResponse* response = nullptr) {
@@ -318,6 +313,24 @@ SecRule TX:s "@eq 5" "id:2,phase:2,pass")");
   ASSERT_EQ(transaction.fired().size(), 2u);
   EXPECT_TRUE(transaction.fired().front().limit_reached);
   EXPECT_FALSE(transaction.fired().back().limit_reached);
+}
+
+// A way to switch rules off must not open to whoever keeps its pattern busy.
+TEST(Engine, APatternAtItsLimitLetsNothingOff) {
+  for (const char* effect : {"ctl:ruleEngine=Off", "ctl:ruleRemoveById=2", "allow"}) {
+    const auto program = compile(fmt::format(R"(
+SecRule ARGS "@rx ^(a+)+$" "id:1,phase:2,{},nolog,chain"
+  SecRule REQUEST_METHOD "@streq GET" "t:none{}"
+SecRule ARGS "@contains b" "id:2,phase:2,deny")",
+                                             effect == std::string_view("allow") ? "allow" : "pass",
+                                             effect == std::string_view("allow") ? "" : "," + std::string(effect)));
+    Workspace workspace(*program, nullptr);
+    Transaction transaction(workspace, SystemClock::instance());
+    transaction.begin({});
+    inspect(transaction, *parse_raw_request(get("/?a=" + std::string(64, 'a') + "b")), nullptr);
+    ASSERT_EQ(transaction.fired().size(), 1u) << effect;
+    EXPECT_EQ(transaction.fired().front().id, 2u) << effect;
+  }
 }
 
 TEST(Engine, AnUnknownPatternIsAnErrorWithItsPlace) {

@@ -44,8 +44,8 @@ std::string Transaction::full_name(const Candidate& candidate) {
   return candidate.has_name ? fmt::format("{}:{}", variable, candidate.name) : std::string(variable);
 }
 
-// Nine of ten rules that run for every request compare a number in TX: most of them fail, and the others set variables
-// or jump. They take no part in the machinery below.
+// Most rules that run for every request compare a number in TX: many of them fail, and the others set variables or
+// jump. They take no part in the machinery below.
 bool Transaction::holds(const TxComparison& comparison) const noexcept {
   const std::optional<std::string>& value = tx_[comparison.slot];
   if (!value && !comparison.count) return false;

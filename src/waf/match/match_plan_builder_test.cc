@@ -8,19 +8,14 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "waf/differential/engine_under_test.h"
 #include "waf/engine/transaction.h"
 #include "waf/regression/raw_request.h"
 
 namespace gatehouse::waf {
 namespace {
 
-std::unique_ptr<const Program> compile(const std::string& rules) {
-  ParseResult parsed = parse_rules(std::vector<RuleSource>{{"test.conf", rules}});
-  for (const Finding& error : parsed.errors) ADD_FAILURE() << to_string(error, parsed.rules);
-  Program::Compiled compiled = Program::compile(std::move(parsed.rules));
-  for (const Finding& error : compiled.errors) ADD_FAILURE() << to_string(error, compiled.rules);
-  return std::move(compiled.program);
-}
+std::unique_ptr<const Program> compile(const std::string& rules) { return compile_rules({{"test.conf", rules}}); }
 
 std::vector<std::uint64_t> fired(const Program& program, const MatchPlan& plan, const std::string& query) {
   Workspace workspace(program, &plan);
@@ -85,6 +80,30 @@ TEST(MatchPlanBuilder, WhatIsThrownInAThreadIsAnErrorOfTheLoad) {
       EXPECT_EQ(plan.error().message, "compiling the rules' patterns: out of paper");
     }
   }
+}
+
+// A hit alone is enough only where nobody asks for what the pattern captures.
+TEST(MatchPlanBuilder, AHitProvesAMatchUnlessCapturesAreRead) {
+  const auto proven = [](const std::string& rules) {
+    const auto program = compile(rules);
+    const auto plan = MatchPlan::build(*program, {});
+    EXPECT_TRUE(plan);
+    return (*plan)->is_gated(0) && (*plan)->proves(0);
+  };
+  const std::string head = "SecRule ARGS \"@rx ^ev([a-z]+)$\" \"id:1,phase:2,pass,capture";
+  EXPECT_TRUE(proven(head + "\""));
+  EXPECT_TRUE(proven(head + ",setvar:tx.score=+5,logdata:'%{tx.1}'\""));
+  // Another chain's own captures are no concern of this rule's.
+  EXPECT_TRUE(proven(head + "\"\nSecRule ARGS \"@rx (b)\" \"id:2,phase:2,pass,capture,chain\"\n"
+                            "SecRule TX:1 \"@streq b\""));
+  EXPECT_FALSE(proven(head + ",chain\"\nSecRule TX:1 \"@streq il\""));
+  EXPECT_FALSE(proven(head + ",setvar:tx.kept=%{tx.1}\""));
+  EXPECT_FALSE(proven(head + ",initcol:ip=%{tx.1}\""));
+  for (const char* reader : {"SecRule TX:1 \"@streq il\"", "SecRule TX:/^[0-9]$/ \"@streq il\"",
+                             "SecRule TX \"@streq il\"", "SecRule ARGS:b \"@streq %{tx.1}\""}) {
+    EXPECT_FALSE(proven(head + "\"\n" + reader + " \"id:2,phase:2,pass\"")) << reader;
+  }
+  EXPECT_FALSE(proven("SecRule ARGS \"@rx a(?=b)\" \"id:1,phase:2,pass\"")) << "a lookahead is approximated";
 }
 
 }  // namespace
