@@ -1,6 +1,7 @@
 // What a rule that matched does to the transaction.
 
 #include <algorithm>
+#include <utility>
 
 #include "waf/engine/transaction.h"
 #include "waf/names.h"
@@ -8,7 +9,6 @@
 namespace gatehouse::waf {
 namespace {
 
-constexpr std::size_t kTextBytesMax = 4096;  // of an expanded message
 constexpr std::size_t kTxOthersMax = 4096;
 
 }  // namespace
@@ -46,16 +46,15 @@ void Transaction::set(const CompiledSetVar& set) {
     if (set.collection == Variable::tx) slot = program_.slot_of(key);
   }
   if (slot != kNoSlot && set.kind == SetVar::Kind::set && set.level == 0 && set.value.is_literal()) {
-    std::optional<std::string>& value = tx_[slot];
-    value ? value->assign(set.value.literal()) : value.emplace(set.value.literal());
+    tx_.set_lasting(slot, set.value.literal(), set.number);
     return;
   }
   const bool unset = set.kind == SetVar::Kind::unset;
   if (slot != kNoSlot) {
-    std::optional<std::string>& value = tx_[slot];
-    std::string by = unset ? std::string() : expand(set.value);
+    if (unset) return tx_.unset(slot);
+    const std::string by = expand(set.value);
     if (set.level != 0) note_score(set, number_of(by));
-    value = unset ? std::nullopt : std::optional(changed_value(set.kind, value ? *value : std::string_view{}, by));
+    tx_.set(slot, changed_value(set.kind, tx_.text(slot), by));
     return;
   }
   if (set.collection == Variable::ip) {
@@ -92,7 +91,7 @@ void Transaction::note_score(const CompiledSetVar& set, std::int64_t added) {
 
 std::string_view Transaction::tx(std::string_view lower_name) const noexcept {
   if (const TxSlot slot = program_.slot_of(lower_name); slot != kNoSlot) {
-    return tx_[slot] ? std::string_view(*tx_[slot]) : std::string_view{};
+    return tx_.text(slot);
   }
   for (const TxVariable& entry : tx_others_) {
     if (entry.name == lower_name) return entry.value;
@@ -124,7 +123,7 @@ void Transaction::append_macro(const TextPart& part, std::string& out) {
   switch (*part.variable) {
     case Variable::tx:
       if (part.slot != kNoSlot) {
-        if (tx_[part.slot]) out += *tx_[part.slot];
+        out += tx_.text(part.slot);
       } else {
         out += tx(part.key);
       }
@@ -188,20 +187,21 @@ void Transaction::control(const CompiledRule& rule) {
 
 // --- after the whole chain matched -----------------------------------------------------------------------------------
 
-Transaction::Next Transaction::finish(std::uint32_t head, FiredRule&& fired) {
+Transaction::Next Transaction::finish(std::uint32_t head, FiredRule& fired) {
   const CompiledRule& rule = program_.rule(head);
   const Actions& actions = rule.source->actions;
   if (settings_.counters != nullptr) settings_.counters->hit(head);
   fired.logged = actions.log;
-  if (score_.head == head) {
-    fired.score = static_cast<std::int32_t>(std::clamp<std::int64_t>(score_.added, INT32_MIN, INT32_MAX));
-    fired.score_level = score_.level;
-  }
+  const bool scored = score_.head == head;
+  fired.score =
+      scored ? static_cast<std::int32_t>(std::clamp<std::int64_t>(score_.added, INT32_MIN, INT32_MAX)) : 0;
+  fired.score_level = scored ? score_.level : 0;
   if (actions.log) {
     fired.message = expand(rule.msg);
     fired.data = expand(rule.logdata);
   }
-  if (fired_.size() < kFiredMax) fired_.push_back(std::move(fired));
+  FiredRule done = std::exchange(fired, {});
+  if (fired_.size() < kFiredMax) fired_.push_back(std::move(done));
   const bool acts = mode_ == EngineMode::on;
   switch (actions.disruptive) {
     case Disruptive::deny:

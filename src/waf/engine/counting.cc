@@ -14,16 +14,15 @@ void Transaction::run_counting() {
   if (mode_ == EngineMode::off || kPhase <= allowed_until_) return;
   const MonotonicTime start = clock_.now();
   const std::span<const std::uint32_t> heads = program_.phase(kPhase);
-  scans_.values_changed();
+  if (work_.plan_) work_.plan_->begin_phase(kPhase, scans_);
   ip_is_read_ = false;
   std::size_t from = 0;  // what stands before was jumped over
   for (const std::uint32_t place : counting.places) {
     const std::uint32_t head = heads[place];
     if (place < from || removed_[head] || !may_match(head)) continue;
-    current_ = head;
-    FiredRule fired{.index = head, .id = program_.rule(head).source->actions.id, .phase = kPhase};
     const std::uint64_t since = settings_.timed ? CycleClock::ticks() : 0;
-    const Next next = matches_chain(head, fired) ? finish(head, std::move(fired)) : Next::rule;
+    const Program::Step& step = program_.steps(kPhase)[place];
+    const Next next = step.slot == kNoSlot || holds(step) ? evaluate(step, kPhase) : Next::rule;
     if (settings_.timed) settings_.counters->evaluated(head, CycleClock::ticks() - since);
     if (next == Next::end_phase) break;
     if (next == Next::jump) from = program_.rule(head).skip_until;

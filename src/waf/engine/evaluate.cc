@@ -46,24 +46,25 @@ std::string Transaction::full_name(const Candidate& candidate) {
 
 // Most rules that run for every request compare a number in TX: many of them fail, and the others set variables or
 // jump. They take no part in the machinery below.
-bool Transaction::holds(const TxComparison& comparison) const noexcept {
-  const std::optional<std::string>& value = tx_[comparison.slot];
-  if (!value && !comparison.count) return false;
-  const std::int64_t number = comparison.count ? (value ? 1 : 0) : number_of(*value);
-  return compare(comparison.kind, number, comparison.number) != comparison.negated;
+bool Transaction::holds(const Program::Step& step) const noexcept {
+  const bool set = tx_.is_set(step.slot);
+  if (!set && !step.count) return false;
+  const std::int64_t number = step.count ? (set ? 1 : 0) : tx_.number(step.slot);
+  return compare(step.kind, number, step.number) != step.negated;
 }
 
 // What `matched` does, for a rule that is nothing but a comparison that holds.
-void Transaction::compared(const CompiledRule& rule) {
-  const TxComparison& comparison = rule.comparison;
-  const std::optional<std::string>& value = tx_[comparison.slot];
-  if (comparison.count) {
-    last_match_ = {Variable::tx, rule.targets.front().key, value ? "1" : "0", true};
-  } else {
-    last_match_ = {Variable::tx, program_.tx_names()[comparison.slot], value->empty() ? "" : keep(*value), true};
+void Transaction::compared(const Program::Step& step) {
+  const std::string_view text = tx_.text(step.slot);
+  std::string_view value = "";
+  if (step.count) {
+    value = tx_.is_set(step.slot) ? "1" : "0";
+  } else if (!text.empty()) {
+    value = tx_.lasts(step.slot) ? text : keep(text);
   }
+  last_match_ = {Variable::tx, program_.tx_names()[step.slot], value, true};
   matched_vars_.clear();
-  set_variables(rule);
+  if (step.sets) set_variables(program_.rule(step.head));
 }
 
 bool Transaction::matches_chain(std::uint32_t head, FiredRule& fired) {
@@ -91,8 +92,7 @@ bool Transaction::matches(std::uint32_t index, FiredRule& fired) {
     if (target.count) {
       std::size_t count = 0;
       each_value(target, [&](const Candidate&) { ++count; });
-      const std::string text = std::to_string(count);
-      any |= test_value(rule, {target.variable, target.key, text, !target.key.empty()}, fired);
+      any |= test_count(rule, target, count, fired);
       continue;
     }
     // What captures and setvar change must not change under the operator's eyes.
@@ -139,11 +139,16 @@ template <class Visit>
 void Transaction::each_tx(const CompiledTarget& target, Visit visit) {
   const std::span<const std::string> names = program_.tx_names();
   if (target.slot != kNoSlot) {
-    if (tx_[target.slot]) visit(Candidate{Variable::tx, names[target.slot], *tx_[target.slot], true});
+    if (tx_.is_set(target.slot)) visit(Candidate{Variable::tx, names[target.slot], tx_.text(target.slot), true});
     return;
   }
-  for (std::size_t i = 0; i < tx_.size(); ++i) {
-    if (tx_[i] && target.names(names[i])) visit(Candidate{Variable::tx, names[i], *tx_[i], true});
+  const auto visit_slot = [&](TxSlot slot) {
+    if (tx_.is_set(slot)) visit(Candidate{Variable::tx, names[slot], tx_.text(slot), true});
+  };
+  if (target.select == Target::Select::all) {
+    for (TxSlot slot = 0; slot < tx_.size(); ++slot) visit_slot(slot);
+  } else {
+    std::for_each(target.slots.begin(), target.slots.end(), visit_slot);
   }
   for (std::size_t i = 0; i < tx_others_.size(); ++i) {
     if (target.names(tx_others_[i].name)) visit(Candidate{Variable::tx, tx_others_[i].name, tx_others_[i].value, true});
@@ -236,6 +241,16 @@ bool Transaction::test_value(const CompiledRule& rule, const Candidate& candidat
   return each_step ? any : test_operator(rule, candidate, value, fired);
 }
 
+// A number that is compared with a number needs no digits, as long as it does not match.
+bool Transaction::test_count(const CompiledRule& rule, const CompiledTarget& target, std::size_t count,
+                             FiredRule& fired) {
+  const bool compares = is_numeric(rule.op.kind) && rule.op.argument.is_literal() && rule.transformations.empty();
+  if (compares && compare(rule.op.kind, static_cast<std::int64_t>(count), rule.op.number) == rule.op.negated)
+    return false;
+  const std::string text = std::to_string(count);
+  return test_value(rule, {target.variable, target.key, text, !target.key.empty()}, fired);
+}
+
 bool Transaction::test_operator(const CompiledRule& rule, const Candidate& candidate, std::string_view value,
                                 FiredRule& fired) {
   Match match{0, value.size()};
@@ -255,7 +270,11 @@ bool Transaction::apply_operator(const CompiledRule& rule, const Candidate& cand
   };
   std::string expanded;
   std::string_view argument = op.argument.literal();
-  if (!op.argument.is_literal()) argument = expanded = expand(op.argument);
+  if (op.argument.slot() != kNoSlot) {
+    argument = tx_.text(op.argument.slot()).substr(0, kTextBytesMax);
+  } else if (!op.argument.is_literal()) {
+    argument = expanded = expand(op.argument);
+  }
 
   if (is_numeric(op.kind)) {
     const std::int64_t number = op.argument.is_literal() ? op.number : number_of(argument);
@@ -307,7 +326,7 @@ bool Transaction::apply_regex(const CompiledRule& rule, std::string_view argumen
       if (groups[i])
         capture(i, value.substr(groups[i]->offset, groups[i]->size));
       else
-        tx_[i].reset();
+        tx_.unset(static_cast<TxSlot>(i));
     }
   }
   return !op.negated || outcome == Regex::Outcome::limit_reached;
@@ -319,8 +338,7 @@ void Transaction::matched(const CompiledRule& rule, const Candidate& candidate, 
   if (candidate.variable == Variable::tx || candidate.variable == Variable::ip)
     last_match_.name = keep(candidate.name);  // they move
   last_match_.value = value.empty() ? std::string_view("") : keep(value);
-  const bool in_chain = rule.next != 0 || rule.source->chained;
-  if (in_chain) matched_now_.push_back({keep(full_name(candidate)), last_match_.value});
+  if (rule.is_read_behind) matched_now_.push_back({keep(full_name(candidate)), last_match_.value});
   if (program_.rule(current_).source->actions.log && fired.matches.size() < kMatchesMax) {
     // The bytes around the match, when the value is long.
     const std::size_t from =
@@ -344,61 +362,71 @@ bool Transaction::locate(std::string_view address) {
   return true;
 }
 
-void Transaction::capture(std::size_t number, std::string_view text) { tx_[number] = std::string(text); }
+void Transaction::capture(std::size_t number, std::string_view text) { tx_.set(static_cast<TxSlot>(number), text); }
 
 // The position of the next rule that must be looked at. A lane is scanned when the first of its rules is reached.
 template <class Timing>
 std::size_t Transaction::next_rule(std::size_t phase, std::size_t at, Timing timing) {
-  const std::span<const std::uint32_t> heads = program_.phase(phase);
-  for (; at < heads.size(); ++at) {
+  const std::span<const Program::Step> steps = program_.steps(phase);
+  for (; at < steps.size(); ++at) {
     if (work_.plan_) {
+      at = scans_.next_candidate(at);
+      if (at >= steps.size()) break;
       const MatchPlan& plan = *work_.plan_;
-      at = plan.next_candidate(phase, at, scans_);
-      if (at == heads.size()) break;
-      const Lane lane = plan.lane_of(heads[at]);
-      if (plan.is_gated(heads[at]) && !removed_[heads[at]]) {
-        if (!scans_.is_current(lane)) {
+      const std::uint32_t head = steps[at].head;
+      if (plan.is_gated(head) && !removed_[head]) {
+        if (const Lane lane = plan.lane_of(head); !scans_.is_current(lane)) {
           const std::uint64_t from = timing.begin();
           plan.scan(lane, values_, work_.matches_, scans_);
           timing.scanned(from);
         }
-        if (!scans_.hits().has(plan.slot_of(heads[at]))) continue;
+        if (!scans_.hits().has(plan.slot_of(head))) continue;
       }
     }
-    if (!removed_[heads[at]]) break;
+    if (!removed_[steps[at].head]) break;
   }
   return at;
 }
 
 template <class Timing>
 void Transaction::walk(std::size_t phase, Timing timing) {
-  const std::span<const std::uint32_t> heads = program_.phase(phase);
+  const std::span<const Program::Step> steps = program_.steps(phase);
   for (std::size_t at = 0; mode_ != EngineMode::off && phase > allowed_until_;) {
     at = next_rule(phase, at, timing);
-    if (at >= heads.size()) break;
-    const std::uint32_t head = heads[at];
+    if (at >= steps.size()) break;
+    const Program::Step& step = steps[at];
     ++at;
     const std::uint64_t from = timing.begin();
-    const CompiledRule& rule = program_.rule(head);
-    const bool compares = rule.comparison.slot != kNoSlot;
-    if (compares && !holds(rule.comparison)) {
-      timing.evaluated(head, from);
-      continue;
-    }
-    current_ = head;
-    FiredRule fired{.index = head, .id = rule.source->actions.id, .phase = static_cast<std::uint8_t>(phase)};
-    const bool whole = compares && rule.comparison.whole && removed_targets_.empty();
-    if (whole) compared(rule);
-    const Next next = whole || matches_chain(head, fired) ? finish(head, std::move(fired)) : Next::rule;
-    timing.evaluated(head, from);
+    Next next = Next::rule;
+    const bool compares = step.slot != kNoSlot;
+    if (!compares || holds(step)) next = evaluate(step, phase);
+    timing.evaluated(step.head, from);
     if (next == Next::end_phase) break;
-    if (next == Next::jump) at = rule.skip_until;
+    if (next == Next::jump) at = step.skip_until;
   }
+}
+
+// Of a comparison, one that holds.
+Transaction::Next Transaction::evaluate(const Program::Step& step, std::size_t phase) {
+  current_ = step.head;
+  if (step.whole && removed_targets_.empty()) {
+    compared(step);
+    if (settings_.counters != nullptr) settings_.counters->hit(step.head);
+    if (fired_.size() < kFiredMax)
+      fired_.emplace_back(FiredRule{.index = step.head, .id = step.id, .phase = static_cast<std::uint8_t>(phase)});
+    return step.skip_until > 0 ? Next::jump : Next::rule;
+  }
+  trial_.index = step.head;
+  trial_.id = step.id;
+  trial_.phase = static_cast<std::uint8_t>(phase);
+  trial_.limit_reached = false;
+  trial_.matches.clear();
+  return matches_chain(step.head, trial_) ? finish(step.head, trial_) : Next::rule;
 }
 
 const Interruption* Transaction::run(std::size_t phase) {
   const MonotonicTime start = clock_.now();
-  scans_.values_changed();
+  if (work_.plan_) work_.plan_->begin_phase(phase, scans_);
   ip_is_read_ = false;
   if (settings_.timed) {
     walk(phase, Timed{*settings_.counters});

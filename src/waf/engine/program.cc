@@ -75,8 +75,11 @@ class ProgramCompiler {
       }
     }
     for (std::uint32_t i = 0; i < source.rules.size(); ++i) resolve_skip(i);
-    for (CompiledRule& rule : program_->rules_) find_comparison(rule);
+    for (CompiledRule& rule : program_->rules_) finish(rule);
     for (std::uint32_t i = 0; i < source.rules.size(); ++i) program_->rules_[i].opens = any_link(i, opens);
+    for (std::size_t phase = 0; phase < Program::kPhases; ++phase) {
+      for (const std::uint32_t head : program_->phases_[phase]) program_->steps_[phase].push_back(step_of(head));
+    }
     find_counting();
     if (source.settings.geo) open_geo_database(*source.settings.geo);
     Program::Compiled result;
@@ -110,7 +113,7 @@ class ProgramCompiler {
   }
 
   CompiledTarget target(const Rule& rule, const Target& source) {
-    CompiledTarget result{source.variable, source.select, source.count, source.key, nullptr, kNoSlot};
+    CompiledTarget result{source.variable, source.select, source.count, source.key, nullptr, kNoSlot, {}};
     if (source.select == Target::Select::regex) {
       if (auto pattern = Regex::compile("(?i)" + source.key)) {
         result.pattern = std::make_shared<const Regex>(std::move(*pattern));
@@ -141,7 +144,8 @@ class ProgramCompiler {
     }
     out.transformations = rule.actions.transformations;
     for (const SetVar& set : rule.actions.setvars) {
-      CompiledSetVar compiled{set.kind, set.collection, text(set.key), text(set.value), kNoSlot};
+      CompiledSetVar compiled{set.kind, set.collection, text(set.key), text(set.value)};
+      if (compiled.value.is_literal()) compiled.number = number_of(compiled.value.literal());
       if (set.collection == Variable::tx && compiled.key.is_literal()) compiled.slot = slot(compiled.key.literal());
       compiled.level = level_of(compiled);
       compiled.outbound = compiled.level != 0 && compiled.key.literal().starts_with("outbound_");
@@ -197,17 +201,41 @@ class ProgramCompiler {
     }
   }
 
-  static void find_comparison(CompiledRule& rule) {
+  // What is known when all rules are there.
+  void finish(CompiledRule& rule) {
+    for (CompiledTarget& target : rule.targets) {
+      if (target.variable != Variable::tx || target.select != Target::Select::regex) continue;
+      for (TxSlot slot = 0; slot < program_->tx_names_.size(); ++slot) {
+        if (target.names(program_->tx_names_[slot])) target.slots.push_back(slot);
+      }
+    }
+    const auto reads_matched = [](const CompiledTarget& target) {
+      return target.variable == Variable::matched_vars || target.variable == Variable::matched_vars_names;
+    };
+    const auto& behind = program_->rules_[rule.next].targets;
+    rule.is_read_behind = rule.next != 0 && std::any_of(behind.begin(), behind.end(), reads_matched);
+  }
+
+  Program::Step step_of(std::uint32_t head) const {
+    const CompiledRule& rule = program_->rules_[head];
     const Actions& actions = rule.source->actions;
     const CompiledOperator& op = rule.op;
-    if (rule.source->is_action || !is_numeric(op.kind) || !op.argument.is_literal()) return;
-    if (rule.targets.size() != 1 || rule.targets.front().slot == kNoSlot) return;
-    if (!rule.transformations.empty() || actions.multi_match) return;
+    Program::Step step{.id = actions.id, .head = head, .skip_until = rule.skip_until};
+    if (rule.source->is_action || !is_numeric(op.kind) || !op.argument.is_literal()) return step;
+    if (rule.targets.size() != 1 || rule.targets.front().slot == kNoSlot) return step;
+    if (!rule.transformations.empty() || actions.multi_match) return step;
     const bool passes = actions.disruptive == Disruptive::none || actions.disruptive == Disruptive::pass;
     const bool more = rule.next != 0 || actions.log || actions.capture || rule.initcol || !rule.ctls.empty() ||
                       !rule.exclusions.empty() || !rule.expirevars.empty();
     const CompiledTarget& target = rule.targets.front();
-    rule.comparison = {op.number, target.slot, op.kind, op.negated, target.count, passes && !more};
+    step.number = op.number;
+    step.slot = target.slot;
+    step.kind = op.kind;
+    step.negated = op.negated;
+    step.count = target.count;
+    step.whole = passes && !more;
+    step.sets = !rule.setvars.empty();
+    return step;
   }
 
   template <class Is>

@@ -36,6 +36,8 @@ struct TextPart {
 struct Text {
   std::vector<TextPart> parts;
   bool is_literal() const noexcept { return parts.empty() || (parts.size() == 1 && !parts.front().variable); }
+  // What is nothing but `%{tx.key}`.
+  TxSlot slot() const noexcept { return parts.size() == 1 ? parts.front().slot : kNoSlot; }
   std::string_view literal() const noexcept { return parts.empty() ? std::string_view{} : parts.front().literal; }
 };
 
@@ -46,6 +48,7 @@ struct CompiledTarget {
   std::string key;
   std::shared_ptr<const Regex> pattern;              // of a key by pattern
   TxSlot slot = kNoSlot;                             // of TX:key
+  std::vector<TxSlot> slots;                         // that a pattern of TX names, ascending
   bool names(std::string_view name) const noexcept;  // is a value of this name meant?
 };
 
@@ -64,9 +67,10 @@ struct CompiledSetVar {
   SetVar::Kind kind = SetVar::Kind::set;
   Variable collection = Variable::tx;
   Text key, value;
-  TxSlot slot = kNoSlot;   // of a TX variable with a literal name
-  std::uint8_t level = 0;  // adds to the anomaly score of this paranoia level; 0: to none
-  bool outbound = false;   // to that of the answer
+  std::int64_t number = 0;  // of a literal value
+  TxSlot slot = kNoSlot;    // of a TX variable with a literal name
+  std::uint8_t level = 0;   // adds to the anomaly score of this paranoia level; 0: to none
+  bool outbound = false;    // to that of the answer
 };
 
 struct CompiledExpireVar {  // of IP; what lives in TX ends with the request
@@ -84,17 +88,7 @@ struct CompiledCtl {
   RemovedTarget removed;  // the rules that are meant by id or tag; the target of the two that remove one
 };
 
-// A rule that compares one TX variable by its name, as it stands, or whether it is set, with a number.
-struct TxComparison {
-  std::int64_t number = 0;
-  TxSlot slot = kNoSlot;  // none: another rule
-  OperatorKind kind{};
-  bool negated = false, count = false;
-  bool whole = false;  // and then only sets variables and jumps, unlogged
-};
-
 struct CompiledRule {
-  TxComparison comparison;
   const Rule* source = nullptr;
   std::vector<CompiledTarget> targets, exclusions;
   CompiledOperator op;
@@ -104,6 +98,8 @@ struct CompiledRule {
   std::optional<Text> initcol;  // of IP
   std::vector<CompiledCtl> ctls;
   Text msg, logdata, redirect;
+  // MATCHED_VARS of this one are read by the chain's next rule.
+  bool is_read_behind = false;
   bool opens = false;            // of a chain's head: when it matches, less is inspected
   std::uint32_t next = 0;        // index of the chain's next rule; 0: none
   std::uint32_t skip_until = 0;  // a position in its phase; 0: no jump
@@ -112,6 +108,20 @@ struct CompiledRule {
 class Program {
  public:
   static constexpr std::size_t kPhases = 5;
+
+  // What a walk over a phase has to know of a chain's head. Most rules that run for every request compare one TX
+  // variable by its name, as it stands, or whether it is set, with a number; of those, no more is looked at.
+  struct Step {
+    std::int64_t number = 0;
+    std::uint64_t id = 0;
+    std::uint32_t head = 0;
+    std::uint32_t skip_until = 0;  // as of the rule
+    TxSlot slot = kNoSlot;         // none: it compares no TX variable
+    OperatorKind kind{};
+    bool negated : 1 = false, count : 1 = false;
+    bool whole : 1 = false;  // besides, it only sets variables and jumps, unlogged
+    bool sets : 1 = false;   // it does set variables
+  };
 
   struct Compiled;
   // Takes the rules over. Errors name the rule's place: a pattern that is none, a list of addresses that is none.
@@ -123,6 +133,7 @@ class Program {
   std::span<const std::uint32_t> phase(std::size_t number) const noexcept {
     return phases_[number - 1];
   }  // chain heads
+  std::span<const Step> steps(std::size_t phase) const noexcept { return steps_[phase - 1]; }  // of the chain heads
   // Of the last phase what outlasts the request: places in it of the rules that change IP, and of those in front of
   // them that bear on whether and how they do. The others only log.
   struct Counting {
@@ -140,6 +151,7 @@ class Program {
   RuleSet source_;
   std::vector<CompiledRule> rules_;
   std::array<std::vector<std::uint32_t>, kPhases> phases_;
+  std::array<std::vector<Step>, kPhases> steps_;
   Counting counting_;
   std::vector<std::string> tx_names_;
   std::map<std::string, TxSlot, std::less<>> tx_slots_;

@@ -38,7 +38,7 @@ void Transaction::begin(const Settings& settings) {
   values_.clear();
   values_.set(Variable::reqbody_processor, "");  // rules ask for its absence by `!@rx`
   if (work_.plan_) scans_.reset(work_.plan_->slots());
-  tx_.assign(program_.tx_names().size(), std::nullopt);
+  tx_.reset(program_.tx_names().size());
   tx_others_.clear();
   ip_key_.clear();
   ip_.clear();
@@ -67,6 +67,7 @@ void Transaction::begin(const Settings& settings) {
 void Transaction::end() noexcept {
   settings_ = {};
   values_.clear();
+  tx_.release();
   geo_.clear();
   body_.clear();
   matched_vars_.clear();
@@ -78,7 +79,7 @@ void Transaction::end() noexcept {
 }
 
 void Transaction::tune(const Tuning& tuning) {
-  for (const auto& [slot, value] : tuning.presets) tx_[slot] = value;
+  for (const auto& [slot, value] : tuning.presets) tx_.set_lasting(slot, value, number_of(value));
   for (std::size_t i = 0; i < tuning.off.size(); ++i) {
     if (tuning.off[i]) removed_[i] = true;
   }

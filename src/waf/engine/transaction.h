@@ -29,6 +29,7 @@
 #include "waf/engine/regex_budget.h"
 #include "waf/engine/rule_statistics.h"
 #include "waf/engine/tuning.h"
+#include "waf/engine/tx_variables.h"
 #include "waf/engine/workspace.h"
 
 namespace gatehouse::waf {
@@ -68,6 +69,7 @@ class Transaction {
   static constexpr std::size_t kEvidenceBytesMax = 256;
   static constexpr std::size_t kMatchesMax = 16;  // kept of one rule
   static constexpr std::size_t kFiredMax = 1000;  // rules kept
+  static constexpr std::size_t kTextBytesMax = 4096;  // of an expanded message or argument
 
   struct Settings {
     EngineMode engine = EngineMode::on;
@@ -134,8 +136,9 @@ class Transaction {
 
   // evaluation (evaluate.cc)
   static std::string full_name(const Candidate& candidate);  // `ARGS:comment`
-  bool holds(const TxComparison& comparison) const noexcept;
-  void compared(const CompiledRule& rule);
+  bool holds(const Program::Step& step) const noexcept;
+  void compared(const Program::Step& step);
+  Next evaluate(const Program::Step& step, std::size_t phase);
   bool matches_chain(std::uint32_t head, FiredRule& fired);
   bool matches(std::uint32_t index, FiredRule& fired);
   bool matches_hits(std::uint32_t index, FiredRule& fired);
@@ -152,6 +155,7 @@ class Transaction {
   void each_tx(const CompiledTarget& target, Visit visit);
   bool is_excluded(const CompiledRule& rule, const Candidate& candidate) const;
   bool test_value(const CompiledRule& rule, const Candidate& candidate, FiredRule& fired);
+  bool test_count(const CompiledRule& rule, const CompiledTarget& target, std::size_t count, FiredRule& fired);
   bool test_operator(const CompiledRule& rule, const Candidate& candidate, std::string_view value, FiredRule& fired);
   void matched(const CompiledRule& rule, const Candidate& candidate, std::string_view value, Match match,
                FiredRule& fired);
@@ -167,7 +171,7 @@ class Transaction {
   void set(const CompiledSetVar& set);
   void note_score(const CompiledSetVar& set, std::int64_t added);
   void control(const CompiledRule& rule);
-  Next finish(std::uint32_t head, FiredRule&& fired);
+  Next finish(std::uint32_t head, FiredRule& fired);
   std::string expand(const Text& text);
   void append_macro(const TextPart& part, std::string& out);
   const PersistentCollections::Record& ip();
@@ -193,9 +197,9 @@ class Transaction {
   Collections values_;
   Body body_;
 
-  std::vector<std::optional<std::string>> tx_;  // by slot
-  std::vector<TxVariable> tx_others_;           // names that no rule spells out
-  std::string ip_key_;                          // by `initcol`; empty: none
+  TxVariables tx_;
+  std::vector<TxVariable> tx_others_;                  // names that no rule spells out
+  std::string ip_key_;                                 // by `initcol`; empty: none
   PersistentCollections::Record ip_;
   bool ip_is_read_ = false;                            // in this phase
   std::vector<NameValue> geo_;                         // of the address last looked up
@@ -214,6 +218,7 @@ class Transaction {
   std::optional<Interruption> interruption_;
   std::array<std::chrono::nanoseconds, Program::kPhases> spent_{};
   MonotonicTime began_{};
+  FiredRule trial_;            // of the chain under evaluation
   std::uint32_t current_ = 0;  // the chain's head under evaluation
   struct {
     std::uint32_t head = UINT32_MAX;

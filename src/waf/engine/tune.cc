@@ -21,7 +21,7 @@ constexpr std::array kLevels{
 };
 
 CompiledTarget compile(const Target& target) {
-  CompiledTarget result{target.variable, target.select, false, target.key, nullptr, kNoSlot};
+  CompiledTarget result{target.variable, target.select, false, target.key, nullptr, kNoSlot, {}};
   if (target.select != Target::Select::regex) return result;
   // One that doesn't compile was refused by parse_target; without a pattern it would name nothing.
   if (auto pattern = Regex::compile("(?i)" + target.key))

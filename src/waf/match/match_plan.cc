@@ -3,7 +3,6 @@
 #include <hs/hs.h>
 
 #include <algorithm>
-#include <bit>
 
 #include "base/check.h"
 #include "waf/operator/operator.h"
@@ -33,17 +32,21 @@ Result<MatchScratch> MatchPlan::make_scratch() const {
   return result;
 }
 
-std::size_t MatchPlan::next_candidate(std::size_t phase, std::size_t at, const ScanState& state) const noexcept {
-  const PhaseBits& bits = phases_[phase - 1];
-  for (std::size_t word = at / 64; word < bits.ungated.size(); ++word) {
-    std::uint64_t candidates = bits.ungated[word] | state.hits().bits(bits.first_word + word);
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      if (!state.is_current(static_cast<Lane>(lane))) candidates |= bits.lanes[lane][word];
-    }
-    if (word == at / 64) candidates &= ~std::uint64_t{0} << (at % 64);
-    if (candidates != 0) return word * 64 + static_cast<std::size_t>(std::countr_zero(candidates));
+void MatchPlan::begin_phase(std::size_t phase, ScanState& state) const {
+  for (ScanState::LaneState& lane : state.lanes_) lane.current = false;
+  state.phase_ = phase;
+  find_candidates(state);
+}
+
+void MatchPlan::find_candidates(ScanState& state) const {
+  const PhaseBits& bits = phases_[state.phase_ - 1];
+  state.candidates_ = bits.ungated;
+  for (std::size_t word = 0; word < bits.ungated.size(); ++word)
+    state.candidates_[word] |= state.hits_.bits(bits.first_word + word);
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    if (state.lanes_[lane].current) continue;
+    for (std::size_t word = 0; word < bits.ungated.size(); ++word) state.candidates_[word] |= bits.lanes[lane][word];
   }
-  return bits.size;
 }
 
 // --- one form --------------------------------------------------------------------------------------------------------
@@ -171,22 +174,16 @@ void MatchPlan::scan(Lane lane, const Collections& values, MatchScratch& scratch
   for (const std::uint32_t which : sets_of_[lane]) {
     const Set& set = sets_[which];
     const auto domain_of = [which](Field field) { return which << 8 | field; };
-    for (std::size_t i = 0; i < kValueLists; ++i) {
-      const auto list = static_cast<ValueList>(i);
-      const std::vector<NameValue>& entries = values.list(list);
-      for (const bool names : {false, true}) {
-        const Field field = field_of(list, names);
-        if (!set.fields.test(field)) continue;
-        for (std::size_t at = done.done[i]; at < entries.size(); ++at) {
-          scan_value(set, domain_of(field), field, at, names ? entries[at].name : entries[at].value, scratch,
-                     state.hits_);
-        }
+    for (const ListField& part : set.lists) {
+      const std::vector<NameValue>& entries = values.list(part.list);
+      for (std::size_t at = done.done[static_cast<std::size_t>(part.list)]; at < entries.size(); ++at) {
+        scan_value(set, domain_of(part.field), part.field, at, part.names ? entries[at].name : entries[at].value,
+                   scratch, state.hits_);
       }
     }
-    for (std::size_t i = 0; i < kVariables; ++i) {
-      const auto variable = static_cast<Variable>(i);
+    for (const Variable variable : set.singles) {
+      if (values.time_of(variable) <= done.set_before) continue;
       const Field field = field_of(variable);
-      if (!set.fields.test(field) || values.time_of(variable) <= done.set_before) continue;
       if (const auto& value = values.single(variable))
         scan_value(set, domain_of(field), field, 0, *value, scratch, state.hits_);
     }
@@ -196,6 +193,7 @@ void MatchPlan::scan(Lane lane, const Collections& values, MatchScratch& scratch
   done.set_before = values.time();
   done.current = true;
   state.hits_.seal();
+  find_candidates(state);
 }
 
 }  // namespace gatehouse::waf

@@ -19,6 +19,7 @@
 // MATCHED_VARS) is not gated. Source: Hyperscan Developer's Reference, "Compiling Patterns", "Serialization".
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -87,8 +88,17 @@ class ScanState {
     hits_.reset(slots);
     lanes_ = {};
   }
-  void values_changed() noexcept {  // at the begin of a phase
-    for (LaneState& lane : lanes_) lane.current = false;
+  // The first position at or behind `at` in the phase whose rule must be looked at, as far as is known: rules that are
+  // not gated, that have a hit, or whose lane has not been scanned. What is no position of the phase when there is none.
+  std::size_t next_candidate(std::size_t at) const noexcept {
+    std::size_t word = at / 64;
+    if (word >= candidates_.size()) return SIZE_MAX;
+    std::uint64_t bits = candidates_[word] & ~std::uint64_t{0} << (at % 64);
+    while (bits == 0) {
+      if (++word == candidates_.size()) return SIZE_MAX;
+      bits = candidates_[word];
+    }
+    return word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
   }
   bool is_current(Lane lane) const noexcept { return lanes_[lane].current; }
   const HitList& hits() const noexcept { return hits_; }
@@ -102,6 +112,8 @@ class ScanState {
   };
   HitList hits_;
   std::array<LaneState, kLanes> lanes_{};
+  std::size_t phase_ = 1;
+  std::vector<std::uint64_t> candidates_;  // by position in the phase
 };
 
 class MatchPlan {
@@ -130,9 +142,8 @@ class MatchPlan {
   std::uint32_t slot_of(std::uint32_t rule) const noexcept { return places_[rule].slot; }
   std::size_t slots() const noexcept { return slots_; }
 
-  // The first position at or behind `at` in the phase whose rule must be looked at, as far as is known: rules that are
-  // not gated, that have a hit, or whose lane has not been scanned. The phase's size when there is none.
-  std::size_t next_candidate(std::size_t phase, std::size_t at, const ScanState& state) const noexcept;
+  // Values may have come or changed since the last one.
+  void begin_phase(std::size_t phase, ScanState& state) const;
 
   // Scans what has come since for the rules of the lane.
   void scan(Lane lane, const Collections& values, MatchScratch& scratch, ScanState& state) const;
@@ -166,6 +177,11 @@ class MatchPlan {
     std::uint64_t chains = 0;
     ByteSet allowed;  // of validate_byte_range
   };
+  struct ListField {
+    ValueList list{};
+    bool names = false;
+    Field field = 0;
+  };
   // What one lane looks for in fields that mostly the same rules look at.
   struct Set {
     Lane lane = 0;
@@ -173,6 +189,8 @@ class MatchPlan {
     std::vector<Node> nodes;
     ByteSet touched;              // no byte of these: no transformation changes the value
     bool always_changed = false;  // some transformation changes every value
+    std::vector<ListField> lists;  // of `fields`
+    std::vector<Variable> singles;
     std::vector<Database> databases;
     std::vector<Direct> directs;
   };
@@ -189,6 +207,7 @@ class MatchPlan {
   using Form = MatchScratch::Form;
   struct Scan;
 
+  void find_candidates(ScanState& state) const;
   void scan_value(const Set& set, std::uint32_t domain, Field field, std::size_t index, std::string_view value,
                   MatchScratch& scratch, HitList& hits) const;
   void scan_form(const Set& set, Field field, const Form& form, const ByteSet& bytes, MatchScratch& scratch) const;
