@@ -47,6 +47,8 @@ class Meter {
   void count(RuleStatistics::Counters* counters, bool timed) noexcept {
     settings_.counters = counters, settings_.timed = timed;
   }
+  // No verdict is remembered from now on: each value is scanned.
+  void forget_values() { workspace_.matches().without_cache(); }
   // The rule switched off, by its place in the program, or switched on again.
   void switch_off(std::uint32_t rule, bool off);
 

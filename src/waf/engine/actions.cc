@@ -193,8 +193,7 @@ Transaction::Next Transaction::finish(std::uint32_t head, FiredRule& fired) {
   if (settings_.counters != nullptr) settings_.counters->hit(head);
   fired.logged = actions.log;
   const bool scored = score_.head == head;
-  fired.score =
-      scored ? static_cast<std::int32_t>(std::clamp<std::int64_t>(score_.added, INT32_MIN, INT32_MAX)) : 0;
+  fired.score = scored ? static_cast<std::int32_t>(std::clamp<std::int64_t>(score_.added, INT32_MIN, INT32_MAX)) : 0;
   fired.score_level = scored ? score_.level : 0;
   if (actions.log) {
     fired.message = expand(rule.msg);

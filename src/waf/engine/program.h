@@ -132,7 +132,7 @@ class Program {
   const CompiledRule& rule(std::uint32_t index) const noexcept { return rules_[index]; }
   std::span<const std::uint32_t> phase(std::size_t number) const noexcept {
     return phases_[number - 1];
-  }  // chain heads
+  }                                                                                            // chain heads
   std::span<const Step> steps(std::size_t phase) const noexcept { return steps_[phase - 1]; }  // of the chain heads
   // Of the last phase what outlasts the request: places in it of the rules that change IP, and of those in front of
   // them that bear on whether and how they do. The others only log.

@@ -67,8 +67,8 @@ struct Interruption {
 class Transaction {
  public:
   static constexpr std::size_t kEvidenceBytesMax = 256;
-  static constexpr std::size_t kMatchesMax = 16;  // kept of one rule
-  static constexpr std::size_t kFiredMax = 1000;  // rules kept
+  static constexpr std::size_t kMatchesMax = 16;      // kept of one rule
+  static constexpr std::size_t kFiredMax = 1000;      // rules kept
   static constexpr std::size_t kTextBytesMax = 4096;  // of an expanded message or argument
 
   struct Settings {
@@ -198,8 +198,8 @@ class Transaction {
   Body body_;
 
   TxVariables tx_;
-  std::vector<TxVariable> tx_others_;                  // names that no rule spells out
-  std::string ip_key_;                                 // by `initcol`; empty: none
+  std::vector<TxVariable> tx_others_;  // names that no rule spells out
+  std::string ip_key_;                 // by `initcol`; empty: none
   PersistentCollections::Record ip_;
   bool ip_is_read_ = false;                            // in this phase
   std::vector<NameValue> geo_;                         // of the address last looked up

@@ -1,6 +1,6 @@
 #pragma once
-// The TX variables that rules spell out, by slot. Their numbers are read once, when they are set: most rules that run for
-// every request compare one of them.
+// The TX variables that rules spell out, by slot. Their numbers are read once, when they are set: most rules that run
+// for every request compare one of them.
 //
 // Thread safety: one owner, a transaction. Invariant: `text` of what is set holds until the same slot changes, or for
 // the whole transaction where `lasts` says so.

@@ -49,6 +49,18 @@ void MatchPlan::find_candidates(ScanState& state) const {
   }
 }
 
+void MatchPlan::Set::list_fields() {
+  for (std::size_t i = 0; i < kValueLists; ++i) {
+    for (const bool names : {false, true}) {
+      const auto list = static_cast<ValueList>(i);
+      if (const Field field = field_of(list, names); fields.test(field)) lists.push_back({list, names, field});
+    }
+  }
+  for (std::size_t i = 0; i < kVariables; ++i) {
+    if (const auto single = static_cast<Variable>(i); fields.test(field_of(single))) singles.push_back(single);
+  }
+}
+
 // --- one form --------------------------------------------------------------------------------------------------------
 
 struct MatchPlan::Scan {
@@ -145,7 +157,8 @@ void MatchPlan::scan_value(const Set& set, std::uint32_t domain, Field field, st
     for (const std::uint32_t rule : rules) hits.add(rule, places_[rule].slot, item_of(field, index));
   };
   ++scratch.statistics_.values;
-  const bool cached = scratch.cache_ && VerdictCache::takes(value);
+  // A request's identifier never comes again.
+  const bool cached = scratch.cache_ && VerdictCache::takes(value) && field != field_of(Variable::unique_id);
   if (cached) {
     if (const auto rules = scratch.cache_->find(domain, value)) return add(*rules);
   }

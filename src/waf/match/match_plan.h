@@ -89,7 +89,8 @@ class ScanState {
     lanes_ = {};
   }
   // The first position at or behind `at` in the phase whose rule must be looked at, as far as is known: rules that are
-  // not gated, that have a hit, or whose lane has not been scanned. What is no position of the phase when there is none.
+  // not gated, that have a hit, or whose lane has not been scanned. What is no position of the phase when there is
+  // none.
   std::size_t next_candidate(std::size_t at) const noexcept {
     std::size_t word = at / 64;
     if (word >= candidates_.size()) return SIZE_MAX;
@@ -187,10 +188,11 @@ class MatchPlan {
     Lane lane = 0;
     FieldMask fields;
     std::vector<Node> nodes;
-    ByteSet touched;              // no byte of these: no transformation changes the value
-    bool always_changed = false;  // some transformation changes every value
-    std::vector<ListField> lists;  // of `fields`
+    ByteSet touched;               // no byte of these: no transformation changes the value
+    bool always_changed = false;   // some transformation changes every value
+    std::vector<ListField> lists;  // of `fields`, as are the singles
     std::vector<Variable> singles;
+    void list_fields();
     std::vector<Database> databases;
     std::vector<Direct> directs;
   };

@@ -329,15 +329,7 @@ void MatchPlanBuilder::finish_set(Lane lane, Draft& draft) {
     set.directs.push_back(
         {member.pattern.rule, op.kind, member.pattern.fields, member.pattern.chains, op.bytes.value_or(ByteSet{})});
   }
-  for (std::size_t i = 0; i < kValueLists; ++i) {
-    for (const bool names : {false, true}) {
-      const auto list = static_cast<ValueList>(i);
-      if (const Field field = field_of(list, names); set.fields.test(field)) set.lists.push_back({list, names, field});
-    }
-  }
-  for (std::size_t i = 0; i < kVariables; ++i) {
-    if (const auto single = static_cast<Variable>(i); set.fields.test(field_of(single))) set.singles.push_back(single);
-  }
+  set.list_fields();
   const std::size_t which = plan_->sets_.size();
   for (const Bundle& bundled : bundle(expressions)) {
     MatchPlan::Database database;

@@ -29,53 +29,78 @@ std::uint64_t hash_of(std::uint32_t domain, std::string_view value, const std::u
   return mix(hash, seed[0]);
 }
 
+// Never that of a free way.
+std::uint16_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint16_t>(hash >> 48 | 2) & 0xfffe; }
+
 }  // namespace
 
-VerdictCache::VerdictCache(std::size_t sets) : sets_(sets) {
-  GH_CHECK((sets & (sets - 1)) == 0 && sets > 0);
-  crypto::random_bytes({reinterpret_cast<std::uint8_t*>(seed_), sizeof seed_});
+template <std::size_t Bytes>
+auto VerdictCache::Table<Bytes>::find(std::uint64_t hash, std::uint32_t domain, std::string_view value) noexcept
+    -> const Entry<Bytes>* {
+  const std::size_t set = hash & (tags.size() - 1);
+  for (std::size_t way = 0; way < kWays; ++way) {
+    std::uint16_t& tag = tags[set][way];
+    if ((tag & ~kAsked) != tag_of(hash)) continue;
+    const Entry<Bytes>& entry = entries[set * kWays + way];
+    if (entry.domain != domain || entry.size != value.size() ||
+        std::string_view(entry.bytes.data(), entry.size) != value) {
+      continue;
+    }
+    tag |= kAsked;
+    return &entry;
+  }
+  return nullptr;
 }
 
-VerdictCache::Set& VerdictCache::set_of(std::uint32_t domain, std::string_view value) noexcept {
-  const std::uint64_t hash = hash_of(domain, value, seed_);
-  tag_ = static_cast<std::uint16_t>(hash >> 48);
-  return sets_[hash & (sets_.size() - 1)];
+template <std::size_t Bytes>
+void VerdictCache::Table<Bytes>::store(std::uint64_t hash, std::uint32_t domain, std::string_view value,
+                                       std::span<const std::uint32_t> rules) noexcept {
+  const std::size_t set = hash & (tags.size() - 1);
+  Tags& ways = tags[set];
+  // Not always the same one of several: newcomers that repeat in turn would push out each other for ever.
+  std::size_t place = kWays;
+  for (std::size_t i = 0; i < kWays && (place == kWays || ways[place] != 0); ++i) {
+    const std::size_t way = (turn + i) % kWays;
+    if ((ways[way] & kAsked) == 0 && (place == kWays || ways[way] == 0)) place = way;
+  }
+  ++turn;
+  if (place == kWays) {  // all are wanted; the next newcomer finds a place unless they are asked for again
+    for (std::uint16_t& tag : ways) tag &= static_cast<std::uint16_t>(~kAsked);
+    return;
+  }
+  ways[place] = tag_of(hash);
+  Entry<Bytes>& entry = entries[set * kWays + place];
+  entry.domain = domain;
+  entry.size = static_cast<std::uint16_t>(value.size());
+  entry.rules_count = static_cast<std::uint16_t>(rules.size());
+  std::copy(rules.begin(), rules.end(), entry.rules.begin());
+  if (!value.empty()) std::memcpy(entry.bytes.data(), value.data(), value.size());
+}
+
+VerdictCache::VerdictCache(std::size_t sets) : short_(sets), long_(sets / 8) {
+  GH_CHECK((sets & (sets - 1)) == 0 && sets >= 8);
+  crypto::random_bytes({reinterpret_cast<std::uint8_t*>(seed_), sizeof seed_});
 }
 
 std::optional<std::span<const std::uint32_t>> VerdictCache::find(std::uint32_t domain,
                                                                  std::string_view value) noexcept {
-  for (Entry& entry : set_of(domain, value)) {
-    if (!entry.used || entry.tag != tag_ || entry.domain != domain || entry.size != value.size() ||
-        std::memcmp(entry.bytes.data(), value.data(), value.size()) != 0) {
-      continue;
+  const std::uint64_t hash = hash_of(domain, value, seed_);
+  const auto found_in = [&](auto& table) -> std::optional<std::span<const std::uint32_t>> {
+    const auto* const entry = table.find(hash, domain, value);
+    if (entry == nullptr) {
+      ++missed_;
+      return std::nullopt;
     }
-    entry.asked = true;
     ++found_;
-    return std::span<const std::uint32_t>(entry.rules.data(), entry.rules_count);
-  }
-  ++missed_;
-  return std::nullopt;
+    return std::span(entry->rules.data(), entry->rules_count);
+  };
+  return value.size() <= kShortBytes ? found_in(short_) : found_in(long_);
 }
 
 void VerdictCache::store(std::uint32_t domain, std::string_view value, std::span<const std::uint32_t> rules) noexcept {
   if (!takes(value) || rules.size() > kRulesMax) return;
-  Set& set = set_of(domain, value);
-  Entry* place = nullptr;
-  for (Entry& entry : set) {
-    if (!entry.asked && (place == nullptr || !entry.used)) place = &entry;
-  }
-  if (place == nullptr) {  // both are wanted; the next newcomer finds a place unless they are asked for again
-    for (Entry& entry : set) entry.asked = false;
-    return;
-  }
-  place->used = true;
-  place->asked = false;
-  place->domain = domain;
-  place->tag = tag_;
-  place->size = static_cast<std::uint8_t>(value.size());
-  place->rules_count = static_cast<std::uint8_t>(rules.size());
-  std::copy(rules.begin(), rules.end(), place->rules.begin());
-  if (!value.empty()) std::memcpy(place->bytes.data(), value.data(), value.size());
+  const std::uint64_t hash = hash_of(domain, value, seed_);
+  value.size() <= kShortBytes ? short_.store(hash, domain, value, rules) : long_.store(hash, domain, value, rules);
 }
 
 }  // namespace gatehouse::waf
