@@ -1,17 +1,66 @@
 #include "waf/match/match_plan.h"
 
+#include <fmt/format.h>
 #include <hs/hs.h>
+#include <malloc.h>
 
 #include <algorithm>
 
 #include "base/check.h"
+#include "waf/match/match_plan_builder.h"
 #include "waf/operator/operator.h"
 #include "waf/transform/transform.h"
 
 namespace gatehouse::waf {
+namespace {
+
+// Vectorscan 5.4.9 misses matches behind a negated class on processors with AVX-512 (its pull request 378). A matcher
+// that misses is a hole in the wall, so the library is asked before it is trusted.
+bool library_finds_all() {
+  hs_database_t* compiled = nullptr;
+  hs_compile_error_t* error = nullptr;
+  if (hs_compile("\\$\\{[^\\}]+\\}", HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH, HS_MODE_BLOCK, nullptr, &compiled, &error) !=
+      HS_SUCCESS) {
+    hs_free_compile_error(error);
+    return false;
+  }
+  const std::unique_ptr<hs_database, HsDatabaseDelete> database(compiled);
+  hs_scratch_t* allocated = nullptr;
+  if (hs_alloc_scratch(database.get(), &allocated) != HS_SUCCESS) return false;
+  const std::unique_ptr<hs_scratch, HsScratchDelete> scratch(allocated);
+  for (std::size_t length = 1; length < 400; ++length) {
+    const std::string value = "${" + std::string(length, 'm') + "}";
+    bool found = false;
+    const auto on_match = [](unsigned, unsigned long long, unsigned long long, unsigned, void* context) {
+      *static_cast<bool*>(context) = true;
+      return 0;
+    };
+    if (hs_scan(database.get(), value.data(), static_cast<unsigned>(value.size()), 0, scratch.get(), on_match,
+                &found) != HS_SUCCESS ||
+        !found) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
 
 void HsDatabaseDelete::operator()(hs_database* database) const noexcept { hs_free_database(database); }
 void HsScratchDelete::operator()(hs_scratch* scratch) const noexcept { hs_free_scratch(scratch); }
+
+Result<std::unique_ptr<const MatchPlan>> MatchPlan::build(const Program& program, const BuildOptions& options) {
+  if (hs_valid_platform() != HS_SUCCESS)
+    return fail(ErrorCode::unavailable, "this processor lacks what Hyperscan needs (SSSE3)");
+  static const bool finds_all = library_finds_all();
+  if (!finds_all)
+    return fail(ErrorCode::unavailable,
+                fmt::format("the pattern library {} misses matches on this processor", hs_version()));
+  auto plan = MatchPlanBuilder(program, options).build();
+  // The compiler leaves tens of megabytes behind, in the heap of each thread.
+  if (plan && (*plan)->statistics().compiled > 0) ::malloc_trim(0);
+  return plan;
+}
 
 Result<MatchScratch> MatchPlan::make_scratch() const {
   MatchScratch result;
