@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -71,7 +72,9 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.fd < 0) return fail_errno(path);
   std::string bytes;
-  char block[16 * 1024];
+  struct stat info;
+  if (::fstat(file.fd, &info) == 0 && info.st_size > 0) bytes.reserve(std::min<std::size_t>(info.st_size, bytes_max));
+  char block[64 * 1024];
   for (;;) {
     const ssize_t got = ::read(file.fd, block, sizeof block);
     if (got < 0 && errno == EINTR) continue;

@@ -284,7 +284,7 @@ bool Transaction::apply_operator(const CompiledRule& rule, const Candidate& cand
     case OperatorKind::rx: return apply_regex(rule, argument, value, candidate.proven, match, fired);
     case OperatorKind::pm:
     case OperatorKind::pm_from_file: {
-      const auto found = op.phrases->find(value, work_.phrases_);
+      const auto found = op.phrases->find(value);
       return verdict(found ? std::optional(found->match) : std::nullopt);
     }
     case OperatorKind::validate_byte_range: return verdict(validate_byte_range(*op.bytes, value));

@@ -49,14 +49,6 @@ TxSlot Program::slot_of(std::string_view lower_name) const noexcept {
   return found != tx_slots_.end() ? found->second : kNoSlot;
 }
 
-Status Program::prepare(PhraseScratch& scratch) const {
-  for (const CompiledRule& rule : rules_) {
-    if (!rule.op.phrases) continue;
-    if (auto prepared = scratch.prepare(*rule.op.phrases); !prepared) return prepared;
-  }
-  return {};
-}
-
 class ProgramCompiler {
  public:
   explicit ProgramCompiler(RuleSet rules) { program_->source_ = std::move(rules); }

@@ -144,7 +144,6 @@ class Program {
   std::span<const std::string> tx_names() const noexcept { return tx_names_; }
   TxSlot slot_of(std::string_view lower_name) const noexcept;
   const GeoDatabase* geo() const noexcept { return geo_.get(); }  // null: none is named
-  Status prepare(PhraseScratch& scratch) const;
 
  private:
   friend class ProgramCompiler;

@@ -21,7 +21,6 @@ constexpr std::size_t kCookiesMax = 1000;
 }  // namespace
 
 Workspace::Workspace(const Program& program, const MatchPlan* plan) : program_(program), plan_(plan) {
-  GH_CHECK(program_.prepare(phrases_));
   if (!plan_) return;
   auto scratch = plan_->make_scratch();
   GH_CHECK(scratch);

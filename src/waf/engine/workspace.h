@@ -28,7 +28,6 @@ class Workspace {
 
   const Program& program_;
   const MatchPlan* plan_;
-  PhraseScratch phrases_;
   MatchScratch matches_;
   std::array<std::string, 2> transformed_;  // the value before and after a step
 };

@@ -43,9 +43,14 @@ ByteSet either_case(ByteSet set) noexcept {
 bool is_rarer(const ByteSet& a, const ByteSet& b) noexcept { return commonness(a) < commonness(b); }
 
 void keep_the_rarest(std::vector<ByteSet>& clauses) {
-  std::stable_sort(clauses.begin(), clauses.end(), is_rarer);
-  clauses.erase(std::unique(clauses.begin(), clauses.end()), clauses.end());
-  if (clauses.size() > Requirements::kClausesMax) clauses.resize(Requirements::kClausesMax);
+  if (clauses.size() < 2) return;
+  std::vector<std::pair<double, ByteSet>> ranked;
+  for (const ByteSet& clause : clauses) ranked.emplace_back(commonness(clause), clause);
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  ranked.erase(std::unique(ranked.begin(), ranked.end()), ranked.end());
+  clauses.clear();
+  for (std::size_t i = 0; i < std::min(ranked.size(), Requirements::kClausesMax); ++i)
+    clauses.push_back(ranked[i].second);
 }
 
 Requirements one_of(const ByteSet& set) {
@@ -405,15 +410,15 @@ class Reader {
 };
 
 // Roughly, in a million bytes of arguments, headers and cookies.
-constexpr std::array<float, 256> kCommon = [] {
-  std::array<float, 256> common{};
+constexpr std::array<std::uint32_t, 256> kCommon = [] {
+  std::array<std::uint32_t, 256> common{};
   common.fill(1);
   for (unsigned c = 0x80; c < 256; ++c) common[c] = 20;
   for (char c = 'a'; c <= 'z'; ++c) common[static_cast<std::size_t>(c)] = 30'000;
   for (char c = 'A'; c <= 'Z'; ++c) common[static_cast<std::size_t>(c)] = 6'000;
   for (char c = '0'; c <= '9'; ++c) common[static_cast<std::size_t>(c)] = 25'000;
   for (const char c : std::string_view("jkqvwxyz")) common[static_cast<std::size_t>(c)] = 6'000;
-  const auto set = [&](std::string_view bytes, float value) {
+  const auto set = [&](std::string_view bytes, std::uint32_t value) {
     for (const char c : bytes) common[static_cast<std::size_t>(c)] = value;
   };
   set(" ", 30'000);
@@ -444,12 +449,12 @@ Requirements either(const Requirements& a, const Requirements& b) {
 }
 
 double commonness(const ByteSet& set) noexcept {
-  double sum = 0;
+  std::uint64_t sum = 0;
   for (std::size_t word = 0; word < 4; ++word) {
     for (std::uint64_t bits = set.words()[word]; bits != 0; bits &= bits - 1)
-      sum += static_cast<double>(kCommon[64 * word + static_cast<std::size_t>(std::countr_zero(bits))]);
+      sum += kCommon[64 * word + static_cast<std::size_t>(std::countr_zero(bits))];
   }
-  return sum;
+  return static_cast<double>(sum);
 }
 
 double probability(const ByteSet& set) noexcept {

@@ -204,15 +204,12 @@ TEST(OperatorOracle, Phrases) {
   ASSERT_EQ(peer.error(), "");
   const auto set = PhraseSet::compile(phrases);
   ASSERT_TRUE(set);
-  PhraseScratch scratch;
-  ASSERT_TRUE(scratch.prepare(*set));
   std::vector<std::string> values(std::begin(kHostileValues), std::end(kHostileValues));
   for (const char* value :
        {"SELECT 1", "un ion", "reunions", "/etc/passwd", "/ETC\\passwd", "xsel", "<?php", "selec"}) {
     values.push_back(value);
   }
-  for (const std::string& value : values)
-    EXPECT_EQ(set->find(value, scratch).has_value(), peer.matches(value)) << value;
+  for (const std::string& value : values) EXPECT_EQ(set->find(value).has_value(), peer.matches(value)) << value;
 }
 
 TEST(OperatorOracle, RegularExpressions) {

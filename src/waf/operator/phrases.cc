@@ -1,83 +1,95 @@
 #include "waf/operator/phrases.h"
 
-#include <hs/hs.h>
-
 #include <algorithm>
-#include <limits>
+#include <numeric>
 
-#include "base/check.h"
+#include "waf/names.h"
 
 namespace gatehouse::waf {
-namespace {
-
-struct Search {
-  const std::vector<std::uint32_t>& sizes;
-  std::optional<PhraseMatch> found;
-};
-
-// Ends come in ascending order; after the first, only a longer phrase with the same end is of interest.
-int on_match(unsigned id, unsigned long long, unsigned long long to, unsigned, void* context) noexcept {
-  auto& search = *static_cast<Search*>(context);
-  const std::size_t end = static_cast<std::size_t>(to);
-  if (search.found) {
-    const Match& match = search.found->match;
-    if (end != match.offset + match.size) return 1;  // stops the scan
-    if (search.sizes[id] <= match.size) return 0;
-  }
-  search.found = PhraseMatch{id, {end - search.sizes[id], search.sizes[id]}};
-  return 0;
-}
-
-}  // namespace
-
-void PhraseScratch::ScratchDelete::operator()(hs_scratch* scratch) const noexcept { hs_free_scratch(scratch); }
-void PhraseSet::DatabaseDelete::operator()(hs_database* database) const noexcept { hs_free_database(database); }
-
-Status PhraseScratch::prepare(const PhraseSet& set) {
-  hs_scratch* scratch = scratch_.release();
-  const hs_error_t error = hs_alloc_scratch(set.database_.get(), &scratch);
-  scratch_.reset(scratch);
-  if (error != HS_SUCCESS) return fail(ErrorCode::exhausted, fmt::format("no memory for phrases (error {})", error));
-  return {};
-}
 
 Result<PhraseSet> PhraseSet::compile(std::span<const std::string> phrases) {
   if (phrases.empty()) return fail(ErrorCode::invalid, "no phrases");
   PhraseSet set;
-  std::vector<const char*> texts;
-  std::vector<unsigned> flags(phrases.size(), HS_FLAG_CASELESS);
-  std::vector<unsigned> ids;
-  std::vector<std::size_t> sizes;
+  std::vector<std::string> texts;
+  std::size_t bytes = 0;
   for (const std::string& phrase : phrases) {
-    if (phrase.empty() || phrase.front() == '\0' || phrase.size() > std::numeric_limits<std::uint32_t>::max()) {
-      return fail(ErrorCode::invalid, "an empty phrase");
-    }
-    texts.push_back(phrase.c_str());
-    sizes.push_back(phrase.size());
-    ids.push_back(static_cast<unsigned>(ids.size()));
+    if (phrase.empty()) return fail(ErrorCode::invalid, "an empty phrase");
+    bytes += phrase.size();
+    if (bytes >= kNone) return fail(ErrorCode::invalid, "more than 4 GiB of phrases");
+    texts.push_back(lower(phrase));
     set.sizes_.push_back(static_cast<std::uint32_t>(phrase.size()));
   }
-  hs_database* database = nullptr;
-  hs_compile_error_t* error = nullptr;
-  if (hs_compile_lit_multi(texts.data(), flags.data(), ids.data(), sizes.data(), static_cast<unsigned>(phrases.size()),
-                           HS_MODE_BLOCK, nullptr, &database, &error) != HS_SUCCESS) {
-    std::string message = error != nullptr ? error->message : "unknown error";
-    hs_free_compile_error(error);
-    return fail(ErrorCode::invalid, "phrases: " + message);
+  std::vector<std::uint32_t> order(phrases.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto comes_before = [&](std::uint32_t a, std::uint32_t b) { return texts[a] < texts[b]; };
+  std::stable_sort(order.begin(), order.end(), comes_before);
+
+  // In sorted order a node is a range: the phrases that begin with its path. Each is `depth` bytes behind the first.
+  struct Range {
+    std::size_t begin, end;
+    std::uint32_t depth;
+  };
+  std::vector<Range> ranges{{0, order.size(), 0}};
+  set.nodes_.emplace_back();
+  for (std::uint32_t at = 0; at < set.nodes_.size(); ++at) {
+    auto [begin, end, depth] = ranges[at];
+    set.nodes_[at].children = static_cast<std::uint32_t>(set.nodes_.size());
+    for (; begin < end && texts[order[begin]].size() == depth; ++begin) {
+      if (set.nodes_[at].phrase == kNone) set.nodes_[at].phrase = order[begin];
+    }
+    while (begin < end) {
+      const char byte = texts[order[begin]][depth];
+      const std::size_t first = begin;
+      while (begin < end && texts[order[begin]][depth] == byte) ++begin;
+      ++set.nodes_[at].children_count;
+      set.nodes_.push_back({.byte = static_cast<std::uint8_t>(byte)});
+      ranges.push_back({first, begin, depth + 1});
+    }
   }
-  set.database_.reset(database);
+  set.link();
   return set;
 }
 
-std::optional<PhraseMatch> PhraseSet::find(std::string_view value, PhraseScratch& scratch) const noexcept {
-  Search search{sizes_, std::nullopt};
-  constexpr std::size_t kBlockMax = std::numeric_limits<unsigned>::max();
-  GH_CHECK(value.size() <= kBlockMax);  // bodies are bounded far below
-  const hs_error_t error = hs_scan(database_.get(), value.empty() ? "" : value.data(),
-                                   static_cast<unsigned>(value.size()), 0, scratch.scratch_.get(), on_match, &search);
-  // Anything else means a scratch that was not prepared for this set, or that is in use.
-  GH_CHECK(error == HS_SUCCESS || error == HS_SCAN_TERMINATED);
-  return search.found;
+// Nodes stand in the order of their depth, so that the ends of a path, which are shorter, are linked before it.
+void PhraseSet::link() {
+  for (std::uint32_t i = 0; i < nodes_[0].children_count; ++i) {
+    const std::uint32_t at = nodes_[0].children + i;
+    first_[nodes_[at].byte] = at;
+  }
+  for (std::uint32_t at = 0; at < nodes_.size(); ++at) {
+    for (std::uint32_t i = 0; i < nodes_[at].children_count; ++i) {
+      Node& node = nodes_[nodes_[at].children + i];
+      if (at != 0) {
+        std::uint32_t end = nodes_[at].otherwise;
+        while (end != 0 && child(nodes_[end], node.byte) == 0) end = nodes_[end].otherwise;
+        node.otherwise = end == 0 ? first_[node.byte] : child(nodes_[end], node.byte);
+      }
+      if (node.phrase == kNone) node.phrase = nodes_[node.otherwise].phrase;
+    }
+  }
+  nodes_.shrink_to_fit();
+}
+
+// 0: none.
+std::uint32_t PhraseSet::child(const Node& node, std::uint8_t byte) const noexcept {
+  const Node* const begin = nodes_.data() + node.children;
+  const Node* const end = begin + node.children_count;
+  const Node* const found = std::find_if(begin, end, [byte](const Node& each) { return each.byte >= byte; });
+  return found != end && found->byte == byte ? static_cast<std::uint32_t>(found - nodes_.data()) : 0;
+}
+
+std::optional<PhraseMatch> PhraseSet::find(std::string_view value) const noexcept {
+  std::uint32_t at = 0;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    const auto byte = static_cast<std::uint8_t>(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+    std::uint32_t next = 0;
+    while (at != 0 && (next = child(nodes_[at], byte)) == 0) at = nodes_[at].otherwise;
+    at = at == 0 ? first_[byte] : next;
+    if (const std::uint32_t phrase = nodes_[at].phrase; phrase != kNone)
+      return PhraseMatch{phrase, {i + 1 - sizes_[phrase], sizes_[phrase]}};
+  }
+  return std::nullopt;
 }
 
 }  // namespace gatehouse::waf
