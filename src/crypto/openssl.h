@@ -35,6 +35,7 @@ using SslPtr = std::unique_ptr<SSL, OpensslFree<SSL_free>>;
 
 // Algorithms fetched once: OpenSSL 3.0 pays a lock and a lookup by name for each implicit fetch.
 struct Algorithms {
+  EVP_MD* sha1;
   EVP_MD* sha256;
   EVP_MD* sha384;
   EVP_MD* sha512;

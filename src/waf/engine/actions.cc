@@ -1,7 +1,6 @@
 // What a rule that matched does to the transaction.
 
 #include <algorithm>
-#include <utility>
 
 #include "waf/engine/transaction.h"
 #include "waf/names.h"
@@ -199,8 +198,9 @@ Transaction::Next Transaction::finish(std::uint32_t head, FiredRule& fired) {
     fired.message = expand(rule.msg);
     fired.data = expand(rule.logdata);
   }
-  FiredRule done = std::exchange(fired, {});
-  if (fired_.size() < kFiredMax) fired_.push_back(std::move(done));
+  if (fired_.size() < kFiredMax) fired_.push_back(std::move(fired));
+  fired.message.clear();
+  fired.data.clear();
   const bool acts = mode_ == EngineMode::on;
   switch (actions.disruptive) {
     case Disruptive::deny:

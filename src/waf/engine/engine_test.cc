@@ -364,6 +364,14 @@ SecRule ARGS:a "@streq 1" "id:6,phase:1,pass"
   EXPECT_EQ(fired, (Ids{1, 2, 3, 4, 5, 6}));
 }
 
+// RFC 3986 knows no other meaning of `+` in a path than itself.
+TEST(Engine, APlusInAPathIsAPlus) {
+  const std::string rules = R"(SecRule REQUEST_FILENAME "@streq /a+b c%zz+" "id:1,phase:1,pass"
+SecRule REQUEST_BASENAME "@streq a+b c%zz+" "id:2,phase:1,pass"
+SecRule ARGS:q "@streq 1 2" "id:3,phase:1,pass")";
+  EXPECT_EQ(run(rules, "GET /a+b%20c%zz+?q=1+2 HTTP/1.1\r\n\r\n").fired, (std::vector<std::uint64_t>{1, 2, 3}));
+}
+
 TEST(Engine, ARuleTellsWhatItAddedToTheScore) {
   const auto program = compile(R"(
 SecAction "id:1,phase:1,pass,nolog,setvar:tx.critical=5,setvar:tx.anomaly_score_pl1=0,setvar:tx.other_score=+9"

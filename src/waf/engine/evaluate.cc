@@ -126,11 +126,12 @@ bool Transaction::matches_hits(std::uint32_t index, FiredRule& fired) {
         const NameValue& value = list[hit.item & UINT32_MAX];
         if (keyed && !target.names(value.name)) continue;
         const std::string_view name = keyed ? value.name : std::string_view(target.key);
-        try_value(Candidate{target.variable, name, source.names ? value.name : value.value, true});
+        try_value(Candidate{target.variable, name, source.names ? value.name : value.value, true, true});
       }
     }
     if (source.count > 0 || scans_.hits().of(index, field_of(target.variable)).empty()) continue;
-    if (const auto& value = values_.single(target.variable)) try_value(Candidate{target.variable, {}, *value, false});
+    if (const auto& value = values_.single(target.variable))
+      try_value(Candidate{target.variable, {}, *value, false, true});
   }
   return any;
 }
@@ -168,7 +169,7 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
         if (keyed && !target.names(value.name)) continue;
         // What XML holds has no names of its own: it goes by what was asked for, `XML:/*` or `XML://@*`.
         const std::string_view name = keyed ? value.name : std::string_view(target.key);
-        visit(Candidate{variable, name, source.names ? value.name : value.value, true});
+        visit(Candidate{variable, name, source.names ? value.name : value.value, true, true});
       }
     }
     return;
@@ -209,7 +210,7 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
     }
     default:
       if (const auto& value = values_.single(variable)) {
-        visit(Candidate{variable, {}, *value, false});
+        visit(Candidate{variable, {}, *value, false, true});
       }
   }
 }
@@ -336,8 +337,9 @@ void Transaction::matched(const CompiledRule& rule, const Candidate& candidate, 
                           FiredRule& fired) {
   last_match_ = candidate;
   if (candidate.variable == Variable::tx || candidate.variable == Variable::ip)
-    last_match_.name = keep(candidate.name);  // they move
-  last_match_.value = value.empty() ? std::string_view("") : keep(value);
+    last_match_.name = keep(candidate.name);                                     // they move
+  const bool lasts = candidate.lasts && value.data() == candidate.value.data();  // no transformation made it
+  last_match_.value = value.empty() ? std::string_view("") : lasts ? value : keep(value);
   if (rule.is_read_behind) matched_now_.push_back({keep(full_name(candidate)), last_match_.value});
   if (program_.rule(current_).source->actions.log && fired.matches.size() < kMatchesMax) {
     // The bytes around the match, when the value is long.
@@ -412,8 +414,12 @@ Transaction::Next Transaction::evaluate(const Program::Step& step, std::size_t p
   if (step.whole && removed_targets_.empty()) {
     compared(step);
     if (settings_.counters != nullptr) settings_.counters->hit(step.head);
-    if (fired_.size() < kFiredMax)
-      fired_.emplace_back(FiredRule{.index = step.head, .id = step.id, .phase = static_cast<std::uint8_t>(phase)});
+    if (fired_.size() < kFiredMax) {
+      FiredRule& fired = fired_.emplace_back();
+      fired.index = step.head;
+      fired.id = step.id;
+      fired.phase = static_cast<std::uint8_t>(phase);
+    }
     return step.skip_until > 0 ? Next::jump : Next::rule;
   }
   trial_.index = step.head;

@@ -9,14 +9,29 @@
 #include "waf/body/multipart.h"
 #include "waf/body/urlencoded.h"
 #include "waf/body/xml_body.h"
+#include "waf/characters.h"
 #include "waf/engine/transaction.h"
 #include "waf/names.h"
-#include "waf/transform/transform.h"
 
 namespace gatehouse::waf {
 namespace {
 
 constexpr std::size_t kCookiesMax = 1000;
+
+// A path: unlike in a form, `+` stands for itself. What is no escape stays.
+std::string percent_decoded(std::string_view path) {
+  std::string out;
+  out.reserve(path.size());
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (path[i] == '%' && i + 2 < path.size() && is_hex(path[i + 1]) && is_hex(path[i + 2])) {
+      out += static_cast<char>(hex_value(path[i + 1]) * 16 + hex_value(path[i + 2]));
+      i += 2;
+    } else {
+      out += path[i];
+    }
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -114,8 +129,8 @@ void Transaction::request_line(std::string_view method, std::string_view raw_uri
   const std::size_t mark = target.find('?');
   const std::string_view raw_path = target.substr(0, mark);
   const std::string_view query = mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
-  std::string decoded;
-  const std::string_view path = keep(transform(Transformation::url_decode, raw_path, decoded) ? decoded : raw_path);
+  const bool escaped = raw_path.find('%') != std::string_view::npos;
+  const std::string_view path = escaped ? keep(percent_decoded(raw_path)) : keep(raw_path);
   values_.set(Variable::request_filename, path);
   // `CONNECT shop.example:443` has no path, and so no file whose extension rules could take offence at.
   if (const std::size_t slash = path.find_last_of("/\\"); slash != std::string_view::npos)

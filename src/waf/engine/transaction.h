@@ -127,6 +127,7 @@ class Transaction {
     Variable variable{};
     std::string_view name, value;
     bool has_name = false;
+    bool lasts = false;   // the value stays where it is as long as the transaction
     bool proven = false;  // a scan has found the rule's pattern in it
   };
   struct TxVariable {

@@ -58,7 +58,8 @@ std::string escaped(std::string_view phrase) {
   return out;
 }
 
-// What rules themselves change, or what is worked out while they run, cannot be scanned before.
+// What rules themselves change, or what is worked out while they run, cannot be scanned before. A request's identifier
+// could be, in each request anew, for a rule that is jumped over in most.
 bool is_fixed(Variable variable) noexcept {
   switch (variable) {
     case Variable::tx:
@@ -70,7 +71,8 @@ bool is_fixed(Variable variable) noexcept {
     case Variable::matched_var_name:
     case Variable::matched_vars:
     case Variable::matched_vars_names:
-    case Variable::args_combined_size: return false;
+    case Variable::args_combined_size:
+    case Variable::unique_id: return false;
     default: return true;
   }
 }

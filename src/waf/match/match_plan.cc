@@ -206,8 +206,7 @@ void MatchPlan::scan_value(const Set& set, std::uint32_t domain, Field field, st
     for (const std::uint32_t rule : rules) hits.add(rule, places_[rule].slot, item_of(field, index));
   };
   ++scratch.statistics_.values;
-  // A request's identifier never comes again.
-  const bool cached = scratch.cache_ && VerdictCache::takes(value) && field != field_of(Variable::unique_id);
+  const bool cached = scratch.cache_ && VerdictCache::takes(value);
   if (cached) {
     if (const auto rules = scratch.cache_->find(domain, value)) return add(*rules);
   }
