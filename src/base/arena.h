@@ -49,6 +49,12 @@ class Arena {
     if (!blocks_.empty() && blocks_.front().size > 4 * block_bytes_) blocks_.clear();
     used_ = 0;
   }
+  // Taken from the system, used or not.
+  std::size_t bytes() const noexcept {
+    std::size_t sum = 0;
+    for (const Block& block : blocks_) sum += block.size;
+    return sum;
+  }
   void release() noexcept { blocks_.clear(), used_ = 0; }
 
  private:

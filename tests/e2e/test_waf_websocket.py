@@ -80,6 +80,10 @@ def test_a_conversation(armed, echo):
     "a name in JSON": frame(1, b'{"attack": 1}'),
     "JSON that breaks off": frame(1, b'{"a": "attack'),
     "text like JSON": frame(1, b'42["message", "attack"]'),
+    "Socket.IO": frame(1, b'42/chat,7["message", {"text": "an \\u0061ttack"}]'),
+    "SignalR": frame(1, b'{"type":1,"arguments":["\\u0061ttack"]}\x1e'),
+    "NaN in front": frame(1, b'{"a": NaN, "b": "\\u0061ttack"}'),
+    "garbage in front": frame(1, b'zz" {"a": "\\u0061ttack"}'),
     "fragments": frame(1, b"att", fin=False) + frame(9, b"") + frame(0, b"", fin=False) + frame(0, b"ack"),
 }.items())  # fmt: skip
 def test_attacks_are_refused(armed, backend, name, message):
@@ -182,6 +186,23 @@ def test_monitor_records_the_first(armed, backend):
     record = gate.record(path="/chat")
     assert record["verdict"] == "pass" and record["waf"]["rules"][0]["matched"] == "attack"
     assert [(one["verdict"], one["reason"]) for one in record["layers"] if one["layer"] == "waf"] == [("pass", ""), ("deny", "waf.score")]
+
+
+def test_a_tunnel_keeps_its_rules_over_a_reload(armed, backend):
+    back = backend(listener)
+    gate = armed(back)
+    messages = b""
+    with open_raw(gate) as connection:
+        for rules in (waf_rules.SMALL + 'SecAction "id:900,phase:1,pass,nolog"\n', "SecAction \"id:1,phase:1,pass,nolog\"\n"):
+            waf_rules.small(gate, text=rules)
+            assert gate.reload().returncode == 0
+            for text in (b"one", b"two"):
+                messages += frame(1, text)
+                connection.send(frame(1, text))
+                assert wire.eventually(lambda: getattr(back, "heard", b"") == messages)
+        connection.send(frame(1, b"attack"))
+        assert close_code(connection) == 1008
+    assert gate.record(path="/chat")["reason"] == "waf.score"
 
 
 def test_off_is_off(armed, echo):

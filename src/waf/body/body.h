@@ -58,6 +58,7 @@ struct BodyLimits {
   std::size_t files_max = 100;                    // SecUploadFileLimit; MULTIPART_FILE_LIMIT_EXCEEDED
   std::size_t part_header_bytes_max = 16 * 1024;  // all headers of one part
   std::size_t decoded_bytes_max = 16 << 20;       // names, values and texts made from one body
+  bool json_nan = false;                          // NaN and Infinity are numbers, as many write and read them
   std::size_t name_growth_max = 32;               // of JSON: bytes of names per byte of the body, small bodies aside
 };
 

@@ -59,6 +59,11 @@ int code_unit(std::string_view text) noexcept {
   return error == std::errc{} && end == text.data() + 6 ? static_cast<int>(unit) : -1;
 }
 
+std::size_t escape_length(std::string_view text) noexcept {
+  if (text.size() >= 2 && std::string_view("\"\\/bfnrt").find(text[1]) != std::string_view::npos) return 2;
+  return code_unit(text) >= 0 ? 6 : 0;
+}
+
 // Each value's name repeats the path to it, so that names alone would be quadratic in the body's size: one long key
 // with thousands of values under it. A matrix of digits inside two objects has 20 bytes of names per byte.
 constexpr std::size_t kNameBytesOfSmallBodies = 16 * 1024;
@@ -180,11 +185,18 @@ class JsonReader {
         at_ += 5;
       } else if (rest.starts_with("null")) {
         at_ += 4;
-      } else {
+      } else if (!limits_.json_nan || !(read_literal("NaN", value) || read_literal("Infinity", value))) {
         return fail("no JSON value");
       }
     }
     return keep(value);
+  }
+
+  bool read_literal(std::string_view literal, std::string_view& value) noexcept {
+    if (!bytes_.substr(at_).starts_with(literal)) return false;
+    value = bytes_.substr(at_, literal.size());
+    at_ += literal.size();
+    return true;
   }
 
   bool keep(std::string_view value) {
@@ -204,6 +216,7 @@ class JsonReader {
 
   bool read_number(std::string_view& value) {
     const std::size_t begin = at_;
+    if (limits_.json_nan && read_literal("-Infinity", value)) return true;
     if (peek() == '-') ++at_;
     // A zero stands alone: what follows it is no part of the number, and an error there.
     if (peek() == '0') {
@@ -248,44 +261,8 @@ class JsonReader {
     }
     const std::string_view raw = bytes_.substr(begin, at_ - begin);
     ++at_;
-    value = escapes ? unescape(raw) : raw;
+    value = escapes ? unescape_json(raw, arena_) : raw;
     return true;
-  }
-
-  static std::size_t escape_length(std::string_view text) noexcept {
-    if (text.size() >= 2 && std::string_view("\"\\/bfnrt").find(text[1]) != std::string_view::npos) return 2;
-    return code_unit(text) >= 0 ? 6 : 0;
-  }
-
-  // Of a string whose escapes are valid; the result is never longer.
-  std::string_view unescape(std::string_view raw) {
-    char* const begin = arena_.allocate(raw.size());
-    char* to = begin;
-    for (std::size_t i = 0; i < raw.size();) {
-      const std::size_t next = std::min(raw.find('\\', i), raw.size());
-      std::memcpy(to, raw.data() + i, next - i);
-      to += next - i;
-      i = next;
-      if (i == raw.size()) break;
-      const char c = raw[i + 1];
-      if (c != 'u') {
-        static constexpr std::string_view kFrom = "bfnrt", kTo = "\b\f\n\r\t";
-        const std::size_t known = kFrom.find(c);
-        *to++ = known == std::string_view::npos ? c : kTo[known];
-        i += 2;
-        continue;
-      }
-      const auto unit = static_cast<unsigned>(code_unit(raw.substr(i)));
-      i += 6;
-      const int low = unit >= 0xd800 && unit < 0xdc00 ? code_unit(raw.substr(i)) : -1;
-      if (low >= 0xdc00 && low < 0xe000) {
-        to = put_utf8(to, 0x10000 + ((unit - 0xd800) << 10) + (static_cast<unsigned>(low) - 0xdc00));
-        i += 6;
-      } else {
-        to = put_utf8(to, unit >= 0xd800 && unit < 0xe000 ? '?' : unit);
-      }
-    }
-    return {begin, static_cast<std::size_t>(to - begin)};
   }
 
   std::string_view bytes_;
@@ -299,6 +276,37 @@ class JsonReader {
 };
 
 }  // namespace
+
+std::string_view unescape_json(std::string_view raw, Arena& arena) {
+  char* const begin = arena.allocate(raw.size());
+  char* to = begin;
+  for (std::size_t i = 0; i < raw.size();) {
+    const std::size_t next = std::min(raw.find('\\', i), raw.size());
+    std::memcpy(to, raw.data() + i, next - i);
+    to += next - i;
+    i = next;
+    if (i == raw.size()) break;
+    const std::size_t length = escape_length(raw.substr(i, 6));
+    if (length != 6) {
+      static constexpr std::string_view kFrom = "bfnrt", kTo = "\b\f\n\r\t";
+      const char c = length == 0 ? '\\' : raw[i + 1];
+      const std::size_t known = kFrom.find(c);
+      *to++ = known == std::string_view::npos ? c : kTo[known];
+      i += std::max<std::size_t>(length, 1);
+      continue;
+    }
+    const auto unit = static_cast<unsigned>(code_unit(raw.substr(i)));
+    i += 6;
+    const int low = unit >= 0xd800 && unit < 0xdc00 ? code_unit(raw.substr(i)) : -1;
+    if (low >= 0xdc00 && low < 0xe000) {
+      to = put_utf8(to, 0x10000 + ((unit - 0xd800) << 10) + (static_cast<unsigned>(low) - 0xdc00));
+      i += 6;
+    } else {
+      to = put_utf8(to, unit >= 0xd800 && unit < 0xe000 ? '?' : unit);
+    }
+  }
+  return {begin, static_cast<std::size_t>(to - begin)};
+}
 
 void read_json_body(std::string_view bytes, const BodyLimits& limits, Arena& arena, Body& body) {
   // No body is no error, whatever the request called it.

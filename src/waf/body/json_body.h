@@ -9,7 +9,7 @@
 // Differences to libmodsecurity 3.0.9, each with its test: (1) a surrogate without its partner is `?` and what follows
 // it is read; it merges the two escapes, which hides the second; (2) overlong and surrogate UTF-8 sequences are
 // errors; (3) half a string behind the value is one too.
-// Thread safety: function without state. Linear in the body; what the names cost together is bounded by
+// Thread safety: functions without state. Linear in the body; what the names cost together is bounded by
 // decoded_bytes_max.
 
 #include "waf/body/body.h"
@@ -17,5 +17,8 @@
 namespace gatehouse::waf {
 
 void read_json_body(std::string_view bytes, const BodyLimits& limits, Arena& arena, Body& body);
+
+// The characters of a string as it is written between its quotes. What is no escape stays as it is. Never longer.
+std::string_view unescape_json(std::string_view raw, Arena& arena);
 
 }  // namespace gatehouse::waf

@@ -31,4 +31,10 @@ void Collections::clear() noexcept {
   time_ = 0;
 }
 
+std::size_t Collections::bytes() const noexcept {
+  std::size_t sum = 0;
+  for (const auto& list : lists_) sum += list.capacity() * sizeof(NameValue);
+  return sum;
+}
+
 }  // namespace gatehouse::waf

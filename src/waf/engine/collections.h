@@ -53,6 +53,7 @@ class Collections {
     return single_[static_cast<std::size_t>(variable)];
   }
   void clear() noexcept;
+  std::size_t bytes() const noexcept;  // on the heap, the texts aside
 
   // When a single value was set, counted in values set since `clear`; 0: never. Lists only grow.
   std::uint32_t time_of(Variable variable) const noexcept { return times_[static_cast<std::size_t>(variable)]; }

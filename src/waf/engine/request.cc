@@ -92,6 +92,20 @@ void Transaction::end() noexcept {
   arena_.reset();
 }
 
+std::size_t Transaction::bytes() const noexcept {
+  const auto array = [](const auto& vector) { return vector.capacity() * sizeof(vector[0]); };
+  std::size_t sum =
+      sizeof(*this) + arena_.bytes() + values_.bytes() + scans_.bytes() + tx_.bytes() + removed_.capacity() / 8;
+  sum += array(body_.arguments) + array(body_.files) + array(body_.part_headers) + array(body_.part_names);
+  sum += array(body_.part_filenames) + array(body_.xml_text) + array(body_.xml_attributes);
+  sum += array(tx_others_) + array(ip_) + array(geo_) + array(matched_vars_) + array(matched_now_) + array(fired_);
+  for (const FiredRule& fired : fired_) {
+    sum += fired.message.capacity() + fired.data.capacity() + array(fired.matches);
+    for (const RuleMatch& match : fired.matches) sum += match.variable.capacity() + match.value.capacity();
+  }
+  return sum;
+}
+
 void Transaction::tune(const Tuning& tuning) {
   for (const auto& [slot, value] : tuning.presets) tx_.set_lasting(slot, value, number_of(value));
   for (std::size_t i = 0; i < tuning.off.size(); ++i) {
@@ -176,14 +190,19 @@ void Transaction::input_failed(std::string_view message) {
   values_.set(Variable::reqbody_processor_error_msg, message);
 }
 
-void Transaction::request_body(std::string_view bytes, bool complete) {
-  if (!body_access_ || bytes.empty()) return;
-  body_.clear();
+BodyLimits Transaction::body_limits() const noexcept {
   BodyLimits limits;
   // One bound for the query and the body, as in libmodsecurity: rules on `&ARGS` ask for the sum.
   limits.arguments_max =
       settings_.arguments_max - std::min(settings_.arguments_max, values_.list(ValueList::args_get).size());
   limits.depth_max = settings_.json_depth_max;
+  return limits;
+}
+
+void Transaction::request_body(std::string_view bytes, bool complete) {
+  if (!body_access_ || bytes.empty()) return;
+  body_.clear();
+  const BodyLimits limits = body_limits();
   bytes = keep(bytes);
   regexes_.add_bytes(bytes.size());
   const BodyProcessor kind = processor();
@@ -247,31 +266,6 @@ void Transaction::take_body(BodyProcessor kind, bool complete) {
   set_flag(Variable::multipart_missing_semicolon, flags.missing_semicolon);
   set_flag(Variable::multipart_strict_error, flags.strict_error);
   set_number(Variable::multipart_unmatched_boundary, flags.unmatched_boundary);
-}
-
-void Transaction::websocket_message(std::string_view text, bool complete) {
-  if (!body_access_) return;
-  text = keep(text);
-  regexes_.add_bytes(text.size());
-  set_number(Variable::request_body_length, text.size());
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first != std::string_view::npos && (text[first] == '{' || text[first] == '[' || text[first] == '"')) {
-    body_.clear();
-    BodyLimits limits;
-    limits.arguments_max =
-        settings_.arguments_max - std::min(settings_.arguments_max, values_.list(ValueList::args_get).size());
-    limits.depth_max = settings_.json_depth_max;
-    read_json_body(text, limits, arena_, body_);
-    // `[12:30] hello` is no JSON, and no harm.
-    if (body_.error != BodyError::malformed || !complete) {
-      forced_processor_ = BodyProcessor::json;
-      tell_processor();
-      if (!complete) take_unread(text);
-      take_body(BodyProcessor::json, complete);
-      return;
-    }
-  }
-  values_.add(ValueList::args_post, "message", text);
 }
 
 void Transaction::response_head(std::string_view protocol, std::uint16_t status) {

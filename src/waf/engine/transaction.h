@@ -102,7 +102,7 @@ class Transaction {
   // Between phases 1 and 2. Not `complete`: more follows, which is not looked at; that it breaks off is then no error.
   void request_body(std::string_view body, bool complete = true);
   // In place of a body: a text message of a WebSocket that the request has opened. JSON is taken apart; anything else
-  // is one argument, `message`.
+  // is an argument, `message`, and so is what stands between its quotes when that has escapes.
   void websocket_message(std::string_view text, bool complete = true);
   void response_head(std::string_view protocol, std::uint16_t status);
   void response_header(std::string_view name, std::string_view value);
@@ -114,6 +114,9 @@ class Transaction {
   const Interruption* run(std::size_t phase);
   // The owner does not act upon the interruption: what the phases that follow find is told as if there were none.
   void disregard_interruption() noexcept { interruption_.reset(); }
+
+  // The memory that it takes, texts of the request included, for who has to keep many waiting.
+  std::size_t bytes() const noexcept;
 
   bool inspects_request_body() const noexcept { return body_access_; }
   EngineMode mode() const noexcept { return mode_; }
@@ -181,9 +184,12 @@ class Transaction {
   void tune(const Tuning& tuning);
   BodyProcessor processor() const noexcept;
   void tell_processor();
+  BodyLimits body_limits() const noexcept;
   void take_unread(std::string_view json);
   void take_body(BodyProcessor processor, bool complete);
   void input_failed(std::string_view message);
+  void read_json_records(std::string_view text);  // websocket_message.cc
+  void take_escaped(std::string_view text);
   std::string_view keep(std::string_view text) { return arena_.copy(text); }
   void set_number(Variable variable, std::uint64_t number);
   void set_flag(Variable variable, bool on) { values_.set(variable, on ? "1" : "0"); }

@@ -30,6 +30,11 @@ class TxVariables {
   }
 
   std::size_t size() const noexcept { return values_.size(); }
+  std::size_t bytes() const noexcept {  // on the heap
+    std::size_t sum = values_.capacity() * sizeof(Value) + owned_.capacity() * sizeof(std::string);
+    for (const std::string& text : owned_) sum += text.capacity();
+    return sum;
+  }
   bool is_set(TxSlot slot) const noexcept { return values_[slot].set; }
   bool lasts(TxSlot slot) const noexcept { return values_[slot].lasts; }
   std::string_view text(TxSlot slot) const noexcept { return values_[slot].text; }  // empty when unset

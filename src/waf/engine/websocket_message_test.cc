@@ -30,10 +30,29 @@ SecRule REQUEST_BODY_LENGTH "@eq 6" "id:6,phase:2,pass")"}});
            Case{"JSON", R"({"chat": [{"text": "\u0061ttack"}]})", true, {2, 3, 4}},
            Case{"a list", R"( ["attack"])", true, {3, 4}},
            Case{"like JSON", "[12:30] chat", true, {1}},
-           Case{"JSON that breaks off", R"({"chat": "attack", "x)", true, {1}},
+           Case{"JSON that breaks off", R"({"chat": "attack", "x)", true, {1, 2, 3}},
            Case{"JSON of which the beginning is seen", R"({"chat": "attack", "x)", false, {2, 3, 4}},
            Case{"JSON of which the beginning of a value is seen", R"({"a": "attack)", false, {3, 4}},
            Case{"no JSON of which the beginning is seen", R"([attack)", false, {3, 4}},
+           Case{"a number that is none",
+                R"({"a": NaN, "b": [-Infinity, Infinity], "chat": "\u0061ttack"})",
+                true,
+                {2, 3, 4}},
+           Case{"Socket.IO", R"(42["chat",{"a":"\u0061ttack"}])", true, {3, 4}},
+           Case{"with an acknowledgement", R"(4217["chat","\u0061ttack"])", true, {3, 4}},
+           Case{"in a namespace", R"(42/admin?x=1,7["\u0061ttack"])", true, {1, 3, 4}},
+           Case{"with attachments", R"(452-/a,["\u0061ttack",{"_placeholder":true,"num":0}])", true, {1, 3, 4}},
+           Case{"a packet without JSON", "42", true, {1}},
+           Case{"a namespace without an end", R"(42/a["\u0061ttack"])", true, {1, 3}},
+           Case{"a packet that breaks off", R"(42["chat", "\u0061ttack)", false, {1, 3, 4}},
+           Case{"SignalR", "{\"chat\":1}\x1e{\"b\":\"\\u0061ttack\"}\x1e", true, {2, 3, 4}},
+           Case{"records that are no JSON", "{\"b\":1}\x1e x\x1e[\"\\u0061ttack\"]", true, {1, 3}},
+           Case{"like JSON, read as far as it goes", R"({"chat": "attack", "x": y})", true, {1, 2, 3}},
+           Case{"like JSON, with an escape behind", R"({"a": y, "b": "\u0061ttack"})", true, {1, 3}},
+           Case{"garbage before", R"(zz " \{"a": "\u0061ttack"})", true, {1, 3}},
+           Case{"no string of JSON", R"({"a": undefined, "b\x": "\u0061ttack"})", true, {1, 3}},
+           Case{"a control character", "[\"\n\", \"\\u0061ttack\"]", true, {1, 3}},
+           Case{"no escapes", R"(he said "attack" twice)", true, {1}},
            Case{"one string", R"("\u0061ttack")", true, {3, 4}},
            Case{"too deep", std::string(100, '[') + std::string(100, ']'), true, {4, 5}},
        }) {
@@ -48,6 +67,24 @@ SecRule REQUEST_BODY_LENGTH "@eq 6" "id:6,phase:2,pass")"}});
     }
     EXPECT_EQ(ids, c.ids) << c.name;
   }
+}
+
+// Pieces are bounded like arguments, and the last holds all the rest.
+TEST(WebSocketMessage, ManyEscapes) {
+  const auto program = compile_rules({{"test.conf", R"(
+SecRule &ARGS "@gt 12" "id:1,phase:2,pass"
+SecRule ARGS "@contains <script" "id:2,phase:2,pass")"}});
+  FakeClock clock;
+  Workspace workspace(*program, nullptr);
+  Transaction transaction(workspace, clock);
+  std::string text = "garbage ";
+  for (int i = 0; i < 1000; ++i) text += R"("\n")";
+  transaction.begin({.arguments_max = 10});
+  transaction.request_line("GET", "/chat", "HTTP/1.1");
+  transaction.websocket_message(text + R"("\u003cscript")", true);
+  transaction.run(2);
+  ASSERT_EQ(transaction.fired().size(), 1u);
+  EXPECT_EQ(transaction.fired()[0].id, 2u);
 }
 
 }  // namespace

@@ -40,6 +40,9 @@ class HitList {
 
   std::uint64_t bits(std::size_t word) const noexcept { return bits_[word]; }
   bool has(std::uint32_t slot) const noexcept { return (bits_[slot >> 6] >> (slot & 63)) & 1; }
+  std::size_t bytes() const noexcept {
+    return bits_.capacity() * sizeof(std::uint64_t) + hits_.capacity() * sizeof(Hit);
+  }
   // The hits of a rule in the values of one field, in their order.
   std::span<const Hit> of(std::uint32_t rule, Field field) const noexcept {
     const auto first = std::lower_bound(hits_.begin(), hits_.end(), Hit{rule, item_of(field, 0)});

@@ -103,6 +103,7 @@ class ScanState {
   }
   bool is_current(Lane lane) const noexcept { return lanes_[lane].current; }
   const HitList& hits() const noexcept { return hits_; }
+  std::size_t bytes() const noexcept { return hits_.bytes(); }  // on the heap
 
  private:
   friend class MatchPlan;
