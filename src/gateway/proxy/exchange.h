@@ -128,7 +128,9 @@ class Exchange final : private net::Timer::Handler {
   bool model_lets_pass(BodyIs body_is);
   Decision judge_by_model(BodyIs body_is);
   bool hold(std::uint64_t bytes);
+  bool hold_just(std::uint64_t bytes) noexcept;
   bool take_held(std::uint64_t bytes) noexcept;
+  std::uint64_t transaction_bytes() const noexcept;
   static WafDecision memory_taken() noexcept;
   void record_inspection(const WafDecision& decision);
   void conclude(const WafDecision& decision);

@@ -9,8 +9,6 @@
 namespace gatehouse::gateway {
 namespace {
 
-// What a request under inspection holds besides its body, roughly.
-constexpr std::uint64_t kTransactionBytes = 48 * 1024;
 // A model's body is collected as far as the WAF's, or so far where the WAF looks at none.
 constexpr std::uint64_t kModelledBytesMax = 128 * 1024;
 
@@ -47,7 +45,7 @@ void Exchange::inspect() {
     if (collected()) inspect_collected(BodyIs::complete);
     return;
   }
-  if (!hold(kTransactionBytes)) return;
+  if (!hold(transaction_bytes())) return;
   state_ = State::inspecting;
   last_activity_ = shard_.loop().now();
   shard_.loop().arm(timer_, request_->listener->limits.idle_timeout);
@@ -62,8 +60,7 @@ void Exchange::inspect() {
 
 // More of the body has come into `body_`. False: its inspection is over.
 bool Exchange::collected() {
-  const std::uint64_t more = body_.size() + kTransactionBytes - held_bytes_;
-  if (!hold(more)) return false;
+  if (!hold(body_.size() + transaction_bytes())) return false;
   last_activity_ = shard_.loop().now();
   const WafLayer::Route& route = snapshot_->waf->route(*request_);
   if (body_.size() <= (SchemaLayer::wants_body(*request_) ? waf_or_default(route.request_body) : route.request_body))
@@ -134,9 +131,9 @@ Decision Exchange::judge_by_model(BodyIs body_is) {
   return snapshot_->schema->decide_body(*request_, decoded);
 }
 
-// Counts bytes as held back for inspection. False: there are too many, and the inspection is over.
+// Counts so many bytes as held back for inspection. False: there are too many, and the inspection is over.
 bool Exchange::hold(std::uint64_t bytes) {
-  if (take_held(bytes)) return true;
+  if (hold_just(bytes)) return true;
   const Mode mode = snapshot_->waf->route(*request_).mode;
   if (mode == Mode::enforce) {
     conclude(memory_taken());
@@ -151,6 +148,19 @@ bool Exchange::take_held(std::uint64_t bytes) noexcept {
   if (!shard_.services().state.inspected().take(bytes, snapshot_->config->waf.memory)) return false;
   held_bytes_ += bytes;
   return true;
+}
+
+// No more than that, and no less.
+bool Exchange::hold_just(std::uint64_t bytes) noexcept {
+  if (bytes > held_bytes_) return take_held(bytes - held_bytes_);
+  shard_.services().state.inspected().give_back(held_bytes_ - bytes);
+  held_bytes_ = bytes;
+  return true;
+}
+
+// Besides the body: what the rules have seen of the request, and know of it.
+std::uint64_t Exchange::transaction_bytes() const noexcept {
+  return inspection_.transaction ? inspection_.transaction->bytes() : 0;
 }
 
 WafDecision Exchange::memory_taken() noexcept {
@@ -177,7 +187,7 @@ void Exchange::conclude(const WafDecision& decision) {
   const bool passes = decision.verdict == Verdict::pass || snapshot_->waf->route(*request_).mode == Mode::monitor;
   if (passes && keeps_transaction()) {
     timer_.cancel();
-    if (held_bytes_ == 0 && !take_held(kTransactionBytes)) {
+    if (!hold_just(body_.size() + transaction_bytes())) {
       if (snapshot_->waf->route(*request_).mode == Mode::enforce) return conclude(memory_taken());
       record_inspection(memory_taken());
       inspection_over();

@@ -36,6 +36,7 @@ void Exchange::finish() {
   timer_.cancel();
   if (turn_.waits()) shard_.pool().stop_waiting(turn_);
   inspection_over();
+  inspection_.pin.release();
   release_held();
   encoder_.reset();
   note_masked();

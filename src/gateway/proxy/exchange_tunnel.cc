@@ -102,8 +102,10 @@ void Exchange::open_tunnel(const http::ResponseHead& upstream) {
   const WebSocketConfig& limits = request_->route->websocket;
   ws_up_.emplace(http::WebSocketInspector::Options{true, deflate, limits.message_bytes, limits.messages_per_second});
   const WafLayer::Route& waf = snapshot_->waf->route(*request_);
-  if (waf.mode != Mode::off && waf.websocket_message != 0)
+  if (waf.mode != Mode::off && waf.websocket_message != 0) {
     gate_ = std::make_unique<MessageGate>(messages_, waf.websocket_message);
+    shard_.waf().pin(snapshot_->waf->engine(), inspection_.pin);
+  }
   ws_down_.emplace(http::WebSocketInspector::Options{false, deflate, limits.message_bytes, 0});
   inspection_over();
   release_held();

@@ -164,7 +164,7 @@ void Exchange::try_endpoints(Endpoint* idle) {
     }
   }
   state_ = State::waiting;
-  if (!inspection_.transaction) release_held();
+  hold_just(transaction_bytes());  // less than before: the body is on its way
   const bool bodyless = request_ended_ && body_.empty() && trailers_.empty();
   request_sent_ = bodyless;
   if (tunnel_wanted_) {

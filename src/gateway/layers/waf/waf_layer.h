@@ -29,6 +29,7 @@ struct WafDecision : Decision {
 
 // One request under inspection.
 struct WafInspection {
+  WafPin pin;  // a tunnel's, whose messages have a transaction each
   WafLoan transaction;
   std::uint64_t ticks = 0;  // spent so far
   std::string_view target;  // path and query, made once; in the request's arena

@@ -136,6 +136,40 @@ TEST_F(Waf, OldRulesStayWhileARequestUsesThem) {
   EXPECT_EQ(shard_.pools(), 1u);
 }
 
+// A tunnel outlives a reload, and has a transaction for each message.
+TEST_F(Waf, PinnedRulesStayBetweenLoans) {
+  const auto old = layer_->engine();
+  WafPin pin;
+  shard_.pin(old, pin);
+  std::ofstream(folder_ / "rules.conf") << "SecAction \"id:1,phase:2,deny\"";
+  auto engine = store_.load(config_);
+  ASSERT_TRUE(engine);
+  shard_.use(*engine);
+  EXPECT_EQ(shard_.pools(), 2u);
+  shard_.lend(old, inspection_.transaction);
+  const waf::Transaction* const first = &*inspection_.transaction;
+  inspection_.transaction.give_back();
+  EXPECT_EQ(shard_.pools(), 2u);
+  shard_.lend(old, inspection_.transaction);
+  EXPECT_EQ(&*inspection_.transaction, first) << "used again";
+  pin.release();
+  EXPECT_EQ(shard_.pools(), 2u);
+  inspection_.transaction.give_back();
+  EXPECT_EQ(shard_.pools(), 1u);
+}
+
+// The last transaction of old rules comes back when it is lent anew, and takes its pool with it.
+TEST_F(Waf, ALoanOfOldRulesIsRenewed) {
+  const auto old = layer_->engine();
+  shard_.lend(old, inspection_.transaction);
+  shard_.use(nullptr);
+  shard_.lend(old, inspection_.transaction);
+  EXPECT_EQ(shard_.pools(), 1u);
+  EXPECT_EQ(inspection_.transaction->mode(), waf::EngineMode::on);
+  inspection_.transaction.give_back();
+  EXPECT_EQ(shard_.pools(), 0u);
+}
+
 TEST_F(Waf, DropClosesTheConnection) {
   SampleRequest sample(config_, clock_);
   sample.request.message.query = "drop=1";

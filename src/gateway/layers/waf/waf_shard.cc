@@ -6,16 +6,18 @@ namespace gatehouse::gateway {
 
 void WafLoan::give_back() noexcept {
   if (transaction_ == nullptr) return;
-  --pool_->out;
-  if (pool_->free.size() < kFreeMax) {
+  if (pool_->free.size() < WafPool::kFreeMax) {
     transaction_->end();
     pool_->free.push_back(std::move(transaction_));
   } else {
     transaction_.reset();
   }
-  if (pool_->out == 0 && pool_->engine != shard_->current_) shard_->drop_unused();
-  pool_ = nullptr;
+  shard_->one_less(*std::exchange(pool_, nullptr));
   timed_ = false;
+}
+
+void WafPin::release() noexcept {
+  if (pool_ != nullptr) shard_->one_less(*std::exchange(pool_, nullptr));
 }
 
 void WafShard::use(const std::shared_ptr<const waf::RuleEngine>& engine) {
@@ -25,8 +27,8 @@ void WafShard::use(const std::shared_ptr<const waf::RuleEngine>& engine) {
 }
 
 void WafShard::lend(const std::shared_ptr<const waf::RuleEngine>& engine, WafLoan& loan) {
-  WafLoan::Pool& pool = pool_of(engine);
-  loan.give_back();
+  loan.give_back();  // first: it may be the last of its pool
+  WafPool& pool = pool_of(engine);
   loan.shard_ = this;
   loan.pool_ = &pool;
   if (pool.free.empty()) {
@@ -35,21 +37,33 @@ void WafShard::lend(const std::shared_ptr<const waf::RuleEngine>& engine, WafLoa
     loan.transaction_ = std::move(pool.free.back());
     pool.free.pop_back();
   }
-  ++pool.out;
+  ++pool.users;
   loan.timed_ = writer_.begin_request();
   if (loan.timed_) pool.counters.resume();
 }
 
-WafLoan::Pool& WafShard::pool_of(const std::shared_ptr<const waf::RuleEngine>& engine) {
+void WafShard::pin(const std::shared_ptr<const waf::RuleEngine>& engine, WafPin& pin) {
+  pin.release();
+  WafPool& pool = pool_of(engine);
+  ++pool.users;
+  pin.shard_ = this;
+  pin.pool_ = &pool;
+}
+
+WafPool& WafShard::pool_of(const std::shared_ptr<const waf::RuleEngine>& engine) {
   for (const auto& pool : pools_) {
     if (pool->engine == engine) return *pool;
   }
-  pools_.push_back(std::make_unique<WafLoan::Pool>(engine, writer_));
+  pools_.push_back(std::make_unique<WafPool>(engine, writer_));
   return *pools_.back();
 }
 
+void WafShard::one_less(WafPool& pool) noexcept {
+  if (--pool.users == 0 && pool.engine != current_) drop_unused();
+}
+
 void WafShard::drop_unused() noexcept {
-  std::erase_if(pools_, [&](const auto& pool) { return pool->out == 0 && pool->engine != current_; });
+  std::erase_if(pools_, [&](const auto& pool) { return pool->users == 0 && pool->engine != current_; });
 }
 
 }  // namespace gatehouse::gateway

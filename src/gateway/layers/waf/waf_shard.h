@@ -2,9 +2,9 @@
 // What a shard keeps to run inspection rules: working memory for each rule set in use, and transactions that are used
 // again.
 //
-// One shard. Invariants: (1) a rule set's pool lives as long as one of its transactions is out, or it is the one in
-// force; (2) no more than kFreeMax transactions wait to be used again. How many are out at once is bounded by who holds
-// one over time: `SharedState::inspected`.
+// One shard. Invariants: (1) a rule set's pool lives as long as one of its transactions is out, somebody has it pinned,
+// or it is the one in force; (2) no more than kFreeMax transactions wait to be used again. How many are out at once is
+// bounded by who holds one over time: `SharedState::inspected`.
 
 #include <cstddef>
 #include <memory>
@@ -16,6 +16,38 @@
 namespace gatehouse::gateway {
 
 class WafShard;
+
+// One rule set's.
+struct WafPool {
+  static constexpr std::size_t kFreeMax = 64;
+
+  WafPool(std::shared_ptr<const waf::RuleEngine> rules, waf::RuleStatistics::Writer& writer)
+      : engine(std::move(rules)), workspace(*engine), counters(writer.counters_for(*engine->program)) {
+    free.reserve(kFreeMax);
+  }
+  std::shared_ptr<const waf::RuleEngine> engine;
+  waf::Workspace workspace;
+  waf::RuleStatistics::Counters counters;
+  std::vector<std::unique_ptr<waf::Transaction>> free;
+  std::size_t users = 0;  // loans and pins
+};
+
+// Keeps a rule set's working memory for who comes back for a loan time and again, as a tunnel does whose rules are no
+// longer those in force: to make it anew costs more than to judge a message.
+class WafPin {
+ public:
+  WafPin() = default;
+  WafPin(const WafPin&) = delete;
+  WafPin& operator=(const WafPin&) = delete;
+  ~WafPin() { release(); }
+
+  void release() noexcept;
+
+ private:
+  friend class WafShard;
+  WafShard* shard_ = nullptr;
+  WafPool* pool_ = nullptr;
+};
 
 // A transaction on loan. Gives it back.
 class WafLoan {
@@ -36,21 +68,8 @@ class WafLoan {
 
  private:
   friend class WafShard;
-  static constexpr std::size_t kFreeMax = 64;
-  struct Pool {
-    Pool(std::shared_ptr<const waf::RuleEngine> rules, waf::RuleStatistics::Writer& writer)
-        : engine(std::move(rules)), workspace(*engine), counters(writer.counters_for(*engine->program)) {
-      free.reserve(kFreeMax);
-    }
-    std::shared_ptr<const waf::RuleEngine> engine;
-    waf::Workspace workspace;
-    waf::RuleStatistics::Counters counters;
-    std::vector<std::unique_ptr<waf::Transaction>> free;
-    std::size_t out = 0;
-  };
-
   WafShard* shard_ = nullptr;
-  Pool* pool_ = nullptr;
+  WafPool* pool_ = nullptr;
   std::unique_ptr<waf::Transaction> transaction_;
   bool timed_ = false;
 };
@@ -64,6 +83,7 @@ class WafShard {
   // Makes ready for a rule set, so that the first request does not pay for it. Null: none is in force.
   void use(const std::shared_ptr<const waf::RuleEngine>& engine);
   void lend(const std::shared_ptr<const waf::RuleEngine>& engine, WafLoan& loan);
+  void pin(const std::shared_ptr<const waf::RuleEngine>& engine, WafPin& pin);
 
   std::size_t pools() const noexcept { return pools_.size(); }
   waf::PersistentCollections& collections() noexcept { return collections_; }
@@ -75,14 +95,16 @@ class WafShard {
 
  private:
   friend class WafLoan;
-  WafLoan::Pool& pool_of(const std::shared_ptr<const waf::RuleEngine>& engine);
+  friend class WafPin;
+  WafPool& pool_of(const std::shared_ptr<const waf::RuleEngine>& engine);
+  void one_less(WafPool& pool) noexcept;
   void drop_unused() noexcept;
 
   const Clock& clock_;
   waf::PersistentCollections& collections_;
   waf::RuleStatistics::Writer& writer_;
   std::shared_ptr<const waf::RuleEngine> current_;
-  std::vector<std::unique_ptr<WafLoan::Pool>> pools_;
+  std::vector<std::unique_ptr<WafPool>> pools_;
   std::vector<const waf::Tuning*> tunings_;
   std::string decoded_;
 };
