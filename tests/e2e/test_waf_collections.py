@@ -51,6 +51,7 @@ def test_a_client_is_blocked_and_let_go(gatehouse, backend):
     wire.eventually(lambda: gate.ask(target="/any").status == 200, SECONDS + 5)
     assert time.monotonic() - began > SECONDS - 0.1
     assert gate.metric("gatehouse_waf_collection_evictions_total") == 0
+    assert gate.metric("gatehouse_waf_collection_variable_evictions_total") == 0
 
 
 def test_monitor_counts_alike(gatehouse, backend):

@@ -215,7 +215,9 @@ void ControlPlane::collect(telemetry::MetricSamples& samples) {
   samples.add(Metric::token_cache, {"hit"}, static_cast<double>(parts_.state.token_lookups().hits.total()));
   samples.add(Metric::token_cache, {"miss"}, static_cast<double>(parts_.state.token_lookups().misses.total()));
   samples.add(Metric::rate_evictions, {}, static_cast<double>(parts_.state.rate().live_evictions()));
-  samples.add(Metric::collection_evictions, {}, static_cast<double>(parts_.state.collections().statistics().evicted));
+  const waf::MemoryCollections::Statistics kept = parts_.state.collections().statistics();
+  samples.add(Metric::collection_evictions, {}, static_cast<double>(kept.evicted));
+  samples.add(Metric::collection_variable_evictions, {}, static_cast<double>(kept.variables_evicted));
   for (const CertificateWatch::Certificate& certificate : certificates_.certificates()) {
     const auto seconds = std::chrono::duration<double>(certificate.expires.time_since_epoch()).count();
     samples.add(Metric::certificate_expiry, {certificate.served.listener, certificate.served.file}, seconds);

@@ -97,6 +97,7 @@ MemoryCollections::Statistics MemoryCollections::statistics() {
     sum.records += one.records;
     sum.bytes += one.bytes;
     sum.evicted += one.evicted;
+    sum.variables_evicted += one.variables_evicted;
     sum.refused += one.refused;
   }
   return sum;
@@ -137,7 +138,7 @@ void MemoryCollections::erase(Stripe& stripe, Entries::iterator entry) {
   if (--stripe.statistics.records == 0) stripe.used.store(false, std::memory_order_release);
 }
 
-// False when the record has no room for it; it is then as it was.
+// False when no record has room for it; this one is then as it was.
 bool MemoryCollections::apply(Stripe& stripe, Entry& entry, SetVar::Kind kind, std::string_view name,
                               std::string_view by) {
   const auto at = std::find_if(entry.variables.begin(), entry.variables.end(),
@@ -150,15 +151,30 @@ bool MemoryCollections::apply(Stripe& stripe, Entry& entry, SetVar::Kind kind, s
     return true;
   }
   KeptVariable next{std::string(name), changed_value(kind, known ? at->variable.value : std::string_view{}, by)};
-  const std::size_t bytes = entry.bytes - (known ? bytes_of(at->variable) : 0) + bytes_of(next);
-  if (bytes > kRecordBytesMax || (!known && entry.variables.size() >= kVariablesMax)) return false;
-  resize(stripe, entry, bytes);
+  if (kRecordBytes + bytes_of(next) > kRecordBytesMax) return false;
+  const std::uint64_t change = ++stripe.changes;
   if (known) {
+    resize(stripe, entry, entry.bytes - bytes_of(at->variable) + bytes_of(next));
     at->variable.value = std::move(next.value);  // its end stays: the manual's setvar does not move it
+    at->changed = change;
   } else {
-    entry.variables.push_back({std::move(next), MonotonicTime::max()});
+    resize(stripe, entry, entry.bytes + bytes_of(next));
+    entry.variables.push_back({std::move(next), MonotonicTime::max(), change});
   }
+  // What was changed now is the newest, and fits.
+  while (entry.bytes > kRecordBytesMax || entry.variables.size() > kVariablesMax) evict_variable(stripe, entry);
   return true;
+}
+
+// A record that is full, because rules name its variables after what clients send, must still take the one that
+// matters. Those that have ended are gone already.
+void MemoryCollections::evict_variable(Stripe& stripe, Entry& entry) {
+  const auto oldest =
+      std::min_element(entry.variables.begin(), entry.variables.end(),
+                       [](const Stored& one, const Stored& other) { return one.changed < other.changed; });
+  resize(stripe, entry, entry.bytes - bytes_of(oldest->variable));
+  entry.variables.erase(oldest);
+  ++stripe.statistics.variables_evicted;
 }
 
 // The record that was just changed stands at the end, and stays: no record is larger than a stripe's share.

@@ -51,7 +51,8 @@ std::string changed_value(SetVar::Kind kind, std::string_view old, std::string_v
 // Invariants: (1) never more than `records_max` records and `bytes_max` bytes, rounded up to a stripe's share: the
 // record that nobody asked for the longest time makes room, whether it has ended or not, so that a flood of keys does
 // not take away what is held against a client that is active; (2) a record has at most kVariablesMax variables and
-// kRecordBytesMax bytes, and what would be more is not stored; (3) every call costs the same, however many records
+// kRecordBytesMax bytes: the variable that nobody set for the longest time makes room, and only what is too large for a
+// record of its own is not stored; (3) every call costs the same, however many records
 // there are: ended ones go a few with each change. Keys are known by their keyed hash, so that nobody can choose which
 // records share a place.
 class MemoryCollections final : public PersistentCollections {
@@ -65,8 +66,9 @@ class MemoryCollections final : public PersistentCollections {
   };
   struct Statistics {
     std::uint64_t records = 0, bytes = 0;
-    std::uint64_t evicted = 0;  // records that had not ended: the table is too small for the load
-    std::uint64_t refused = 0;  // changes that a full record did not take
+    std::uint64_t evicted = 0;            // records that had not ended: the table is too small for the load
+    std::uint64_t variables_evicted = 0;  // from a full record
+    std::uint64_t refused = 0;            // changes that no record takes
   };
 
   explicit MemoryCollections(const Clock& clock) : MemoryCollections(clock, Limits()) {}
@@ -83,6 +85,7 @@ class MemoryCollections final : public PersistentCollections {
   struct Stored {
     KeptVariable variable;
     MonotonicTime ends = MonotonicTime::max();
+    std::uint64_t changed = 0;  // the number of the change, in its stripe
   };
   struct Entry {
     std::uint64_t key = 0;
@@ -97,6 +100,7 @@ class MemoryCollections final : public PersistentCollections {
     Entries entries;
     std::unordered_map<std::uint64_t, Entries::iterator> by_key;
     Statistics statistics;
+    std::uint64_t changes = 0;
   };
 
   Stripe& stripe_of(std::uint64_t hash) noexcept { return stripes_[hash >> 58]; }
@@ -106,6 +110,7 @@ class MemoryCollections final : public PersistentCollections {
   static void erase(Stripe& stripe, Entries::iterator entry);
   static bool apply(Stripe& stripe, Entry& entry, SetVar::Kind kind, std::string_view name, std::string_view by);
   void make_room(Stripe& stripe, MonotonicTime now);
+  static void evict_variable(Stripe& stripe, Entry& entry);
   static void tell(const Entry& entry, Record& record);
 
   const Clock& clock_;

@@ -124,12 +124,42 @@ TEST(PersistentCollections, ARecordAndTheWholeAreBoundedInBytes) {
   EXPECT_LE(table.kept.statistics().bytes, 1u << 20);
   EXPECT_GT(table.kept.statistics().records, 100u);
   for (int i = 0; i < 10; ++i) table.change("one", Kind::set, "v" + std::to_string(i), large);
-  EXPECT_EQ(table.read("one").size(), 3u);
-  EXPECT_EQ(table.kept.statistics().refused, 7u);
-  EXPECT_EQ(table.change("one", Kind::set, "v0", "small")[0].value, "small");
-  EXPECT_EQ(table.change("one", Kind::set, "v0", std::string(20'000, 'v'))[0].value, "small");  // as it was
-  for (int i = 0; i < 100; ++i) table.change("many", Kind::set, std::to_string(i), "1");
-  EXPECT_EQ(table.read("many").size(), MemoryCollections::kVariablesMax);
+  EXPECT_EQ(table.read("one"), (Record{{"v7", large}, {"v8", large}, {"v9", large}}));
+  EXPECT_EQ(table.kept.statistics().variables_evicted, 7u);
+  EXPECT_EQ(table.change("one", Kind::set, "v7", "small")[0].value, "small");
+  EXPECT_EQ(table.kept.statistics().refused, 0u);
+  EXPECT_EQ(table.change("one", Kind::set, "v7", std::string(20'000, 'v'))[0].value, "small");  // as it was
+  EXPECT_EQ(table.kept.statistics().refused, 1u);
+  EXPECT_EQ(table.change("new", Kind::set, "v", std::string(20'000, 'v')), Record{});
+}
+
+// A client that chooses the names of variables does not thereby keep the rules from setting theirs.
+TEST(PersistentCollections, AFullRecordTakesWhatIsNew) {
+  Table table;
+  table.change("ip", Kind::add, "attempts", "1");
+  for (int i = 0; i < 200; ++i) {
+    table.change("ip", Kind::set, "argument" + std::to_string(i), "1");
+    if (i % 50 == 0) table.change("ip", Kind::add, "attempts", "1");  // what is set time and again stays
+  }
+  const Record full = table.change("ip", Kind::set, "blocked", "1");
+  EXPECT_EQ(full.size(), MemoryCollections::kVariablesMax);
+  EXPECT_EQ(full.back(), (KeptVariable{"blocked", "1"}));
+  EXPECT_EQ(full.front(), (KeptVariable{"attempts", "5"}));
+  EXPECT_EQ(full[1].name, "argument138");
+  EXPECT_EQ(table.kept.statistics().variables_evicted, 202 - MemoryCollections::kVariablesMax);
+}
+
+// Those that have ended go before any that has not.
+TEST(PersistentCollections, AFullRecordForgetsWhatHasEndedFirst) {
+  Table table;
+  for (std::size_t i = 0; i < MemoryCollections::kVariablesMax; ++i)
+    table.change("ip", Kind::set, "v" + std::to_string(i), "1");
+  Record record;
+  table.kept.expire("ip", "v9", seconds(10), record);
+  table.clock.advance(seconds(11));
+  EXPECT_EQ(table.change("ip", Kind::set, "new", "1").front().name, "v0");
+  EXPECT_EQ(table.kept.statistics().variables_evicted, 0u);
+  EXPECT_EQ(table.change("ip", Kind::set, "newer", "1").front().name, "v1");
 }
 
 TEST(PersistentCollections, AddsFromManyThreadsAreAllCounted) {
