@@ -38,6 +38,20 @@ def test_a_country_is_refused(gatehouse, backend):
     assert gate.ask().status == 200
 
 
+def test_the_last_phase_counts_by_country(gatehouse, backend):
+    """Whether the look-up stands in the first phase or in the last itself."""
+    for phase in (1, 5):
+        rules = rf"""
+SecGeoLookupDb places.mmdb
+SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{{REMOTE_ADDR}}"
+SecRule IP:from "@streq XL" "id:2,phase:1,deny,status:451,log,msg:'seen before'"
+SecRule REMOTE_ADDR "@geoLookup" "id:3,phase:{phase},pass,nolog"
+SecRule GEO:COUNTRY_CODE "@rx ^XL$" "id:4,phase:5,pass,nolog,setvar:ip.from=%{{MATCHED_VAR}}"
+"""
+        gate = armed(gatehouse, backend, rules).start()
+        assert [gate.ask().status for _ in range(3)] == [200, 451, 451], phase
+
+
 def check(gate):
     gate.write()
     result = gate.command("check", "--format", "json")

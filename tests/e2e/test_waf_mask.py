@@ -8,7 +8,7 @@ import h2wire
 import pytest
 import waf_rules
 import wire
-from upstream import h2_well, well
+from upstream import h2_well, in_chunks, raw, well
 
 CARD, MASKED = b"4111 1111 1111 1111", b"**** **** **** 1111"
 # Put together here, so that scanners of source code do not take them for real ones.
@@ -33,18 +33,6 @@ def armed(gatehouse, backend):
 
 def masked_of(record):
     return [(layer["verdict"], layer["evidence"]) for layer in record["layers"] if layer["reason"] == "waf.masked"]
-
-
-def in_pieces(body, fields=(HTML,), step=3):
-    def behave(peer):
-        while peer.read_request():
-            peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields) + "\r\n")
-            for at in range(0, len(body), step):
-                part = body[at : at + step]
-                peer.send(b"%x\r\n%s\r\n" % (len(part), part))
-            peer.send(b"0\r\n\r\n")
-
-    return behave
 
 
 def over_h2(gate):
@@ -77,10 +65,39 @@ def test_secrets_are_masked(armed, held):
 @pytest.mark.parametrize("step", [1, 3, 19])
 def test_secrets_in_two_pieces(armed, step):
     body = b"card " + CARD + b", " + TOKEN + b"."
-    gate = armed(in_pieces(body, step=step))
+    gate = armed(in_chunks(body, [HTML], step))
     assert gate.ask().body == b"card " + MASKED + b", ghp_" + b"*" * 36 + b"."
-    at_end = armed(in_pieces(CARD, step=step))
+    at_end = armed(in_chunks(CARD, [HTML], step))
     assert at_end.ask().body == MASKED, "nobody waits for more"
+
+
+DIGESTS = ("Content-MD5", "Content-Digest", "Repr-Digest", "Digest")
+
+
+@pytest.mark.parametrize("mode", ["enforce", "monitor"])
+def test_digests_in_trailers(armed, mode):
+    """They speak of bytes that the client does not get; those that only are counted come as they were."""
+    trailers = "".join(f"{name}: x\r\n" for name in DIGESTS) + "X-Sum: 9\r\n"
+    said = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n13\r\n" + CARD + b"\r\n0\r\n" + trailers.encode() + b"\r\n"
+    gate = armed(raw(said), mode=mode)
+    answer = gate.ask(fields={"TE": "trailers"})
+    assert answer.body == (MASKED if mode == "enforce" else CARD)
+    kept = [] if mode == "enforce" else [(name.lower(), "x") for name in DIGESTS]
+    assert answer.trailers == [*kept, ("x-sum", "9")]
+    assert gate.record_of(answer)["status"] == 200
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/javascript", "application/x-javascript", "application/ecmascript", "text/ecmascript"])
+def test_scripts_stay_scripts(armed, kind):
+    body = b"data: {\"number\": 4111111111111111, \"text\": \"4111111111111111\"}\n"
+    gate = armed(well(200, body, [("Content-Type", kind)]))
+    assert gate.ask().body == b"data: {\"number\": 4000000000001111, \"text\": \"************1111\"}\n"
+
+
+@pytest.mark.parametrize("kind", ["application/x-pem-file", "application/pem-certificate-chain; a=b"])
+def test_files_of_keys(armed, kind):
+    gate = armed(well(200, KEY, [("Content-Type", kind)]))
+    assert b"MIIE" not in gate.ask().body
 
 
 def test_json_stays_json(armed):

@@ -9,7 +9,7 @@ import h2wire
 import pytest
 import waf_rules
 import wire
-from upstream import h2_well, in_turn, raw, well
+from upstream import h2_well, in_chunks, in_turn, raw, well
 
 LEAK = b"<p>ORA-01017: invalid username/password</p>"
 HTML = ("Content-Type", "text/html; charset=utf-8")
@@ -47,21 +47,6 @@ def waf_layers(record):
     return [(layer["verdict"], layer["reason"]) for layer in record["layers"] if layer["layer"] == "waf"]
 
 
-def chunked(body, fields=(HTML,), step=7):
-    """Sends the body in chunks of a few bytes, each in a segment of its own."""
-
-    def behave(peer):
-        while peer.read_request():
-            head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields)
-            peer.send(head + "\r\n")
-            for at in range(0, len(body), step):
-                part = body[at : at + step]
-                peer.send(b"%x\r\n%s\r\n" % (len(part), part))
-            peer.send(b"0\r\n\r\n")
-
-    return behave
-
-
 def test_a_leak_is_withheld(armed):
     gate = armed(well(500, LEAK, [HTML, ("Set-Cookie", "sid=1")]))
     answer = gate.ask(target="/report", fields={"Accept": "text/html"})
@@ -95,15 +80,16 @@ def test_the_suggestion_lets_it_pass(armed):
 
 @pytest.mark.parametrize("name, behaviour", {
     "with a length": well(200, b"x" * 5000 + LEAK, [HTML]),
-    "in chunks": chunked(b"x" * 500 + LEAK),
+    "in chunks": in_chunks(b"x" * 500 + LEAK, [HTML]),
     "up to the end of the connection": raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + LEAK),
     "JSON": well(200, b'{"error": "ORA-01017"}', [("Content-Type", "application/json")]),
     "problem": well(500, b'{"error": "ORA-01017"}', [("Content-Type", "application/problem+json")]),
     "of no type": well(200, LEAK, []),
     "gzip": well(200, gzip.compress(LEAK), [HTML, ("Content-Encoding", "gzip")]),
+    "gzip in members": well(200, gzip.compress(b"fine") + gzip.compress(b"") + gzip.compress(LEAK), [HTML, ("Content-Encoding", "gzip")]),
     "deflate": well(200, zlib.compress(LEAK), [HTML, ("Content-Encoding", "deflate")]),
     "br": well(200, brotli_stored(LEAK), [HTML, ("Content-Encoding", "br")]),
-    "gzip in chunks": chunked(gzip.compress(LEAK), [HTML, ("Content-Encoding", "gzip")], step=3),
+    "gzip in chunks": in_chunks(gzip.compress(LEAK), [HTML, ("Content-Encoding", "gzip")], step=3),
     "a field": well(200, b"", [("X-Leak", "a leak")]),
     "a field of a picture": well(200, b"\x89PNG", [("Content-Type", "image/png"), ("X-Leak", "a leak")]),
 }.items())  # fmt: skip
@@ -117,7 +103,7 @@ def test_leaks_however_they_come(armed, name, behaviour):
 
 @pytest.mark.parametrize("name, behaviour, body", [
     ("with a length", well(200, b"fine" * 1000, [HTML]), b"fine" * 1000),
-    ("in chunks", chunked(b"fine" * 100), b"fine" * 100),
+    ("in chunks", in_chunks(b"fine" * 100, [HTML]), b"fine" * 100),
     ("empty", well(200, b"", [HTML]), b""),
     ("no content", raw(b"HTTP/1.1 204 No Content\r\n\r\n"), b""),
     ("not modified", raw(b"HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Length: 100\r\n\r\n"), b""),
@@ -232,13 +218,15 @@ def test_bombs_and_codings_that_are_not_read(armed):
         "unknown": well(200, b"x", [HTML, ("Content-Encoding", "zstd")]),
         "two": well(200, b"x", [HTML, ("Content-Encoding", "gzip, gzip")]),
         "malformed": well(200, b"not gzip", [HTML, ("Content-Encoding", "gzip")]),
+        "bomb of members": well(200, gzip.compress(b"") * 3000 + gzip.compress(b"x" * 10_000) * 10, [HTML, ("Content-Encoding", "gzip")]),
+        "bytes behind": well(200, gzip.compress(b"fine") + b"more", [HTML, ("Content-Encoding", "gzip")]),
         "broken": well(200, gzip.compress(b"fine")[:-5], [HTML, ("Content-Encoding", "gzip")]),
     }
     for name, behaviour in behaviours.items():
         gate = armed(behaviour)
         before = gate.rss_bytes()
         answer = gate.ask()
-        reason = "waf.response_too_large" if name in ("bomb", "late leak") else "waf.response_coding"
+        reason = "waf.response_too_large" if name in ("bomb", "late leak", "bomb of members") else "waf.response_coding"
         assert (answer.status, gate.record_of(answer)["reason"]) == (502, reason), name
         assert gate.rss_bytes() - before < 8 << 20
         gate.config["waf"]["response_on_exceed"] = "partial"
@@ -368,7 +356,7 @@ def test_memory_is_bounded(armed):
     assert gate.reload().returncode == 0
     gate.behind.close_connections()
     gate.behind.behaviour = well(200, b"x" * 60_000, [HTML], delay=0.3)
-    waiting = [gate.connect() for _ in range(30)]
+    waiting = [gate.connect() for _ in range(80)]
     for connection in waiting:
         connection.send(wire.request())
     for connection in waiting:
@@ -376,6 +364,16 @@ def test_memory_is_bounded(armed):
         assert answer.status == 200 and len(answer.body) == 60_000
         connection.close()
     assert gate.metric("gatehouse_layer_decisions_total", reason="waf.memory", mode="monitor") > 0
+
+
+def test_requests_that_wait_for_an_answer_count_with_what_they_hold(armed):
+    gate = armed(well(200, b"fine", [HTML], delay=1.5), memory="1MiB")
+    waiting = [gate.connect() for _ in range(30)]
+    for connection in waiting:
+        connection.send(wire.request())
+    assert [connection.answer().status for connection in waiting] == [200] * 30
+    for connection in waiting:
+        connection.close()
 
 
 def test_compression_and_fields_on_the_way_out(armed):

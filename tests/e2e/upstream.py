@@ -134,6 +134,21 @@ def mirror(peer):
         peer.answer(200, content, [("Content-Type", "application/json")])
 
 
+def in_chunks(body, fields=(), step=7):
+    """Sends the body in chunks of a few bytes, each in a segment of its own."""
+
+    def behave(peer):
+        while peer.read_request():
+            head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields)
+            peer.send(head + "\r\n")
+            for at in range(0, len(body), step):
+                part = body[at : at + step]
+                peer.send(b"%x\r\n%s\r\n" % (len(part), part))
+            peer.send(b"0\r\n\r\n")
+
+    return behave
+
+
 def raw(*answers, then="close"):
     """Sends exactly these bytes for the requests of a connection, one after the other; then closes, resets or hangs."""
 

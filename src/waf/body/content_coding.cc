@@ -33,7 +33,7 @@ std::size_t make_room(std::string& out, std::size_t used, std::size_t max) {
   return room;
 }
 
-DecodedContent inflate_all(int window_bits, std::string_view bytes, std::size_t max, std::string& out) {
+DecodedContent inflate_all(int window_bits, bool members, std::string_view bytes, std::size_t max, std::string& out) {
   if (bytes.size() > std::numeric_limits<uInt>::max()) return kTooLarge;
   z_stream stream{};
   if (inflateInit2(&stream, window_bits) != Z_OK) return kMalformed;
@@ -49,7 +49,11 @@ DecodedContent inflate_all(int window_bits, std::string_view bytes, std::size_t 
     used += room - stream.avail_out;
     out.resize(std::min(used, max));
     if (used > max) return kTooLarge;
-    if (result == Z_STREAM_END) return stream.avail_in > 0 ? kBehind : DecodedContent{};
+    if (result == Z_STREAM_END) {
+      if (stream.avail_in == 0) return {};
+      if (!members || inflateReset(&stream) != Z_OK) return kBehind;
+      continue;
+    }
     if (result == Z_BUF_ERROR || (result == Z_OK && stream.avail_in == 0 && stream.avail_out > 0)) return kBroken;
     if (result != Z_OK) return kMalformed;
   }
@@ -102,8 +106,8 @@ DecodedContent decode_content(ContentCoding coding, std::string_view bytes, cons
       if (bytes.size() > limits.bytes_max) return {BodyError::too_large, "body too large"};
       out.assign(bytes);
       return {};
-    case ContentCoding::gzip: return inflate_all(15 + 16, bytes, max, out);
-    case ContentCoding::deflate: return inflate_all(15, bytes, max, out);
+    case ContentCoding::gzip: return inflate_all(15 + 16, limits.gzip_members, bytes, max, out);
+    case ContentCoding::deflate: return inflate_all(15, false, bytes, max, out);
     case ContentCoding::br: return unbrotli_all(bytes, max, out);
     case ContentCoding::unknown: break;
   }

@@ -2,7 +2,7 @@
 // Request bodies with a Content-Encoding, decoded for inspection under bounds: a bomb is an error after few bytes.
 //
 // Stricter than RFC 9110 §8.4.1 asks, since the upstream decodes by itself and must not see other bytes than the rules:
-// one coding, no raw deflate, one gzip member, nothing behind the end of the compressed data.
+// one coding, no raw deflate, one gzip member unless told otherwise, nothing behind the end of the compressed data.
 // Thread safety: functions without state. Linear in the decoded bytes.
 // Source: RFC 9110 §8.4, RFC 1950, RFC 1952, RFC 7932.
 
@@ -21,6 +21,7 @@ struct DecodingLimits {
   std::size_t bytes_max = 16 << 20;
   std::size_t ratio_max = 200;                 // decoded bytes for one of the body, beyond:
   std::size_t bytes_without_ratio = 64 << 10;  // short bodies of repeated bytes are no bombs
+  bool gzip_members = false;                   // several in a row are one body (RFC 1952 §2.2): of answers
 };
 
 struct DecodedContent {

@@ -66,6 +66,21 @@ TEST(ContentCoding, RefusesWhatReadersDisagreeAbout) {
   EXPECT_EQ(decoded(ContentCoding::unknown, "a=1"), "! unknown Content-Encoding");
 }
 
+TEST(ContentCoding, MembersOfAnAnswer) {
+  const std::string one = encoded(ContentCoding::gzip, "a=1"), two = encoded(ContentCoding::gzip, "&b=2");
+  DecodingLimits limits{.bytes_max = 7, .gzip_members = true};
+  EXPECT_EQ(decoded(ContentCoding::gzip, one + two, limits), "a=1&b=2");
+  EXPECT_EQ(decoded(ContentCoding::gzip, one + two + one, limits), "! compressed body expands too far");
+  EXPECT_EQ(decoded(ContentCoding::gzip, one + two.substr(0, 5), limits), "! compressed body breaks off");
+  EXPECT_EQ(decoded(ContentCoding::gzip, one + "more", limits), "! malformed compressed body");
+  const std::string other = encoded(ContentCoding::deflate, "a=1");
+  EXPECT_EQ(decoded(ContentCoding::deflate, other + other, limits), "! bytes behind the compressed body");
+  const std::string nothing = encoded(ContentCoding::gzip, "");
+  std::string empty;
+  for (int i = 0; i < 50'000; ++i) empty += nothing;
+  EXPECT_EQ(decoded(ContentCoding::gzip, empty, limits), "");
+}
+
 TEST(ContentCoding, BombsAreRefusedEarly) {
   const std::string zeros(64 << 20, '\0');
   for (const ContentCoding coding : kCodings) {

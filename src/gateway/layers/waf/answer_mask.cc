@@ -49,15 +49,18 @@ const Alphabet kTokenStarts = [] {
   return starts;
 }();
 
+constexpr std::string_view kShapesScripts = "\"\\'`\n";
+
 // What a byte may be the beginning of, so that most are passed by at a glance.
-enum Class : std::uint8_t { kIsWord = 1, kStarts = 2, kShapesJson = 4 };
+enum Class : std::uint8_t { kIsWord = 1, kStarts = 2, kShapesJson = 4, kShapesScript = 8 };
 const std::array<std::uint8_t, 256> kClasses = [] {
   std::array<std::uint8_t, 256> classes{};
   for (std::size_t c = 0; c < classes.size(); ++c) {
     const char byte = static_cast<char>(c);
     const bool starts = kTokenStarts[c] || (byte >= '2' && byte <= '6') || byte == 'e' || byte == '-';
     classes[c] = static_cast<std::uint8_t>((kWord[c] ? kIsWord : 0) | (starts ? kStarts : 0) |
-                                           (byte == '"' || byte == '\\' ? kShapesJson : 0));
+                                           (byte == '"' || byte == '\\' ? kShapesJson : 0) |
+                                           (kShapesScripts.find(byte) != std::string_view::npos ? kShapesScript : 0));
   }
   return classes;
 }();
@@ -90,18 +93,22 @@ void AnswerMask::mask(std::string_view text, http::End end, std::string& out) {
 
 // What is behind us, and with it whether a word goes on.
 void AnswerMask::pass(char c) noexcept {
-  if (what_.json) {
+  if (what_.syntax != Syntax::text) {
+    const bool script = what_.syntax == Syntax::script;
     if (escaped_) {
       escaped_ = false;
       if (c == 'u') hex_left_ = 4;
+      if (c == 'x' && script) hex_left_ = 2;
       c = ' ';  // `\n` ends a word, and its letter is no part of the next
     } else if (hex_left_ != 0) {
       --hex_left_;
       c = ' ';
-    } else if (c == '"') {
-      in_string_ = !in_string_;
     } else if (c == '\\') {
-      escaped_ = in_string_;
+      escaped_ = quote_ != '\0';
+    } else if (c == quote_ || (c == '\n' && script)) {
+      quote_ = '\0';
+    } else if (quote_ == '\0' && (c == '"' || (script && (c == '\'' || c == '`')))) {
+      quote_ = c;
     }
   }
   before_that_ = before_;
@@ -110,12 +117,15 @@ void AnswerMask::pass(char c) noexcept {
 
 // Past what begins nothing.
 std::size_t AnswerMask::skip(std::string_view text) noexcept {
+  const std::uint8_t shapes = what_.syntax == Syntax::json     ? kShapesJson
+                              : what_.syntax == Syntax::script ? kShapesScript
+                                                               : 0;
   std::size_t at = 0;
   char before = before_, before_that = before_that_;
   for (; at < text.size(); ++at) {
     const std::uint8_t is = class_of(text[at]);
     if ((is & kStarts) != 0 && (class_of(before) & kIsWord) == 0) break;
-    if (what_.json && (is & kShapesJson) != 0) break;
+    if ((is & shapes) != 0) break;
     before_that = before;
     before = text[at];
   }
@@ -174,7 +184,7 @@ AnswerMask::Look AnswerMask::look_for_card(char* text, std::size_t size, bool wh
     if (length + 1 == size && !whole) return Look::undecided;
     if (length + 1 < size && is_digit(text[length + 1])) return Look::nothing;
   }
-  const bool number = what_.json && !in_string_;  // `**` would be no JSON
+  const bool number = is_number(rest.substr(0, length));
   std::size_t kept = 0;
   for (std::size_t i = length; i-- > (number ? 1 : 0);) {
     if (is_digit(text[i]) && ++kept > 4) text[i] = number ? '0' : '*';
@@ -182,6 +192,11 @@ AnswerMask::Look AnswerMask::look_for_card(char* text, std::size_t size, bool wh
   taken = length;
   ++cards_;
   return Look::found;
+}
+
+// `**` would be no JSON, and no script; what stands in groups is no number there.
+bool AnswerMask::is_number(std::string_view card) const noexcept {
+  return what_.syntax != Syntax::text && quote_ == '\0' && std::all_of(card.begin(), card.end(), is_digit);
 }
 
 void AnswerMask::begin_token(std::size_t prefix, const Alphabet& alphabet, std::size_t& taken) {
@@ -245,7 +260,7 @@ AnswerMask::Look AnswerMask::look_for_pem(std::string_view text, bool whole, std
 // that only speaks of keys. Tags and quotes may stand between the lines (`<br />`). False: the byte is no part of it.
 bool AnswerMask::in_pem(char& c) noexcept {
   const bool literal = escaped_ || hex_left_ != 0 || before_ == '\\';  // of `\n` the letter stays
-  const bool ends = (c == '"' && what_.json && !literal) || c == '\0' ||
+  const bool ends = (c == '"' && what_.syntax == Syntax::json && !literal) || c == '\0' ||
                     (c == ' ' && has(kWord, before_) && !in_tag_) ||
                     (c == '-' && before_ == '-' && pem_left_ != kPemBytesMax);
   if (pem_left_ == 0 || ends) {

@@ -10,7 +10,9 @@
 namespace gatehouse::gateway {
 namespace {
 
-constexpr AnswerMask::What kAll{.cards = true, .keys = true}, kJson{.cards = true, .keys = true, .json = true};
+constexpr AnswerMask::What kAll{.cards = true, .keys = true},
+    kJson{.cards = true, .keys = true, .syntax = AnswerMask::Syntax::json},
+    kScript{.cards = true, .keys = true, .syntax = AnswerMask::Syntax::script};
 
 std::string masked(AnswerMask::What what, std::string_view text, std::size_t step = std::string_view::npos) {
   AnswerMask mask(what);
@@ -68,6 +70,19 @@ std::vector<Case> cases() {
        R"({"u":"token\u003dghp_)" + stars(36) + R"("})", kJson},
       {"JSON, escapes in a key", R"({"k":"-----BEGIN PRIVATE KEY-----\nMII\u002Babc=","b":100})",
        R"({"k":"-----BEGIN PRIVATE KEY-----\n***\u002B****","b":100})", kJson},
+      {"a script", "let a=4111111111111111,b='4111111111111111',c=`4012888888881881`;",
+       "let a=4000000000001111,b='************1111',c=`************1881`;", kScript},
+      {"a script, escapes", R"(a="\"\x3a4111111111111111", b=[4111111111111111])",
+       R"(a="\"\x3a************1111", b=[4000000000001111])", kScript},
+      {"a script, an apostrophe in a comment", "// don't\nf(4111111111111111) // 'tis\nf(4111111111111111)",
+       "// don't\nf(4000000000001111) // 'tis\nf(4000000000001111)", kScript},
+      {"a script, groups", "// 4111 1111 1111 1111", "// **** **** **** 1111", kScript},
+      {"events",
+       "data: {\"c\":4111111111111111,\"s\":\"4111111111111111\"}\ndata: 4111111111111111\n\ndata: a \"b\ndata: "
+       "[4111111111111111]\n",
+       "data: {\"c\":4000000000001111,\"s\":\"************1111\"}\ndata: 4000000000001111\n\ndata: a \"b\ndata: "
+       "[4000000000001111]\n",
+       kScript},
       {"Amazon", "id=AKIA" + kWord16 + ";", "id=AKIA" + stars(16) + ";"},
       {"no Amazon", "AKIA" + kWord16 + "A AKIA123 xAKIA" + kWord16, "AKIA" + kWord16 + "A AKIA123 xAKIA" + kWord16},
       {"GitHub", "'ghp_" + kWord36 + "'", "'ghp_" + stars(36) + "'"},
@@ -143,12 +158,12 @@ TEST(AnswerMask, RandomText) {
                                         "BEGIN",    "x",    "<",
                                         kWord36,    kJwt,   pem("PRIVATE KEY"),
                                         "5500",     "{",    "\xe2\x82\xac",
-                                        "_"};
+                                        "_",        "'",    "\\x"};
   std::mt19937 random(20261128);
   for (int round = 0; round < 3000; ++round) {
     std::string text;
     for (int i = 0; i < 12; ++i) text += pieces[random() % pieces.size()];
-    const AnswerMask::What what{.cards = true, .keys = true, .json = round % 2 == 0};
+    const AnswerMask::What what{.cards = true, .keys = true, .syntax = static_cast<AnswerMask::Syntax>(round % 3)};
     const std::string whole = masked(what, text);
     ASSERT_EQ(whole.size(), text.size());
     AnswerMask mask(what);

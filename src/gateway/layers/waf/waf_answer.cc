@@ -33,19 +33,39 @@ waf::ContentCoding coding_of(const http::ResponseHead& answer) noexcept {
   return answer.fields.count("content-encoding") > 1 ? waf::ContentCoding::unknown : waf::content_coding_of(*field);
 }
 
+template <std::size_t N>
+bool is_one_of(const std::array<std::string_view, N>& types, std::string_view type) noexcept {
+  return std::any_of(types.begin(), types.end(),
+                     [&](std::string_view one) { return http::equals_ignoring_case(type, one); });
+}
+
 bool is_json(std::string_view type) noexcept {
-  return http::equals_ignoring_case(type, "application/json") || ends_with_ignoring_case(type, "+json") ||
-         http::equals_ignoring_case(type, "application/x-ndjson");
+  static constexpr std::array<std::string_view, 5> kTypes{"application/json", "text/json", "application/x-ndjson",
+                                                          "application/jsonl", "application/json-seq"};
+  return is_one_of(kTypes, type) || ends_with_ignoring_case(type, "+json");
+}
+
+// RFC 9239 §6 and what was registered before it.
+bool is_script(std::string_view type) noexcept {
+  static constexpr std::array<std::string_view, 8> kTypes{
+      "text/javascript", "application/javascript", "application/x-javascript", "application/ecmascript",
+      "text/ecmascript", "text/x-javascript",      "application/x-ecmascript", "text/jscript"};
+  return is_one_of(kTypes, type);
 }
 
 // More than rules read: nothing has to be held back for long.
 bool is_text(std::string_view type) noexcept {
-  static constexpr std::array<std::string_view, 4> kOthers{"application/xml", "application/javascript",
-                                                           "application/x-www-form-urlencoded", "application/yaml"};
-  return type.empty() || http::equals_ignoring_case(type.substr(0, 5), "text/") || is_json(type) ||
-         ends_with_ignoring_case(type, "+xml") ||
-         std::any_of(kOthers.begin(), kOthers.end(),
-                     [&](std::string_view other) { return http::equals_ignoring_case(type, other); });
+  static constexpr std::array<std::string_view, 6> kOthers{
+      "application/xml",        "application/x-www-form-urlencoded", "application/yaml", "application/x-yaml",
+      "application/x-pem-file", "application/pem-certificate-chain"};
+  return type.empty() || http::equals_ignoring_case(type.substr(0, 5), "text/") || is_json(type) || is_script(type) ||
+         ends_with_ignoring_case(type, "+xml") || is_one_of(kOthers, type);
+}
+
+AnswerMask::Syntax syntax_of(std::string_view type) noexcept {
+  if (is_json(type)) return AnswerMask::Syntax::json;
+  const bool script = is_script(type) || http::equals_ignoring_case(type, "text/event-stream");
+  return script ? AnswerMask::Syntax::script : AnswerMask::Syntax::text;
 }
 
 }  // namespace
@@ -53,14 +73,14 @@ bool is_text(std::string_view type) noexcept {
 bool WafLayer::reads_answer_body(const http::ResponseHead& answer) const noexcept {
   const std::string_view type = type_of(answer);
   if (http::equals_ignoring_case(type, "text/event-stream")) return false;  // held back it would be none
-  const auto is_type = [&](std::string_view one) { return http::equals_ignoring_case(type, one); };
   if (!text_types_.empty()) {
+    const auto is_type = [&](std::string_view one) { return http::equals_ignoring_case(type, one); };
     return std::any_of(text_types_.begin(), text_types_.end(), is_type) ||
            (type.empty() && std::find(text_types_.begin(), text_types_.end(), "(null)") != text_types_.end());
   }
   // Of an unknown type a browser makes what it looks like.
   return type.empty() || ends_with_ignoring_case(type, "+json") || ends_with_ignoring_case(type, "+xml") ||
-         std::any_of(kTextTypes.begin(), kTextTypes.end(), is_type);
+         is_one_of(kTextTypes, type);
 }
 
 WafDecision WafLayer::inspect_answer_head(Request& request, const http::ResponseHead& answer,
@@ -97,6 +117,7 @@ WafDecision WafLayer::inspect_answer_body(Request& request, const http::Response
     waf::DecodingLimits limits;
     limits.bytes_max = at.response_body;
     limits.ratio_max = std::numeric_limits<std::size_t>::max();  // pages of much the same text are no bombs
+    limits.gzip_members = true;
     std::string& decoded = shard.decoded();
     const waf::DecodedContent result = waf::decode_content(coding, body, limits, decoded);
     if (result.error == waf::BodyError::too_large) {
@@ -123,7 +144,7 @@ std::unique_ptr<AnswerMask> WafLayer::mask_for(const Request& request, const htt
   const std::string_view type = type_of(answer);
   if (!is_text(type)) return nullptr;
   return std::make_unique<AnswerMask>(
-      AnswerMask::What{.cards = at.mask_cards, .keys = at.mask_keys, .json = is_json(type)});
+      AnswerMask::What{.cards = at.mask_cards, .keys = at.mask_keys, .syntax = syntax_of(type)});
 }
 
 WafDecision WafLayer::refuse_answer_length(Request& request, std::uint64_t bytes) const {
