@@ -277,6 +277,7 @@ class Peer:
             if self.answers():
                 return time.monotonic() - began
             time.sleep(0.0005)
+        self.stop()
         raise SystemExit(f"{self.name} did not start:\n" + (self.dir / "output.log").read_text(errors="replace")[-2000:])
 
     def pinned(self, command):
