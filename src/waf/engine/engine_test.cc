@@ -315,6 +315,18 @@ SecRule TX:s "@eq 5" "id:2,phase:2,pass")");
   EXPECT_FALSE(transaction.fired().back().limit_reached);
 }
 
+// Nor may a name that keeps a target's pattern busy hide its value, or let one off.
+TEST(Engine, ANameThatKeepsATargetsPatternBusyIsInspected) {
+  const Outcome outcome = run(R"(
+SecRule ARGS:/^(a+)+$/ "@streq evil" "id:1,phase:2,pass"
+SecRule ARGS|!ARGS:/^(a+)+$/ "@streq evil" "id:2,phase:2,pass"
+SecRule ARGS:/^(a+)+$/ "@streq evil" "id:3,phase:2,pass,ctl:ruleRemoveById=4"
+SecRule ARGS "@streq evil" "id:4,phase:2,pass"
+SecRule ARGS:/^(a+)+$/ "@streq other" "id:5,phase:2,pass")",
+                              get("/?" + std::string(64, 'a') + "b=evil"));
+  EXPECT_EQ(outcome.fired, (Ids{1, 2, 4}));
+}
+
 // A way to switch rules off must not open to whoever keeps its pattern busy.
 TEST(Engine, APatternAtItsLimitLetsNothingOff) {
   for (const char* effect : {"ctl:ruleEngine=Off", "ctl:ruleRemoveById=2", "allow"}) {

@@ -124,7 +124,7 @@ bool Transaction::matches_hits(std::uint32_t index, FiredRule& fired) {
       const std::vector<NameValue>& list = values_.list(source.lists[i]);
       for (const HitList::Hit& hit : scans_.hits().of(index, field_of(source.lists[i], source.names))) {
         const NameValue& value = list[hit.item & UINT32_MAX];
-        if (keyed && !target.names(value.name)) continue;
+        if (keyed && !is_target(target, value.name)) continue;
         const std::string_view name = keyed ? value.name : std::string_view(target.key);
         try_value(Candidate{target.variable, name, source.names ? value.name : value.value, true, true});
       }
@@ -152,7 +152,8 @@ void Transaction::each_tx(const CompiledTarget& target, Visit visit) {
     std::for_each(target.slots.begin(), target.slots.end(), visit_slot);
   }
   for (std::size_t i = 0; i < tx_others_.size(); ++i) {
-    if (target.names(tx_others_[i].name)) visit(Candidate{Variable::tx, tx_others_[i].name, tx_others_[i].value, true});
+    if (is_target(target, tx_others_[i].name))
+      visit(Candidate{Variable::tx, tx_others_[i].name, tx_others_[i].value, true});
   }
 }
 
@@ -166,7 +167,7 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
       const std::vector<NameValue>& list = values_.list(source.lists[i]);
       for (std::size_t at = 0; at < list.size(); ++at) {
         const NameValue& value = list[at];
-        if (keyed && !target.names(value.name)) continue;
+        if (keyed && !is_target(target, value.name)) continue;
         // What XML holds has no names of its own: it goes by what was asked for, `XML:/*` or `XML://@*`.
         const std::string_view name = keyed ? value.name : std::string_view(target.key);
         visit(Candidate{variable, name, source.names ? value.name : value.value, true, true});
@@ -176,7 +177,7 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
   }
   const auto each_of = [&](const auto& list) {
     for (std::size_t at = 0; at < list.size(); ++at) {
-      if (target.names(list[at].name)) visit(Candidate{variable, list[at].name, list[at].value, true});
+      if (is_target(target, list[at].name)) visit(Candidate{variable, list[at].name, list[at].value, true});
     }
   };
   switch (variable) {
@@ -215,11 +216,24 @@ void Transaction::each_value(const CompiledTarget& target, Visit visit) {
   }
 }
 
-bool Transaction::is_excluded(const CompiledRule& rule, const Candidate& candidate) const {
+// Whether a value of this name is meant; `unsure` when the target's pattern gave up on it.
+bool Transaction::names(const CompiledTarget& target, std::string_view name, bool unsure) {
+  if (target.select != Target::Select::regex) return target.names(name);
+  if (!target.pattern) return false;
+  const Regex::Outcome outcome = regexes_.match(*target.pattern, name, nullptr, RegexBudget::Purpose::verdict);
+  return outcome == Regex::Outcome::limit_reached ? unsure : outcome == Regex::Outcome::match;
+}
+
+// A name that nobody can afford to look at is one to inspect, unless the rule lets something off.
+bool Transaction::is_target(const CompiledTarget& target, std::string_view name) {
+  return names(target, name, !program_.rule(current_).opens);
+}
+
+bool Transaction::is_excluded(const CompiledRule& rule, const Candidate& candidate) {
   if (rule.exclusions.empty() && removed_targets_.empty()) [[likely]]
     return false;
   const auto means = [&](const CompiledTarget& target) {
-    return target.variable == candidate.variable && (!candidate.has_name || target.names(candidate.name));
+    return target.variable == candidate.variable && (!candidate.has_name || names(target, candidate.name, false));
   };
   if (std::any_of(rule.exclusions.begin(), rule.exclusions.end(), means)) return true;
   return std::any_of(removed_targets_.begin(), removed_targets_.end(), [&](const RemovedTarget* removed) {
@@ -312,7 +326,7 @@ bool Transaction::apply_regex(const CompiledRule& rule, std::string_view argumen
     made.emplace(std::move(*compiled));
   }
   Captures groups{};
-  const Regex::Outcome outcome = regexes_.match(op.regex ? *op.regex : *made, value, groups,
+  const Regex::Outcome outcome = regexes_.match(op.regex ? *op.regex : *made, value, &groups,
                                                 proven ? RegexBudget::Purpose::place : RegexBudget::Purpose::verdict);
   if (outcome == Regex::Outcome::no_match) return op.negated;
   if (outcome == Regex::Outcome::limit_reached) {

@@ -46,10 +46,11 @@ struct CompiledTarget {
   Target::Select select = Target::Select::all;
   bool count = false;
   std::string key;
-  std::shared_ptr<const Regex> pattern;              // of a key by pattern
-  TxSlot slot = kNoSlot;                             // of TX:key
-  std::vector<TxSlot> slots;                         // that a pattern of TX names, ascending
-  bool names(std::string_view name) const noexcept;  // is a value of this name meant?
+  std::shared_ptr<const Regex> pattern;  // of a key by pattern
+  TxSlot slot = kNoSlot;                 // of TX:key
+  std::vector<TxSlot> slots;             // that a pattern of TX names, ascending
+  // Is a value of this name meant? Only for names that no client chose: nothing bounds the pattern's work here.
+  bool names(std::string_view name) const noexcept;
 };
 
 struct CompiledOperator {

@@ -1,29 +1,64 @@
 #include "waf/engine/regex_budget.h"
 
+#include <algorithm>
+
 namespace gatehouse::waf {
 namespace {
 
-constexpr std::uint64_t kOverhead = 8;  // of a match, in bytes
+// From each place where a match may begin, tried one after the other until the steps are enough.
+constexpr std::uint32_t kSteps[] = {8, 64, 512, 4096, 32 * 1024, Regex::kMatchLimit};
+// Of an attempt, in steps. PCRE2 looks up to 5,000 bytes ahead for a byte without which there is no match.
+constexpr std::uint64_t kAttemptPrice = 16;
+constexpr std::size_t kLookAheadBytes = 5000, kLookAheadBytesPerStep = 4;
 
-struct Attempt {
-  std::uint32_t steps = 0;  // from each place
-  std::uint64_t price = 0;  // of a byte
-};
-constexpr Attempt kAttempts[] = {{64, 1}, {1024, 16}, {16 * 1024, 256}, {128 * 1024, 2048}};
+// In steps. On a loaded machine they took 0.3 ns in the middle and 3 at most where verdicts were asked for, 41 where a
+// single step ran through the rest of the value. What a search for the dearest kilobytes found used up to 180,000.
+constexpr std::uint64_t kVerdictBase = 128 * 1024, kVerdictPerByte = 512, kUngatedPerByte = 8 * 1024,
+                        kAnswerPerByte = 2 * 1024;
+constexpr std::uint64_t kPlaceBase = 16 * 1024, kPlacePerByte = 32;
 
 }  // namespace
 
-Regex::Outcome RegexBudget::match(const Regex& regex, std::string_view value, Captures& groups,
+void RegexBudget::begin(bool gated) noexcept {
+  gated_ = gated;
+  left_ = {kVerdictBase, kPlaceBase};
+}
+
+void RegexBudget::add(std::size_t bytes, std::uint64_t per_byte) noexcept {
+  left_[0] += bytes * per_byte;
+  left_[1] += bytes * kPlacePerByte;
+}
+
+void RegexBudget::add_bytes(std::size_t bytes) noexcept { add(bytes, gated_ ? kVerdictPerByte : kUngatedPerByte); }
+void RegexBudget::add_answer_bytes(std::size_t bytes) noexcept { add(bytes, kAnswerPerByte); }
+
+Regex::Outcome RegexBudget::match(const Regex& regex, std::string_view value, Captures* groups,
                                   Purpose purpose) noexcept {
   std::uint64_t& left = left_[static_cast<std::size_t>(purpose)];
-  for (const Attempt& attempt : kAttempts) {
-    const std::uint64_t price = attempt.price * (value.size() + kOverhead);
-    if (price > left) break;
+  const std::size_t starts = regex.starts(value);
+  std::size_t first = 0, count = starts, level = 0;
+  while (true) {
+    count = std::min(count, starts - first);
+    const std::uint64_t price = kAttemptPrice + count * std::uint64_t{kSteps[level]} +
+                                std::min(value.size() - first, kLookAheadBytes) / kLookAheadBytesPerStep;
+    if (price > left) return Regex::Outcome::limit_reached;
     left -= price;
-    const Regex::Outcome outcome = regex.match(value, &groups, attempt.steps);
-    if (outcome != Regex::Outcome::limit_reached) return outcome;
+    const Regex::Outcome outcome = regex.is_divisible()
+                                       ? regex.match_from({first, first + count - 1}, value, groups, kSteps[level])
+                                       : regex.match(value, groups, kSteps[level]);
+    if (outcome == Regex::Outcome::match) return outcome;
+    if (outcome == Regex::Outcome::no_match) {
+      first += count;
+      if (first == starts) return outcome;
+      // Behind a place that needed more, as many as were good together, and twice as many each time.
+      count *= 2;
+      level = 0;
+    } else if (count > 1 && regex.is_divisible()) {
+      count /= 2;  // somewhere among them is one that needs more
+    } else if (++level == std::size(kSteps)) {
+      return outcome;
+    }
   }
-  return Regex::Outcome::limit_reached;
 }
 
 }  // namespace gatehouse::waf

@@ -21,7 +21,7 @@ TEST(RegexBudget, OrdinaryValuesAreNeverRefused) {
     budget.add_bytes(value.size());
     for (int rule = 0; rule < 60; ++rule) {
       Captures groups{};
-      ASSERT_EQ(budget.match(*pattern, value, groups, Purpose::verdict), Outcome::no_match) << rule;
+      ASSERT_EQ(budget.match(*pattern, value, &groups, Purpose::verdict), Outcome::no_match) << rule;
     }
   }
 }
@@ -34,7 +34,7 @@ TEST(RegexBudget, AMatchThatTakesManyStepsIsStillFound) {
   Captures groups{};
   const std::string value = std::string(14, 'a') + "c" + "\n" + "aab";
   EXPECT_EQ(pattern->match(value, nullptr, 64), Outcome::limit_reached);  // so that it is one of them
-  ASSERT_EQ(budget.match(*pattern, value, groups, Purpose::verdict), Outcome::match);
+  ASSERT_EQ(budget.match(*pattern, value, &groups, Purpose::verdict), Outcome::match);
   EXPECT_EQ(groups.front()->offset, 16u);
 }
 
@@ -48,7 +48,7 @@ TEST(RegexBudget, TheSumIsBounded) {
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 10'000; ++i) {
     Captures groups{};
-    ASSERT_EQ(budget.match(*pattern, value, groups, i % 2 == 0 ? Purpose::verdict : Purpose::place),
+    ASSERT_EQ(budget.match(*pattern, value, &groups, i % 2 == 0 ? Purpose::verdict : Purpose::place),
               Outcome::limit_reached);
   }
   // 5 s by the limit of each alone.
@@ -62,9 +62,64 @@ TEST(RegexBudget, PlacesDoNotUseUpWhatVerdictsNeed) {
   budget.begin(true);
   budget.add_bytes(value.size());
   Captures groups{};
-  for (int i = 0; i < 1000; ++i) budget.match(*hostile, value, groups, Purpose::place);
-  EXPECT_EQ(budget.match(*plain, value, groups, Purpose::place), Outcome::limit_reached);
-  EXPECT_EQ(budget.match(*plain, value, groups, Purpose::verdict), Outcome::no_match);
+  for (int i = 0; i < 1000; ++i) budget.match(*hostile, value, &groups, Purpose::place);
+  EXPECT_EQ(budget.match(*plain, value, &groups, Purpose::place), Outcome::limit_reached);
+  EXPECT_EQ(budget.match(*plain, value, &groups, Purpose::verdict), Outcome::no_match);
+}
+
+// Looking behind, word bounds and line starts see the whole value wherever the trying begins.
+TEST(RegexBudget, PartByPartFindsWhatTheWholeHolds) {
+  const char* const patterns[] = {
+      "(?<=ab)a+(b)?", "\\bb(a+)c",        "(?<!a)b+c",       "^b(a|aa)+c",
+      "(?:a|aa)+(c)",  "(a+)+\\nc",        "(?:(a)|b)*?\\nb", "a\\Kb(a|aa)+c",
+      "\\Ab",          ".*(c)b",           "(?-m)^c",         "$",
+      "a*?(?=c\\n)",   "(?>a+)b|(aa?)+?c", "(a)(?1)+c",       "(?:(a+)(?=c))+c\\1",
+  };
+  std::uint32_t seed = 1;
+  std::size_t divided = 0, found = 0;
+  for (const char* text : patterns) {
+    const auto pattern = Regex::compile(text);
+    ASSERT_TRUE(pattern) << text;
+    ASSERT_TRUE(pattern->is_divisible());
+    for (int turn = 0; turn < 300; ++turn) {
+      std::string value;
+      for (int i = 0; i < turn / 10; ++i) {
+        seed = seed * 1664525 + 1013904223;
+        value += "aaaabbc\n"[seed >> 29];
+      }
+      Captures whole{}, parts{};
+      RegexBudget budget;
+      budget.begin(true);
+      budget.add_bytes(1'000'000);
+      const Outcome expected = pattern->match(value, &whole);
+      ASSERT_EQ(budget.match(*pattern, value, &parts, Purpose::verdict), expected) << text << " on " << value;
+      ASSERT_EQ(parts, whole) << text << " on " << value;
+      divided += pattern->match(value, nullptr, 8) == Outcome::limit_reached ? 1 : 0;
+      found += expected == Outcome::match ? 1 : 0;
+    }
+  }
+  EXPECT_GT(divided, 100u);  // so that there is something to get wrong
+  EXPECT_GT(found, 1000u);
+}
+
+// What depends on where the trying began is tried as a whole.
+TEST(RegexBudget, VerbsAreNotDivided) {
+  for (const char* text : {"(*COMMIT)b", "a(*SKIP)b", "\\Gb", "a(*PRUNE)b"})
+    EXPECT_FALSE(Regex::compile(text)->is_divisible()) << text;
+}
+
+// The charge goes by what was needed: one place that needs many steps does not cost as if all did.
+TEST(RegexBudget, OnePlaceDoesNotCostAsIfAllDid) {
+  const auto pattern = Regex::compile("x(?:a|aa)+b");
+  const std::string value = std::string(10'000, 'y') + "x" + std::string(18, 'a') + std::string(10'000, 'y') + "b";
+  EXPECT_EQ(pattern->match(value, nullptr, 4096), Outcome::limit_reached);
+  RegexBudget budget;
+  budget.begin(true);
+  budget.add_bytes(value.size());
+  for (int i = 0; i < 3; ++i) {
+    Captures groups{};
+    ASSERT_EQ(budget.match(*pattern, value, &groups, Purpose::verdict), Outcome::no_match) << i;
+  }
 }
 
 }  // namespace

@@ -157,7 +157,9 @@ class Transaction {
   void each_value(const CompiledTarget& target, Visit visit);
   template <class Visit>
   void each_tx(const CompiledTarget& target, Visit visit);
-  bool is_excluded(const CompiledRule& rule, const Candidate& candidate) const;
+  bool names(const CompiledTarget& target, std::string_view name, bool unsure);
+  bool is_target(const CompiledTarget& target, std::string_view name);
+  bool is_excluded(const CompiledRule& rule, const Candidate& candidate);
   bool test_value(const CompiledRule& rule, const Candidate& candidate, FiredRule& fired);
   bool test_count(const CompiledRule& rule, const CompiledTarget& target, std::size_t count, FiredRule& fired);
   bool test_operator(const CompiledRule& rule, const Candidate& candidate, std::string_view value, FiredRule& fired);

@@ -32,8 +32,9 @@ class Workspace {
   Workspace& operator=(const Workspace&) = delete;
 
   pcre2_match_data* data() const noexcept { return data_; }
-  pcre2_match_context* context(std::uint32_t match_limit) const noexcept {
+  pcre2_match_context* context(std::uint32_t match_limit, std::size_t last_start) const noexcept {
     pcre2_set_match_limit(context_, match_limit);
+    pcre2_set_offset_limit(context_, last_start);
     return context_;
   }
 
@@ -54,7 +55,8 @@ Result<Regex> Regex::compile(std::string_view pattern, Dialect dialect) {
   }
   constexpr std::uint32_t kEcma = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_BSUX | PCRE2_MATCH_UNSET_BACKREF |
                                   PCRE2_ALLOW_EMPTY_CLASS | PCRE2_NEVER_BACKSLASH_C;
-  const std::uint32_t options = dialect == Dialect::ecma ? kEcma : PCRE2_DOTALL | PCRE2_MULTILINE;
+  constexpr std::uint32_t kModSecurity = PCRE2_DOTALL | PCRE2_MULTILINE | PCRE2_USE_OFFSET_LIMIT;
+  const std::uint32_t options = dialect == Dialect::ecma ? kEcma : kModSecurity;
   int error = 0;
   std::size_t offset = 0;
   pcre2_code* code =
@@ -67,13 +69,28 @@ Result<Regex> Regex::compile(std::string_view pattern, Dialect dialect) {
   }
   // Without JIT code the interpreter runs, slower and with the same limits.
   pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
-  return Regex(code);
+  std::uint32_t effective = 0;
+  pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &effective);
+  return Regex(code,
+               dialect == Dialect::modsecurity && pattern.find("(*") == std::string_view::npos &&
+                   pattern.find("\\G") == std::string_view::npos,
+               (effective & PCRE2_ANCHORED) != 0);
 }
 
 Regex::Outcome Regex::match(std::string_view value, Captures* captures, std::uint32_t match_limit) const noexcept {
+  return run(value, 0, PCRE2_UNSET, captures, match_limit);
+}
+
+Regex::Outcome Regex::match_from(Starts starts, std::string_view value, Captures* captures,
+                                 std::uint32_t match_limit) const noexcept {
+  return run(value, starts.first, starts.last, captures, match_limit);
+}
+
+Regex::Outcome Regex::run(std::string_view value, std::size_t first, std::size_t last, Captures* captures,
+                          std::uint32_t match_limit) const noexcept {
   thread_local const Workspace workspace;
   const int groups = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(value.empty() ? "" : value.data()),
-                                 value.size(), 0, 0, workspace.data(), workspace.context(match_limit));
+                                 value.size(), first, 0, workspace.data(), workspace.context(match_limit, last));
   if (groups == PCRE2_ERROR_NOMATCH) return Outcome::no_match;
   // Besides the match limit: depth, heap and JIT stack. They are limits as well.
   if (groups < 0) return Outcome::limit_reached;

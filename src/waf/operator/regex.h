@@ -40,13 +40,30 @@ class Regex {
   Outcome match(std::string_view value, Captures* captures = nullptr,
                 std::uint32_t match_limit = kMatchLimit) const noexcept;
 
+  // Only the places from `first` to `last`, both included, where a match may begin. The value stays whole: what stands
+  // before the first is looked behind at. modsecurity only.
+  struct Starts {
+    std::size_t first = 0, last = 0;
+  };
+  Outcome match_from(Starts starts, std::string_view value, Captures* captures,
+                     std::uint32_t match_limit) const noexcept;
+  // Whether trying the places part by part comes to what trying them all does: no verb passes over places, and nothing
+  // asks for where the trying began.
+  bool is_divisible() const noexcept { return divisible_; }
+  // How many places of a value are tried. Only the first, of a pattern that begins with `\A` or `.*`.
+  std::size_t starts(std::string_view value) const noexcept { return anchored_ ? 1 : value.size() + 1; }
+
  private:
   struct CodeDelete {
     void operator()(pcre2_real_code_8* code) const noexcept;
   };
-  explicit Regex(pcre2_real_code_8* code) noexcept : code_(code) {}
+  Regex(pcre2_real_code_8* code, bool divisible, bool anchored) noexcept
+      : code_(code), divisible_(divisible), anchored_(anchored) {}
+  Outcome run(std::string_view value, std::size_t first, std::size_t last, Captures* captures,
+              std::uint32_t match_limit) const noexcept;
 
   std::unique_ptr<pcre2_real_code_8, CodeDelete> code_;
+  bool divisible_ = false, anchored_ = false;
 };
 
 }  // namespace gatehouse::waf
