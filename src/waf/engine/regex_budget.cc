@@ -1,5 +1,7 @@
 #include "waf/engine/regex_budget.h"
 
+#include <time.h>
+
 #include <algorithm>
 
 namespace gatehouse::waf {
@@ -17,16 +19,32 @@ constexpr std::uint64_t kVerdictBase = 128 * 1024, kVerdictPerByte = 512, kUngat
                         kAnswerPerByte = 2 * 1024;
 constexpr std::uint64_t kPlaceBase = 16 * 1024, kPlacePerByte = 32;
 
+// A run such as `[^)]*` that gives nothing back goes over bytes without counting a step: from each place anew it costs
+// the square of the value. So long values are tried part by part, each of about this time, and the time of the CPU is
+// asked for.
+constexpr std::size_t kTimedFrom = 2048;
+constexpr std::size_t kPlacesFirst = 16;
+constexpr std::chrono::nanoseconds kPart{1'000'000};
+constexpr std::chrono::nanoseconds kTimeBase{20'000'000}, kTimePerByte{500};
+
+std::chrono::nanoseconds cpu_time() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
 }  // namespace
 
 void RegexBudget::begin(bool gated) noexcept {
   gated_ = gated;
   left_ = {kVerdictBase, kPlaceBase};
+  time_left_ = kTimeBase;
 }
 
 void RegexBudget::add(std::size_t bytes, std::uint64_t per_byte) noexcept {
   left_[0] += bytes * per_byte;
   left_[1] += bytes * kPlacePerByte;
+  time_left_ += bytes * kTimePerByte;
 }
 
 void RegexBudget::add_bytes(std::size_t bytes) noexcept { add(bytes, gated_ ? kVerdictPerByte : kUngatedPerByte); }
@@ -36,9 +54,16 @@ Regex::Outcome RegexBudget::match(const Regex& regex, std::string_view value, Ca
                                   Purpose purpose) noexcept {
   std::uint64_t& left = left_[static_cast<std::size_t>(purpose)];
   const std::size_t starts = regex.starts(value);
-  std::size_t first = 0, count = starts, level = 0;
+  std::size_t first = 0, count = starts, level = 0, most = starts;
+  const bool timed = value.size() > kTimedFrom;
+  std::chrono::nanoseconds since{};
+  if (timed) {
+    if (time_left_ <= std::chrono::nanoseconds(0)) return Regex::Outcome::limit_reached;
+    most = kPlacesFirst;
+    since = cpu_time();
+  }
   while (true) {
-    count = std::min(count, starts - first);
+    count = std::min({count, starts - first, most});
     const std::uint64_t price = kAttemptPrice + count * std::uint64_t{kSteps[level]} +
                                 std::min(value.size() - first, kLookAheadBytes) / kLookAheadBytesPerStep;
     if (price > left) return Regex::Outcome::limit_reached;
@@ -46,6 +71,15 @@ Regex::Outcome RegexBudget::match(const Regex& regex, std::string_view value, Ca
     const Regex::Outcome outcome = regex.is_divisible()
                                        ? regex.match_from({first, first + count - 1}, value, groups, kSteps[level])
                                        : regex.match(value, groups, kSteps[level]);
+    if (timed) {
+      const std::chrono::nanoseconds now = cpu_time(), took = now - since;
+      since = now;
+      time_left_ -= took;
+      if (outcome != Regex::Outcome::match && time_left_ <= std::chrono::nanoseconds(0))
+        return Regex::Outcome::limit_reached;
+      const auto parts = static_cast<std::size_t>(kPart / std::max(took, std::chrono::nanoseconds(1)));
+      most = std::max<std::size_t>(count * parts, 1);
+    }
     if (outcome == Regex::Outcome::match) return outcome;
     if (outcome == Regex::Outcome::no_match) {
       first += count;

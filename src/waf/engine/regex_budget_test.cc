@@ -38,6 +38,33 @@ TEST(RegexBudget, AMatchThatTakesManyStepsIsStillFound) {
   EXPECT_EQ(groups.front()->offset, 16u);
 }
 
+// `[^)]*` gives nothing back, so that it goes to the end from each place without a step counted: minutes for this
+// value.
+TEST(RegexBudget, RunsWithoutStepsAreBoundInTime) {
+  const auto pattern = Regex::compile("\\|([^)]*)\\)\\1x");
+  const std::string value = std::string(1 << 20, '|') + ") x";
+  RegexBudget budget;
+  budget.begin(true);
+  budget.add_bytes(value.size());
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(budget.match(*pattern, value, nullptr, Purpose::verdict), Outcome::limit_reached);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));  // of 0.54 s of this thread's time
+}
+
+TEST(RegexBudget, LongValuesAreMatchedInParts) {
+  const auto pattern = Regex::compile("(?<=a )(b+)c$");
+  for (const std::size_t before : {0u, 14u, 15u, 16u, 17u, 2000u, 16000u, 50000u}) {
+    const std::string value = std::string(before, 'x') + "a bbbc\n" + std::string(3000, 'b');
+    RegexBudget budget;
+    budget.begin(true);
+    budget.add_bytes(value.size());
+    Captures groups{};
+    ASSERT_EQ(budget.match(*pattern, value, &groups, Purpose::verdict), Outcome::match) << before;
+    EXPECT_EQ(groups[0], (Match{before + 2, 4}));
+    EXPECT_EQ(groups[1], (Match{before + 2, 3}));
+  }
+}
+
 // Hostile values in any number: the sum is bounded, and beyond it each counts as a match.
 TEST(RegexBudget, TheSumIsBounded) {
   const auto pattern = Regex::compile("(?:a|aa)+b");
