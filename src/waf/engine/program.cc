@@ -225,7 +225,10 @@ class ProgramCompiler {
     step.kind = op.kind;
     step.negated = op.negated;
     step.count = target.count;
-    step.whole = passes && !more;
+    // What adds to a score is told with the rule that does.
+    const bool scores =
+        std::any_of(rule.setvars.begin(), rule.setvars.end(), [](const CompiledSetVar& set) { return set.level != 0; });
+    step.whole = passes && !more && !scores;
     step.sets = !rule.setvars.empty();
     return step;
   }

@@ -16,7 +16,7 @@ constexpr std::size_t kLookAheadBytes = 5000, kLookAheadBytesPerStep = 4;
 // In steps. On a loaded machine they took 0.3 ns in the middle and 3 at most where verdicts were asked for, 41 where a
 // single step ran through the rest of the value. What a search for the dearest kilobytes found used up to 180,000.
 constexpr std::uint64_t kVerdictBase = 128 * 1024, kVerdictPerByte = 512, kUngatedPerByte = 8 * 1024,
-                        kAnswerPerByte = 2 * 1024;
+                        kAnswerPerByte = 64 * 1024;
 constexpr std::uint64_t kPlaceBase = 16 * 1024, kPlacePerByte = 32;
 
 // A run such as `[^)]*` that gives nothing back goes over bytes without counting a step: from each place anew it costs
@@ -25,7 +25,7 @@ constexpr std::uint64_t kPlaceBase = 16 * 1024, kPlacePerByte = 32;
 constexpr std::size_t kTimedFrom = 2048;
 constexpr std::size_t kPlacesFirst = 16;
 constexpr std::chrono::nanoseconds kPart{1'000'000};
-constexpr std::chrono::nanoseconds kTimeBase{20'000'000}, kTimePerByte{500};
+constexpr std::chrono::nanoseconds kTimeBase{20'000'000}, kTimePerByte{500}, kTimePerAnswerByte{10'000};
 
 std::chrono::nanoseconds cpu_time() noexcept {
   timespec now{};
@@ -44,11 +44,16 @@ void RegexBudget::begin(bool gated) noexcept {
 void RegexBudget::add(std::size_t bytes, std::uint64_t per_byte) noexcept {
   left_[0] += bytes * per_byte;
   left_[1] += bytes * kPlacePerByte;
-  time_left_ += bytes * kTimePerByte;
 }
 
-void RegexBudget::add_bytes(std::size_t bytes) noexcept { add(bytes, gated_ ? kVerdictPerByte : kUngatedPerByte); }
-void RegexBudget::add_answer_bytes(std::size_t bytes) noexcept { add(bytes, kAnswerPerByte); }
+void RegexBudget::add_bytes(std::size_t bytes) noexcept {
+  add(bytes, gated_ ? kVerdictPerByte : kUngatedPerByte);
+  time_left_ += bytes * kTimePerByte;
+}
+void RegexBudget::add_answer_bytes(std::size_t bytes) noexcept {
+  add(bytes, kAnswerPerByte);
+  time_left_ += bytes * kTimePerAnswerByte;
+}
 
 Regex::Outcome RegexBudget::match(const Regex& regex, std::string_view value, Captures* groups,
                                   Purpose purpose) noexcept {

@@ -89,6 +89,9 @@ void Transaction::end() noexcept {
   last_match_ = {};
   removed_targets_.clear();
   fired_.clear();
+  tx_others_.clear();
+  ip_.clear();
+  trial_ = {};
   arena_.reset();
 }
 
