@@ -9,7 +9,7 @@
 //
 // Matches that a scan has proven, of which only the place is wanted, have a smaller budget of their own: what they use
 // up changes no verdict. Deterministic: the same request, the same outcome. But for long values, whose time is bounded,
-// too: ordinary ones stay a hundred times below.
+// too.
 
 #include <array>
 #include <chrono>
