@@ -65,7 +65,7 @@ Regex::Outcome RegexBudget::match(const Regex& regex, std::string_view value, Ca
   std::chrono::nanoseconds since{};
   if (timed) {
     if (time_left_ <= std::chrono::nanoseconds(0)) return Regex::Outcome::limit_reached;
-    most = kPlacesFirst;
+    if (regex.is_divisible()) most = kPlacesFirst;
     since = cpu_time();
   }
   while (true) {
@@ -84,7 +84,7 @@ Regex::Outcome RegexBudget::match(const Regex& regex, std::string_view value, Ca
       if (outcome != Regex::Outcome::match && time_left_ <= std::chrono::nanoseconds(0))
         return Regex::Outcome::limit_reached;
       const auto parts = static_cast<std::size_t>(kPart / std::max(took, std::chrono::nanoseconds(1)));
-      most = std::max<std::size_t>(count * parts, 1);
+      if (regex.is_divisible()) most = std::max<std::size_t>(count * parts, 1);
     }
     if (outcome == Regex::Outcome::match) return outcome;
     if (outcome == Regex::Outcome::no_match) {
