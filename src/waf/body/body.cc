@@ -27,6 +27,7 @@ void Body::clear() {
   message = "";
   error_offset = 0;
   unread_from = 0;
+  unread_name = {};
 }
 
 BodyProcessor default_processor(std::string_view content_type) noexcept {

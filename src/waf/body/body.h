@@ -85,6 +85,7 @@ struct Body {
   const char* message = "";           // REQBODY_ERROR_MSG
   std::size_t error_offset = 0;       // into the body
   std::size_t unread_from = 0;        // of JSON with an error: what begins here is in no argument
+  std::string_view unread_name;       // of the value under way there, when no argument has the names in it
 
   void clear();
   // Keeps the first error: what follows one is its consequence.

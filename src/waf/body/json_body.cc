@@ -95,7 +95,10 @@ class JsonReader {
 
   bool fail(const char* why, BodyError what = BodyError::malformed) { return fail_from(at_, why, what); }
   bool fail_from(std::size_t begin, const char* why, BodyError what = BodyError::malformed) {
-    if (body_.error == BodyError::none) body_.unread_from = begin;
+    if (body_.error == BodyError::none) {
+      body_.unread_from = begin;
+      if (name_pending_) body_.unread_name = arena_.copy(path_);
+    }
     body_.fail(what, why, at_);
     return false;
   }
@@ -160,12 +163,13 @@ class JsonReader {
     if (peek() != '"') return fail("member name missing in JSON");
     std::string_view name;
     if (!read_string(name)) return false;
-    skip_space();
-    if (peek() != ':') return fail("colon missing in JSON");
-    ++at_;
     path_.resize(containers_.back().name_bytes);
     path_ += '.';
     path_ += name.empty() ? "empty-key" : name;
+    name_pending_ = true;
+    skip_space();
+    if (peek() != ':') return fail("colon missing in JSON");
+    ++at_;
     return true;
   }
 
@@ -205,6 +209,7 @@ class JsonReader {
     if (path_.size() > name_bytes_left_) return fail("names too long", BodyError::too_large);
     name_bytes_left_ -= path_.size();
     body_.arguments.push_back({arena_.copy(path_), value});
+    name_pending_ = false;
     return true;
   }
 
@@ -272,6 +277,7 @@ class JsonReader {
   std::size_t name_bytes_left_;
   std::size_t at_ = 0;
   std::string path_ = "json";
+  bool name_pending_ = false;  // a name in path_ has been read since the last argument
   std::vector<Container> containers_;
 };
 

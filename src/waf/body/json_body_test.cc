@@ -144,6 +144,27 @@ TEST(JsonBody, AgreesWithModSecurity) {
   }
 }
 
+// Names that no argument has, in front of what is unread.
+TEST(JsonBody, TellsTheNameUnderWay) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"a\u0041)", ""},
+      {R"({"a\u0041")", "json.aA"},
+      {R"({"a": y)", "json.a"},
+      {R"({"a": 1, "b": [{"c":)", "json.b.array_0.c"},
+      {R"({"a": 1 y)", ""},
+      {R"({"a": [1, y)", ""},
+      {R"({"a": {"b": 1}, "c" y)", "json.c"},
+      {R"([[y)", ""},
+      {R"({"a": 1})", ""},
+  };
+  for (const auto& [text, name] : cases) {
+    Arena arena;
+    Body body;
+    read_json_body(text, {}, arena, body);
+    EXPECT_EQ(body.unread_name, name) << text;
+  }
+}
+
 TEST(JsonBody, LimitsAreFlagged) {
   struct LimitCase {
     const char* name;

@@ -217,7 +217,7 @@ void Transaction::request_body(std::string_view bytes, bool complete) {
     case BodyProcessor::none: break;
   }
   tell_processor();
-  if (kind == BodyProcessor::json && !complete) take_unread(bytes);
+  if (kind == BodyProcessor::json && !complete) take_unread(bytes, "json");
   // What a processor took apart is looked at in its parts; the raw bytes of a document would only be misread.
   if (kind == BodyProcessor::none || kind == BodyProcessor::urlencoded || force_body_variable_)
     values_.set(Variable::request_body, bytes);
@@ -225,10 +225,18 @@ void Transaction::request_body(std::string_view bytes, bool complete) {
   take_body(kind, complete);
 }
 
-// Of JSON that breaks off within what is inspected, or is none: the value under way is looked at as it stands.
-void Transaction::take_unread(std::string_view json) {
-  if (body_.error == BodyError::malformed && body_.unread_from < json.size())
-    values_.add(ValueList::args_post, "json", json.substr(body_.unread_from));
+// Of JSON that breaks off within what is inspected, or is none: the value under way is looked at as it stands and with
+// its escapes resolved, and so are the names that lead to it.
+void Transaction::take_unread(std::string_view json, std::string_view name) {
+  if (body_.error != BodyError::malformed) return;
+  take_unread_name();
+  const std::string_view unread = json.substr(std::min(body_.unread_from, json.size()));
+  if (!unread.empty()) values_.add(ValueList::args_post, "json", unread);
+  take_escaped(unread, name);
+}
+
+void Transaction::take_unread_name() {
+  if (!body_.unread_name.empty()) values_.add(ValueList::args_post, body_.unread_name, "");
 }
 
 void Transaction::take_body(BodyProcessor kind, bool complete) {

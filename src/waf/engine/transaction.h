@@ -187,11 +187,12 @@ class Transaction {
   BodyProcessor processor() const noexcept;
   void tell_processor();
   BodyLimits body_limits() const noexcept;
-  void take_unread(std::string_view json);
+  void take_unread(std::string_view json, std::string_view name);
+  void take_unread_name();
   void take_body(BodyProcessor processor, bool complete);
   void input_failed(std::string_view message);
   void read_json_records(std::string_view text);  // websocket_message.cc
-  void take_escaped(std::string_view text);
+  void take_escaped(std::string_view text, std::string_view name);
   std::string_view keep(std::string_view text) { return arena_.copy(text); }
   void set_number(Variable variable, std::uint64_t number);
   void set_flag(Variable variable, bool on) { values_.set(variable, on ? "1" : "0"); }

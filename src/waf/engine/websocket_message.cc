@@ -52,19 +52,17 @@ void Transaction::websocket_message(std::string_view text, bool complete) {
       forced_processor_ = BodyProcessor::json;
       tell_processor();
       if (head.find('/') != std::string_view::npos) values_.add(ValueList::args_post, "message", head);
-      if (malformed) {
-        take_unread(json);
-        take_escaped(json.substr(std::min(body_.unread_from, json.size())));
-      }
+      take_unread(json, "message");
       take_body(BodyProcessor::json, complete);
       return;
     }
     // `[12:30] hello` is no JSON, and no harm; but a lenient service may read what we cannot.
     for (const NameValue& argument : body_.arguments) values_.add(ValueList::args_post, argument.name, argument.value);
+    take_unread_name();
     unread_from = body_.unread_from;
   }
   values_.add(ValueList::args_post, "message", text);
-  take_escaped(json.substr(std::min(unread_from, json.size())));
+  take_escaped(json.substr(std::min(unread_from, json.size())), "message");
 }
 
 // Into `body_` comes what could be read.
@@ -83,7 +81,7 @@ void Transaction::read_json_records(std::string_view text) {
 // Of text that is no JSON to us: what stands between quotes, its escapes resolved. Whether it stands inside a string or
 // between two is not asked, so that no quote too many can hide anything; what has no escape is shown by the text
 // itself.
-void Transaction::take_escaped(std::string_view text) {
+void Transaction::take_escaped(std::string_view text, std::string_view name) {
   std::size_t left = std::max<std::size_t>(body_limits().arguments_max, 1);
   std::size_t begin = 0;
   bool escapes = false;
@@ -95,7 +93,7 @@ void Transaction::take_escaped(std::string_view text) {
     }
     if (at < text.size() && (text[at] != '"' || left == 1)) continue;
     if (escapes) {
-      values_.add(ValueList::args_post, "message", unescape_json(text.substr(begin, at - begin), arena_));
+      values_.add(ValueList::args_post, name, unescape_json(text.substr(begin, at - begin), arena_));
       --left;
     }
     if (at >= text.size()) return;

@@ -69,6 +69,49 @@ SecRule REQUEST_BODY_LENGTH "@eq 6" "id:6,phase:2,pass")"}});
   }
 }
 
+// Where JSON breaks off, or is none any more, a name that no argument has yet is looked at with its escapes resolved,
+// in a message and in a body.
+TEST(WebSocketMessage, NamesInFrontOfTheBreak) {
+  const auto program = compile_rules({{"test.conf", R"(
+SecRule ARGS|ARGS_NAMES "@contains attack" "id:1,phase:2,pass")"}});
+  FakeClock clock;
+  Workspace workspace(*program, nullptr);
+  Transaction transaction(workspace, clock);
+  enum class As { message, message_cut, body_cut };
+  const auto fired = [&](std::string_view text, As as) {
+    transaction.begin({});
+    transaction.request_line("POST", "/", "HTTP/1.1");
+    transaction.request_header("content-type", "application/json");
+    transaction.run(1);
+    if (as == As::body_cut) transaction.request_body(text, false);
+    if (as != As::body_cut) transaction.websocket_message(text, as == As::message);
+    transaction.run(2);
+    return transaction.fired().size() == 1;
+  };
+  for (const std::string_view text : {
+           R"({"\u0061ttack)",
+           R"({"\u0061ttack")",
+           R"({"\u0061ttack" )",
+           R"({"\u0061ttack":)",
+           R"({"\u0061ttack": )",
+           R"({"\u0061ttack": ")",
+           R"({"\u0061ttack": "\u0061)",
+           R"({"\u0061ttack": {)",
+           R"({"\u0061ttack": [[{"b": [)",
+           R"({"\u0061ttack": {"b": )",
+           R"({"a": 1, "\u0061ttack": tr)",
+           R"([1, {"\u0061ttack": [{"b)",
+           R"({"b": "\u0061ttack)",
+           R"({"\u0061ttack": y)",
+           R"({"\u0061ttack" y)",
+           R"({"\u0061ttack": {"b": "\x"}})",
+       }) {
+    for (const As as : {As::message, As::message_cut, As::body_cut}) {
+      EXPECT_TRUE(fired(text, as)) << text << ' ' << static_cast<int>(as);
+    }
+  }
+}
+
 // Pieces are bounded like arguments, and the last holds all the rest.
 TEST(WebSocketMessage, ManyEscapes) {
   const auto program = compile_rules({{"test.conf", R"(
