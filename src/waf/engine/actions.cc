@@ -6,11 +6,6 @@
 #include "waf/names.h"
 
 namespace gatehouse::waf {
-namespace {
-
-constexpr std::size_t kTxOthersMax = 4096;
-
-}  // namespace
 
 // --- TX and IP -------------------------------------------------------------------------------------------------------
 
@@ -64,20 +59,9 @@ void Transaction::set(const CompiledSetVar& set) {
     ip_is_read_ = true;
     return;
   }
-  std::vector<TxVariable>& list = tx_others_;
-  const auto found = std::find_if(list.begin(), list.end(), [&](const TxVariable& entry) { return entry.name == key; });
-  if (unset) {
-    if (found != list.end()) list.erase(found);
-    return;
-  }
-  if (found == list.end() && list.size() >= kTxOthersMax) return;
-  std::string value =
-      changed_value(set.kind, found != list.end() ? found->value : std::string_view{}, expand(set.value));
-  if (found != list.end()) {
-    found->value = std::move(value);
-  } else {
-    list.push_back({std::move(key), std::move(value)});
-  }
+  if (unset) return tx_others_.unset(key);
+  std::string value = changed_value(set.kind, tx_others_.text(key), expand(set.value));
+  tx_others_.set(std::move(key), std::move(value));
 }
 
 // Rules about the answer add to a sum of its own. Those of version 3 add the same to the request's as well, which has
@@ -89,13 +73,8 @@ void Transaction::note_score(const CompiledSetVar& set, std::int64_t added) {
 }
 
 std::string_view Transaction::tx(std::string_view lower_name) const noexcept {
-  if (const TxSlot slot = program_.slot_of(lower_name); slot != kNoSlot) {
-    return tx_.text(slot);
-  }
-  for (const TxVariable& entry : tx_others_) {
-    if (entry.name == lower_name) return entry.value;
-  }
-  return {};
+  const TxSlot slot = program_.slot_of(lower_name);
+  return slot != kNoSlot ? tx_.text(slot) : tx_others_.text(lower_name);
 }
 
 // --- macros ----------------------------------------------------------------------------------------------------------

@@ -151,9 +151,10 @@ void Transaction::each_tx(const CompiledTarget& target, Visit visit) {
   } else {
     std::for_each(target.slots.begin(), target.slots.end(), visit_slot);
   }
-  for (std::size_t i = 0; i < tx_others_.size(); ++i) {
-    if (is_target(target, tx_others_[i].name))
-      visit(Candidate{Variable::tx, tx_others_[i].name, tx_others_[i].value, true});
+  for (std::size_t i = 0; i < tx_others_.places(); ++i) {
+    const TxOthers::Variable* const other = tx_others_.at(i);
+    if (other != nullptr && is_target(target, other->name))
+      visit(Candidate{Variable::tx, other->name, other->value, true});
   }
 }
 

@@ -53,7 +53,7 @@ void Transaction::begin(const Settings& settings) {
   values_.set(Variable::reqbody_processor, "");  // rules ask for its absence by `!@rx`
   if (work_.plan_) scans_.reset(work_.plan_->slots());
   tx_.reset(program_.tx_names().size());
-  tx_others_.clear();
+  tx_others_.release();
   ip_key_.clear();
   ip_.clear();
   geo_.clear();
@@ -89,7 +89,7 @@ void Transaction::end() noexcept {
   last_match_ = {};
   removed_targets_.clear();
   fired_.clear();
-  tx_others_.clear();
+  tx_others_.release();
   ip_.clear();
   trial_ = {};
   arena_.reset();
@@ -98,14 +98,18 @@ void Transaction::end() noexcept {
 std::size_t Transaction::bytes() const noexcept {
   const auto array = [](const auto& vector) { return vector.capacity() * sizeof(vector[0]); };
   std::size_t sum =
-      sizeof(*this) + arena_.bytes() + values_.bytes() + scans_.bytes() + tx_.bytes() + removed_.capacity() / 8;
+      sizeof(*this) + arena_.bytes() + values_.bytes() + scans_.bytes() + tx_.bytes() + tx_others_.bytes();
   sum += array(body_.arguments) + array(body_.files) + array(body_.part_headers) + array(body_.part_names);
   sum += array(body_.part_filenames) + array(body_.xml_text) + array(body_.xml_attributes);
-  sum += array(tx_others_) + array(ip_) + array(geo_) + array(matched_vars_) + array(matched_now_) + array(fired_);
-  for (const FiredRule& fired : fired_) {
+  sum += array(ip_) + array(geo_) + array(matched_vars_) + array(matched_now_) + array(fired_);
+  sum += removed_.capacity() / 8 + ip_key_.capacity();
+  for (const KeptVariable& kept : ip_) sum += kept.name.capacity() + kept.value.capacity();
+  const auto add = [&](const FiredRule& fired) {
     sum += fired.message.capacity() + fired.data.capacity() + array(fired.matches);
     for (const RuleMatch& match : fired.matches) sum += match.variable.capacity() + match.value.capacity();
-  }
+  };
+  for (const FiredRule& fired : fired_) add(fired);
+  add(trial_);
   return sum;
 }
 

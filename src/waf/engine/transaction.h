@@ -133,9 +133,6 @@ class Transaction {
     bool lasts = false;   // the value stays where it is as long as the transaction
     bool proven = false;  // a scan has found the rule's pattern in it
   };
-  struct TxVariable {
-    std::string name, value;
-  };
   enum class Next : std::uint8_t { rule, jump, end_phase };
 
   // evaluation (evaluate.cc)
@@ -208,8 +205,8 @@ class Transaction {
   Body body_;
 
   TxVariables tx_;
-  std::vector<TxVariable> tx_others_;  // names that no rule spells out
-  std::string ip_key_;                 // by `initcol`; empty: none
+  TxOthers tx_others_;
+  std::string ip_key_;  // by `initcol`; empty: none
   PersistentCollections::Record ip_;
   bool ip_is_read_ = false;                            // in this phase
   std::vector<NameValue> geo_;                         // of the address last looked up
