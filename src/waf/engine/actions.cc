@@ -55,7 +55,9 @@ void Transaction::set(const CompiledSetVar& set) {
     if (ip_key_.empty()) return;  // no record without initcol
     const std::uint64_t seconds = program_.source().settings.collection_timeout_seconds.value_or(3600);
     const std::chrono::seconds timeout(static_cast<std::int64_t>(std::min<std::uint64_t>(seconds, INT64_MAX)));
-    settings_.collections->change(ip_key_, set.kind, key, unset ? std::string() : expand(set.value), timeout, ip_);
+    const NamedBy named_by = set.key.is_literal() ? NamedBy::rule : NamedBy::request;
+    settings_.collections->change(ip_key_, set.kind, key, named_by, unset ? std::string() : expand(set.value), timeout,
+                                  ip_);
     ip_is_read_ = true;
     return;
   }

@@ -75,6 +75,24 @@ SecRule &IP:blocked "@eq 1" "id:3,phase:2,pass,log")"}});
   EXPECT_EQ(one.ask("/"), (Ids{1}));
 }
 
+TEST(IpCollection, AClientDoesNotPushOutItsOwnCounter) {
+  const auto program = compile_rules({{"test.conf", R"(
+SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}"
+SecRule REQUEST_FILENAME "@streq /login" "id:2,phase:1,pass,nolog,setvar:ip.logins=+1"
+SecRule IP:logins "@ge 2" "id:3,phase:1,deny"
+SecRule ARGS "@unconditionalMatch" "id:4,phase:2,pass,nolog,setvar:ip.sent_%{MATCHED_VAR_NAME}=%{MATCHED_VAR}")"}});
+  FakeClock clock;
+  MemoryCollections kept(clock);
+  Client client(*program, clock, &kept);
+  client.ask("/login");
+  std::string many = "/?", large = "/?";
+  for (int i = 0; i < 100; ++i) many += "n" + std::to_string(i) + "=1&";
+  for (int i = 0; i < 10; ++i) large += "l" + std::to_string(i) + "=" + std::string(4000, 'v') + "&";
+  client.ask(many);
+  client.ask(large);
+  EXPECT_EQ(client.ask("/login"), (Ids{1, 2, 3}));
+}
+
 TEST(IpCollection, RequestsAtTheSameMomentAreAllCounted) {
   const auto program = compile_rules({{"test.conf", R"(
 SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR},setvar:ip.count=+1,setvar:tx.block_time=30"

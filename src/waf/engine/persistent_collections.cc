@@ -49,8 +49,8 @@ void MemoryCollections::read(std::string_view key, Record& record) {
   if (const Entry* const entry = find(stripe, hash, clock_.now())) tell(*entry, record);
 }
 
-void MemoryCollections::change(std::string_view key, SetVar::Kind kind, std::string_view name, std::string_view by,
-                               std::chrono::seconds timeout, Record& record) {
+void MemoryCollections::change(std::string_view key, SetVar::Kind kind, std::string_view name, NamedBy named_by,
+                               std::string_view by, std::chrono::seconds timeout, Record& record) {
   record.clear();
   const std::uint64_t hash = crypto::keyed_hash(key);
   Stripe& stripe = stripe_of(hash);
@@ -67,7 +67,7 @@ void MemoryCollections::change(std::string_view key, SetVar::Kind kind, std::str
     stripe.used.store(true, std::memory_order_release);
     resize(stripe, *entry, kRecordBytes);
   }
-  if (!apply(stripe, *entry, kind, name, by)) ++stripe.statistics.refused;
+  if (!apply(stripe, *entry, kind, name, named_by, by)) ++stripe.statistics.refused;
   if (entry->variables.empty()) return erase(stripe, std::prev(stripe.entries.end()));
   entry->ends = after(now, std::max(timeout, std::chrono::seconds(1)));
   tell(*entry, record);
@@ -139,7 +139,7 @@ void MemoryCollections::erase(Stripe& stripe, Entries::iterator entry) {
 }
 
 // False when no record has room for it; this one is then as it was.
-bool MemoryCollections::apply(Stripe& stripe, Entry& entry, SetVar::Kind kind, std::string_view name,
+bool MemoryCollections::apply(Stripe& stripe, Entry& entry, SetVar::Kind kind, std::string_view name, NamedBy named_by,
                               std::string_view by) {
   const auto at = std::find_if(entry.variables.begin(), entry.variables.end(),
                                [&](const Stored& stored) { return stored.variable.name == name; });
@@ -157,11 +157,12 @@ bool MemoryCollections::apply(Stripe& stripe, Entry& entry, SetVar::Kind kind, s
     resize(stripe, entry, entry.bytes - bytes_of(at->variable) + bytes_of(next));
     at->variable.value = std::move(next.value);  // its end stays: the manual's setvar does not move it
     at->changed = change;
+    if (named_by == NamedBy::rule) at->named_by = named_by;
   } else {
     resize(stripe, entry, entry.bytes + bytes_of(next));
-    entry.variables.push_back({std::move(next), MonotonicTime::max(), change});
+    entry.variables.push_back({std::move(next), MonotonicTime::max(), change, named_by});
   }
-  // What was changed now is the newest, and fits.
+  // What was changed now is the newest, and fits, unless a request named it and there is nothing else of that kind.
   while (entry.bytes > kRecordBytesMax || entry.variables.size() > kVariablesMax) evict_variable(stripe, entry);
   return true;
 }
@@ -170,8 +171,10 @@ bool MemoryCollections::apply(Stripe& stripe, Entry& entry, SetVar::Kind kind, s
 // matters. Those that have ended are gone already.
 void MemoryCollections::evict_variable(Stripe& stripe, Entry& entry) {
   const auto oldest =
-      std::min_element(entry.variables.begin(), entry.variables.end(),
-                       [](const Stored& one, const Stored& other) { return one.changed < other.changed; });
+      std::min_element(entry.variables.begin(), entry.variables.end(), [](const Stored& one, const Stored& other) {
+        if (one.named_by != other.named_by) return one.named_by == NamedBy::request;
+        return one.changed < other.changed;
+      });
   resize(stripe, entry, entry.bytes - bytes_of(oldest->variable));
   entry.variables.erase(oldest);
   ++stripe.statistics.variables_evicted;

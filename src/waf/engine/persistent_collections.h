@@ -26,6 +26,10 @@ struct KeptVariable {
   friend bool operator==(const KeptVariable&, const KeptVariable&) = default;
 };
 
+// Who chose the name of a variable: the rule that spells it out, or what it was made of (`ip.seen_%{ARGS.id}`), which a
+// client may have sent.
+enum class NamedBy : std::uint8_t { rule, request };
+
 // Thread safety: of every implementation, all calls from any thread; none blocks on anything but memory.
 class PersistentCollections {
  public:
@@ -35,8 +39,8 @@ class PersistentCollections {
   // Into `record` comes what is there and has not ended.
   virtual void read(std::string_view key, Record& record) = 0;
   // Into `record` comes what is there after the change. `by`: the value, or what is added or subtracted.
-  virtual void change(std::string_view key, SetVar::Kind kind, std::string_view name, std::string_view by,
-                      std::chrono::seconds timeout, Record& record) = 0;
+  virtual void change(std::string_view key, SetVar::Kind kind, std::string_view name, NamedBy named_by,
+                      std::string_view by, std::chrono::seconds timeout, Record& record) = 0;
   // Ends a variable that is there after that time; at once when it is not positive.
   virtual void expire(std::string_view key, std::string_view name, std::chrono::seconds after, Record& record) = 0;
 };
@@ -51,10 +55,11 @@ std::string changed_value(SetVar::Kind kind, std::string_view old, std::string_v
 // Invariants: (1) never more than `records_max` records and `bytes_max` bytes, rounded up to a stripe's share: the
 // record that nobody asked for the longest time makes room, whether it has ended or not, so that a flood of keys does
 // not take away what is held against a client that is active; (2) a record has at most kVariablesMax variables and
-// kRecordBytesMax bytes: the variable that nobody set for the longest time makes room, and only what is too large for a
-// record of its own is not stored; (3) every call costs the same, however many records
-// there are: ended ones go a few with each change. Keys are known by their keyed hash, so that nobody can choose which
-// records share a place.
+// kRecordBytesMax bytes: the variable that nobody set for the longest time makes room, those that a request named
+// before any that a rule did, so that no client pushes out what is counted of it; only what is too large for a record
+// of its own, or is named by a request where rules' variables fill the record, is not stored; (3) every call costs the
+// same, however many records there are: ended ones go a few with each change. Keys are known by their keyed hash, so
+// that nobody can choose which records share a place.
 class MemoryCollections final : public PersistentCollections {
  public:
   static constexpr std::size_t kVariablesMax = 64;
@@ -75,7 +80,7 @@ class MemoryCollections final : public PersistentCollections {
   MemoryCollections(const Clock& clock, const Limits& limits);
 
   void read(std::string_view key, Record& record) override;
-  void change(std::string_view key, SetVar::Kind kind, std::string_view name, std::string_view by,
+  void change(std::string_view key, SetVar::Kind kind, std::string_view name, NamedBy named_by, std::string_view by,
               std::chrono::seconds timeout, Record& record) override;
   void expire(std::string_view key, std::string_view name, std::chrono::seconds after, Record& record) override;
   Statistics statistics();  // locks all stripes, one by one
@@ -85,7 +90,8 @@ class MemoryCollections final : public PersistentCollections {
   struct Stored {
     KeptVariable variable;
     MonotonicTime ends = MonotonicTime::max();
-    std::uint64_t changed = 0;  // the number of the change, in its stripe
+    std::uint64_t changed = 0;         // the number of the change, in its stripe
+    NamedBy named_by = NamedBy::rule;  // by a rule once is by a rule for good
   };
   struct Entry {
     std::uint64_t key = 0;
@@ -108,7 +114,8 @@ class MemoryCollections final : public PersistentCollections {
   static Entry* find(Stripe& stripe, std::uint64_t hash, MonotonicTime now);  // without the variables that have ended
   static void resize(Stripe& stripe, Entry& entry, std::size_t bytes) noexcept;
   static void erase(Stripe& stripe, Entries::iterator entry);
-  static bool apply(Stripe& stripe, Entry& entry, SetVar::Kind kind, std::string_view name, std::string_view by);
+  static bool apply(Stripe& stripe, Entry& entry, SetVar::Kind kind, std::string_view name, NamedBy named_by,
+                    std::string_view by);
   void make_room(Stripe& stripe, MonotonicTime now);
   static void evict_variable(Stripe& stripe, Entry& entry);
   static void tell(const Entry& entry, Record& record);

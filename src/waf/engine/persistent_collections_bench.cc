@@ -21,12 +21,12 @@ void ReadOfNothing(benchmark::State& state) {
 }
 void Read(benchmark::State& state) {
   PersistentCollections::Record record;
-  kept().change(kKey, SetVar::Kind::set, "blocked", "1", kHour, record);
+  kept().change(kKey, SetVar::Kind::set, "blocked", NamedBy::rule, "1", kHour, record);
   for (auto _ : state) kept().read(kKey, record);
 }
 void AddToOneRecord(benchmark::State& state) {
   PersistentCollections::Record record;
-  for (auto _ : state) kept().change(kKey, SetVar::Kind::add, "count", "1", kHour, record);
+  for (auto _ : state) kept().change(kKey, SetVar::Kind::add, "count", NamedBy::rule, "1", kHour, record);
 }
 void AddToNewRecords(benchmark::State& state) {
   PersistentCollections::Record record;
@@ -34,7 +34,7 @@ void AddToNewRecords(benchmark::State& state) {
   std::string key;
   for (auto _ : state) {
     key = std::to_string(next.fetch_add(1, std::memory_order_relaxed)) + kKey;
-    kept().change(key, SetVar::Kind::add, "count", "1", kHour, record);
+    kept().change(key, SetVar::Kind::add, "count", NamedBy::rule, "1", kHour, record);
   }
   if (state.thread_index() == 0) state.counters["records"] = static_cast<double>(kept().statistics().records);
 }

@@ -21,9 +21,10 @@ struct Table {
     kept.read(key, record);
     return record;
   }
-  Record change(std::string_view key, Kind kind, std::string_view name, std::string_view by, seconds timeout = kHour) {
+  Record change(std::string_view key, Kind kind, std::string_view name, std::string_view by, seconds timeout = kHour,
+                NamedBy named_by = NamedBy::rule) {
     Record record;
-    kept.change(key, kind, name, by, timeout, record);
+    kept.change(key, kind, name, named_by, by, timeout, record);
     return record;
   }
   Record expire(std::string_view key, std::string_view name, seconds after) {
@@ -149,6 +150,28 @@ TEST(PersistentCollections, AFullRecordTakesWhatIsNew) {
   EXPECT_EQ(table.kept.statistics().variables_evicted, 202 - MemoryCollections::kVariablesMax);
 }
 
+// What a request named goes before what a rule did, however long ago the latter was set.
+TEST(PersistentCollections, NoClientPushesOutWhatRulesName) {
+  Table table;
+  const auto by_request = [&](const std::string& name, std::string_view value) {
+    return table.change("ip", Kind::set, name, value, kHour, NamedBy::request);
+  };
+  table.change("ip", Kind::add, "attempts", "1");
+  by_request("was", "1");
+  table.change("ip", Kind::set, "was", "2");  // now a rule's
+  for (int i = 0; i < 200; ++i) by_request("argument" + std::to_string(i), "1");
+  for (int i = 0; i < 20; ++i) by_request("large" + std::to_string(i), std::string(4000, 'v'));
+  Record record = by_request("attempts", "7");  // as the rules' authors would have it: it stays a rule's
+  ASSERT_EQ(record.size(), 5u);
+  EXPECT_EQ(record[0], (KeptVariable{"attempts", "7"}));
+  EXPECT_EQ(record[1], (KeptVariable{"was", "2"}));
+  EXPECT_EQ(record.back().name, "large19");
+  for (std::size_t i = 0; i < MemoryCollections::kVariablesMax; ++i)
+    record = table.change("ip", Kind::set, "rule" + std::to_string(i), "1");
+  EXPECT_EQ(record.front().name, "rule0") << "of rules' own the oldest";
+  EXPECT_EQ(by_request("one_more", "1"), record) << "they fill the record";
+}
+
 // Those that have ended go before any that has not.
 TEST(PersistentCollections, AFullRecordForgetsWhatHasEndedFirst) {
   Table table;
@@ -171,8 +194,8 @@ TEST(PersistentCollections, AddsFromManyThreadsAreAllCounted) {
       Record record;
       std::minstd_rand random(static_cast<unsigned>(t) + 1);
       for (int i = 0; i < kAdds; ++i) {
-        table.kept.change("shared", Kind::add, "n", "1", kHour, record);
-        table.kept.change(std::to_string(random() % 5000), Kind::add, "n", "1", seconds(1), record);
+        table.kept.change("shared", Kind::add, "n", NamedBy::rule, "1", kHour, record);
+        table.kept.change(std::to_string(random() % 5000), Kind::add, "n", NamedBy::rule, "1", seconds(1), record);
         if (i % 100 == 0) table.clock.advance(std::chrono::milliseconds(1));
       }
     });
