@@ -434,8 +434,8 @@ int H2Connection::send_body(std::int32_t id, const std::uint8_t* frame_head, std
     }
   }
   stream->out_watched_ += length;
-  if (stream->above_high_ && stream->pending() < kLowWater) {
-    stream->above_high_ = false;
+  if (stream->above_low_ && stream->pending() < kLowWater) {
+    stream->above_low_ = false;
     drained_.push_back(stream);
   }
   return bounded_ && transport_.buffered() >= kOutputMax ? NGHTTP2_ERR_PAUSE : 0;

@@ -33,7 +33,7 @@ void H2Stream::push_body(std::string_view data, End end) {
   }
   if (detached_) return;
   out_.append(data);
-  if (pending() >= kHighWater) above_high_ = true;
+  if (pending() >= kLowWater) above_low_ = true;
 }
 
 void H2Stream::push_trailers(const Fields& trailers) {

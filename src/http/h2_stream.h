@@ -72,7 +72,7 @@ class H2Stream {
   bool detached_ = false;  // nghttp2 does not know it any more
   bool gone_ = false;      // no event may be told any more
   bool paused_ = false;
-  bool above_high_ = false;
+  bool above_low_ = false;
   bool keeps_half_open_ = false;  // a tunnel: our end does not end the peer's
 };
 

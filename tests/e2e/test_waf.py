@@ -308,6 +308,30 @@ def test_memory_is_bounded(armed):
     assert gate.metric("gatehouse_layer_decisions_total", reason="waf.memory", mode="monitor") > 0
 
 
+def test_what_the_service_does_not_read_is_counted(armed):
+    """An inspected body takes memory until the service has read it: more than the kernel's buffers hold stays counted."""
+    read_on = threading.Event()
+
+    def late(peer):
+        line_and_fields = peer.read_head()
+        read_on.wait(30)
+        peer.read_body(line_and_fields[1])
+        peer.answer()
+
+    gate = armed(late, routes={"body_bytes": "16MiB"}, memory="16MiB", request_body="16MiB")
+    body = b"x" * 12_000_000
+    fields = {"Content-Type": "application/octet-stream"}
+    first = gate.connect()
+    first.send(wire.request("POST", fields={**fields, "Content-Length": len(body)}) + body)
+    wire.eventually(lambda: gate.behind.heads)
+    refused = gate.ask(method="POST", fields=fields, body=body)
+    assert refused.status == 503
+    assert gate.record_of(refused)["reason"] == "waf.memory"
+    read_on.set()
+    assert first.answer().status == 200
+    assert gate.ask(method="POST", fields=fields, body=body).status == 200
+
+
 def test_a_body_that_trickles_is_cut(gatehouse, backend):
     import gateway
 

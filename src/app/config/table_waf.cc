@@ -202,9 +202,10 @@ const Object& waf_object() {
               key<&WafConfig::websocket_message>("websocket_message", inspected(),
                                                  "Inspected bytes of each text message that a client sends through a "
                                                  "WebSocket; 0: messages are not inspected."),
-              key<&WafConfig::memory>("memory", size<std::uint64_t>(1 << 20, 1ULL << 40),
-                                      "Bytes of bodies that may wait for the end of their inspection, all together; "
-                                      "past it requests get 503."),
+              key<&WafConfig::memory>(
+                  "memory", size<std::uint64_t>(1 << 20, 1ULL << 40),
+                  "Bytes of bodies that may wait for the end of their inspection, or after it for the "
+                  "service to read them, all together; past it requests get 503."),
               key<&WafConfig::on_exceed>("on_exceed", on_exceed(), "Longer bodies are refused, or inspected in part."),
               key<&WafConfig::exclude>("exclude", list_of(block<WafExclusion>(exclusion_object())),
                                        "What rules don't look at."),

@@ -129,6 +129,7 @@ class Exchange final : private net::Timer::Handler {
   Decision judge_by_model(BodyIs body_is);
   bool hold(std::uint64_t bytes);
   bool hold_just(std::uint64_t bytes) noexcept;
+  void count_held() noexcept;
   bool take_held(std::uint64_t bytes) noexcept;
   std::uint64_t transaction_bytes() const noexcept;
   static WafDecision memory_taken() noexcept;

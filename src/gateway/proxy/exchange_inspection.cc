@@ -1,6 +1,8 @@
 // The WAF's part of an exchange, and the positive model's as far as bodies go: the head is judged at once, the body
 // when it has come, and nothing goes upstream before that.
 
+#include <algorithm>
+
 #include "gateway/proxy/exchange.h"
 #include "gateway/proxy/spent.h"
 #include "gateway/server/shard.h"
@@ -158,6 +160,14 @@ bool Exchange::hold_just(std::uint64_t bytes) noexcept {
   return true;
 }
 
+// What was inspected has gone to the upstream, or waits until that takes it: then it is held still.
+void Exchange::count_held() noexcept {
+  if (held_bytes_ == 0) return;
+  const std::uint64_t unsent = up_ != nullptr ? up_->buffered() : 0;
+  const std::uint64_t here = transaction_bytes() + answer_.size() + std::max<std::uint64_t>(body_.size(), unsent);
+  if (here < held_bytes_) hold_just(here);
+}
+
 // Besides the body: what the rules have seen of the request, and know of it.
 std::uint64_t Exchange::transaction_bytes() const noexcept {
   return inspection_.transaction ? inspection_.transaction->bytes() : 0;
@@ -195,7 +205,8 @@ void Exchange::conclude(const WafDecision& decision) {
   } else {
     inspection_over();
   }
-  // What was held stays counted until it is on its way: the request may have to wait in line.
+  // What was held stays counted until it is sent: the request may have to wait in line, and then for the upstream to
+  // read it.
   if (passes) {
     state_ = State::deciding;
     trailers_unseen_ = !request_ended_ && snapshot_->waf->route(*request_).mode == Mode::enforce;

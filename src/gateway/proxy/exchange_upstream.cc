@@ -164,7 +164,6 @@ void Exchange::try_endpoints(Endpoint* idle) {
     }
   }
   state_ = State::waiting;
-  hold_just(transaction_bytes());  // less than before: the body is on its way
   const bool bodyless = request_ended_ && body_.empty() && trailers_.empty();
   request_sent_ = bodyless;
   if (tunnel_wanted_) {
@@ -174,6 +173,7 @@ void Exchange::try_endpoints(Endpoint* idle) {
     up_->send_head(upstream_head_, bodyless ? http::End::yes : http::End::no);
     if (!bodyless) send_kept_body();
   }
+  count_held();
   if (mirror_wanted_ && request_ended_) mirror();
   arm_timer();
 }
@@ -273,6 +273,7 @@ void Exchange::response(const http::ResponseHead& head, http::End end) {
     return;
   }
   body_ = std::string();
+  count_held();
   if (!begin_masking(head, end)) return;
   if (inspection_.transaction) {
     inspect_answer(head, end);
@@ -347,6 +348,7 @@ void Exchange::gateway_error(const http::Failure& failure) {
 }
 
 void Exchange::upstream_drained() {
+  count_held();
   if (body_paused_ && down_ != nullptr && up_ != nullptr && up_->buffered() < http::kLowWater) {
     body_paused_ = false;
     down_->resume_reading();
