@@ -1,13 +1,10 @@
 """Compressed bodies that unfold to a thousand times their size cost time and memory for what is inspected of them, no more."""
 
-import ctypes
-import ctypes.util
-import gzip
 import os
-import zlib
 
 import pytest
 import waf_rules
+from coders import CODERS
 from upstream import well
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -17,18 +14,6 @@ INSPECTED = 1 << 20
 ROUNDS = 5
 # To decode one of them whole takes a multiple of this in time, and of that in memory.
 CPU_SECONDS, RSS_BYTES = 0.1, 24 << 20
-
-
-def brotli(data):
-    library = ctypes.CDLL(ctypes.util.find_library("brotlienc"))
-    size = ctypes.c_size_t(len(data) + 1024)
-    out = ctypes.create_string_buffer(size.value)
-    quality, window, generic = 5, 22, 0
-    assert library.BrotliEncoderCompress(quality, window, generic, ctypes.c_size_t(len(data)), data, ctypes.byref(size), out)
-    return out.raw[: size.value]
-
-
-CODERS = {"gzip": lambda data: gzip.compress(data, 6), "deflate": lambda data: zlib.compress(data, 6), "br": brotli}
 
 
 @pytest.fixture(scope="module", params=CODERS)

@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import random
 import threading
+import time
 
 import h2wire
 import pytest
 import waf_rules
 import wire
+from coders import CODERS, brotli
 from upstream import h2_well, in_chunks, raw, well
 
 CARD, MASKED = b"4111 1111 1111 1111", b"**** **** **** 1111"
@@ -119,13 +122,94 @@ def test_compressed_for_the_client(armed):
     assert answer.get("content-encoding") == "gzip" and gzip.decompress(answer.body).count(b"4111") == 0
 
 
-def test_compressed_all_the_same(armed):
-    gate = armed(well(200, gzip.compress(CARD), [HTML, ("Content-Encoding", "gzip")]))
-    answer = gate.ask()
-    assert (answer.status, gate.record_of(answer)["reason"]) == (502, "waf.response_coding")
+@pytest.mark.parametrize("coding", CODERS)
+@pytest.mark.parametrize("held", [0, "64KiB"])
+def test_compressed_all_the_same(armed, coding, held):
+    """It is decoded, and masked like any other, whether announced by length or in chunks."""
+    text = b"<p>" + CARD + b"</p>\n" + bytes(range(32, 127)) * 300
+    coded = CODERS[coding](text)
+    fields = [HTML, ("Content-Encoding", coding), ("ETag", '"1"')]
+    for behaviour in (well(200, coded, fields), in_chunks(coded, fields, 7)):
+        gate = armed(behaviour, response_body=held)
+        answer = gate.ask()
+        assert answer.status == 200 and answer.body == text.replace(CARD, MASKED)
+        assert answer.get("content-encoding") is None and answer.get("etag") == 'W/"1"'
+        assert masked_of(gate.record_of(answer)) == [("pass", "card numbers: 1, keys: 0")]
+    assert gate.ask(method="HEAD").get("content-encoding") is None
     gate.config["routes"][0]["waf"] = {"response_mask": []}
     assert gate.reload().returncode == 0
-    assert gate.ask().status == 200
+    assert gate.ask().body == coded
+
+
+def test_decoded_and_compressed_again(armed):
+    coded = brotli((CARD + b"\n") * 100)
+    gate = armed(well(200, coded, [HTML, ("Content-Encoding", "br")]), route={"compression": {"algorithms": ["gzip"]}})
+    answer = gate.ask(fields={"Accept-Encoding": "gzip, br"})
+    assert answer.get("content-encoding") == "gzip"
+    assert gzip.decompress(answer.body) == (MASKED + b"\n") * 100
+
+
+@pytest.mark.parametrize("mode", ["enforce", "monitor"])
+@pytest.mark.parametrize("coding", ["zstd", "gzip, br"])
+def test_codings_that_are_not_read(armed, coding, mode):
+    gate = armed(well(200, CARD, [HTML, ("Content-Encoding", coding)]), mode=mode)
+    answer = gate.ask()
+    assert answer.status == (502 if mode == "enforce" else 200)
+    assert [layer["verdict"] for layer in gate.record_of(answer)["layers"] if layer["reason"] == "waf.response_coding"] == ["deny"]
+
+
+BROKEN = {
+    "no gzip": CARD,
+    "broken off": gzip.compress(CARD * 10)[:-9],
+    "a bomb": gzip.compress(b"x" * 30_000_000),
+    "bytes behind": gzip.compress(CARD) + b"x" * 20,
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_does_not_decode(armed, case):
+    """The client cannot take what it got for the whole; in monitor mode it gets what the service said."""
+    gate = armed(well(200, BROKEN[case], [HTML, ("Content-Encoding", "gzip")]))
+    with gate.connect() as client:
+        client.send(wire.request())
+        got = client.rest()
+    assert CARD not in got and not got.endswith(b"\r\n0\r\n\r\n") and len(got) < 10_000_000
+    assert gate.record(reason="waf.response_coding")["layer"] == "waf"
+    assert gate.ask(method="HEAD").status == 200
+    gate.config["waf"]["mode"] = "monitor"
+    assert gate.reload().returncode == 0
+    answer = gate.ask()
+    assert answer.body == BROKEN[case] and answer.get("content-encoding") == "gzip"
+    assert any(layer["reason"] == "waf.response_coding" for layer in gate.record_of(answer)["layers"])
+
+
+def test_a_client_that_does_not_read_holds_the_decoding_up(armed):
+    """What it has not taken waits compressed, and comes whole when it reads on; also when the service is long done."""
+    text = b"".join(b"n%d, %s\n" % (i, CARD) for i in range(400_000))
+    coded = gzip.compress(text, 1)
+    gate = armed(well(200, coded, [HTML, ("Content-Encoding", "gzip")]))
+    client = gate.connect(receive_buffer=4096)
+    before = gate.rss_bytes()
+    client.send(wire.request())
+    time.sleep(1)
+    assert gate.rss_bytes() - before < 8 << 20
+    answer = client.answer()
+    assert answer.body == text.replace(CARD, MASKED)
+    assert masked_of(gate.record_of(answer)) == [("pass", "card numbers: 400000, keys: 0")]
+
+
+def test_decoders_are_counted(armed):
+    """A window of 16 MiB is more than `memory` allows."""
+    text = bytes(random.Random(1).choices(range(97, 123), k=4_000_000))
+    coded = brotli(text, window=24)
+    gate = armed(in_chunks(coded, [HTML, ("Content-Encoding", "br")], 1000), memory="1MiB")
+    with gate.connect() as client:
+        client.send(wire.request())
+        client.rest()
+    assert gate.record(reason="waf.memory")["layer"] == "waf"
+    gate.config["waf"]["memory"] = "32MiB"
+    assert gate.reload().returncode == 0
+    assert gate.ask().body == text
 
 
 def test_what_is_masked_is_a_choice(armed):

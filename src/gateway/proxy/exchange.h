@@ -153,6 +153,11 @@ class Exchange final : private net::Timer::Handler {
   void remove_digests(http::Fields& fields) const;
   std::string_view mask_answer(std::string_view data, http::End end);
   void note_masked();
+  void relay_coded(std::string_view data);
+  bool relay_decoded();
+  bool coded_may_end(const http::Fields& trailers);
+  bool hold_decoder();
+  bool decoding_failed(const WafDecision& decision);
 
   // exchange_messages.cc: what the WAF says of the client's messages in a tunnel
   std::uint16_t judge_message(std::string_view text, bool complete);
@@ -260,6 +265,11 @@ class Exchange final : private net::Timer::Handler {
   std::string answer_;              // what came of its body
   std::unique_ptr<AnswerMask> mask_;
   std::string masked_;
+  std::unique_ptr<AnswerDecoder> decoder_;  // of an answer to mask that came compressed
+  std::string decoded_;
+  std::uint64_t decoder_held_ = 0;  // of held_bytes_
+  bool answer_ended_ = false;       // all of it has come; the client has to take what there is before it gets more
+  http::Fields answer_trailers_;    // then; in the arena
   std::unique_ptr<Encoder> encoder_;
   std::string encoded_;
   std::optional<http::WebSocketInspector> ws_up_, ws_down_;

@@ -96,12 +96,14 @@ Exchange::AnswerIs Exchange::conclude_answer(const WafDecision& decision) {
 // False: the answer has been refused.
 bool Exchange::begin_masking(const http::ResponseHead& head, http::End end) {
   mask_ = snapshot_->waf->mask_for(*request_, head);
-  if (!mask_ || end == http::End::yes || head.fields.get("content-encoding").value_or("identity") == "identity")
-    return true;
+  if (!mask_) return true;
+  const waf::ContentCoding coding = WafLayer::coding_of(head);
+  if (coding == waf::ContentCoding::identity) return true;
+  decoder_ = AnswerDecoder::create(coding);
+  if (decoder_ || end == http::End::yes) return true;
   mask_.reset();
-  // The service was asked for an answer that is not compressed.
-  const WafDecision coded =
-      waf_denial(*request_, "waf.response_coding", 502, "secrets cannot be found in a compressed answer");
+  const WafDecision coded = waf_denial(*request_, "waf.response_coding", 502,
+                                       "secrets are not found in such a coding: gzip, deflate and br are read");
   answer_head_.status = head.status;
   if (snapshot_->waf->route(*request_).mode == Mode::enforce) return conclude_answer(coded) == AnswerIs::relayed;
   record_inspection(coded);
@@ -119,6 +121,10 @@ void Exchange::shape_masked_head(http::ResponseHead& head) const {
   if (snapshot_->waf->route(*request_).mode != Mode::enforce) return;
   head.fields.remove("accept-ranges");
   remove_digests(head.fields);
+  if (decoder_) {
+    head.fields.remove("content-encoding");
+    if (head.content_length.value_or(0) != 0) head.content_length.reset();
+  }
   // RFC 9110 §8.8.1: a strong validator is one of bytes.
   if (const auto etag = head.fields.get("etag"); etag && !etag->starts_with("W/"))
     head.fields.set("etag", request_->arena.copy("W/" + std::string(*etag)));
@@ -142,6 +148,73 @@ void Exchange::note_masked() {
   }
   mask_.reset();
   masked_ = std::string();
+}
+
+// In monitor mode it is looked into, and goes on as it came.
+void Exchange::relay_coded(std::string_view data) {
+  decoder_->take(data);
+  if (snapshot_->waf->route(*request_).mode == Mode::enforce) {
+    relay_decoded();
+    return;
+  }
+  while (decoder_ && decoder_->has_more()) {
+    const AnswerDecoder::Step step = decoder_->decode(decoded_);
+    mask_answer(decoded_, http::End::no);
+    hold_decoder();
+    if (decoder_ && step == AnswerDecoder::Step::failed)
+      decoding_failed(waf_denial(*request_, "waf.response_coding", 502, decoder_->problem()));
+  }
+  send_answer_body(data);
+}
+
+// As much as the client has room for. False: the exchange is over.
+bool Exchange::relay_decoded() {
+  while (decoder_->has_more() && down_->buffered() <= http::kHighWater) {
+    const AnswerDecoder::Step step = decoder_->decode(decoded_);
+    if (!hold_decoder()) return false;
+    if (step == AnswerDecoder::Step::failed)
+      return decoding_failed(waf_denial(*request_, "waf.response_coding", 502, decoder_->problem()));
+    const std::string_view data = mask_answer(decoded_, http::End::no);
+    if (!data.empty()) send_answer_body(data);
+    if (down_ == nullptr || state_ != State::relaying) return false;
+  }
+  return true;
+}
+
+// False: its end has to wait, or the exchange is over.
+bool Exchange::coded_may_end(const http::Fields& trailers) {
+  if (decoder_->has_more()) {
+    for (const http::Field& field : trailers) answer_trailers_.add(arena_.copy(field.name), arena_.copy(field.value));
+    answer_ended_ = upstream_paused_ = true;
+    return false;
+  }
+  return decoder_->ends_well() ||
+         decoding_failed(waf_denial(*request_, "waf.response_coding", 502, decoder_->problem()));
+}
+
+// Brotli's windows are as large as the service chose them.
+bool Exchange::hold_decoder() {
+  const std::uint64_t bytes = decoder_->bytes();
+  if (bytes <= decoder_held_) return true;
+  if (!take_held(bytes - decoder_held_)) return decoding_failed(memory_taken());
+  decoder_held_ = bytes;
+  return true;
+}
+
+// An answer of which the client has a part already ends such that it cannot be taken for the whole. True: in monitor
+// mode it goes on.
+bool Exchange::decoding_failed(const WafDecision& decision) {
+  record_inspection(decision);
+  if (snapshot_->waf->route(*request_).mode != Mode::enforce) {
+    decoder_.reset();
+    note_masked();
+    return true;
+  }
+  if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
+  attempt_over(AttemptOutcome::error);
+  std::exchange(down_, nullptr)->abort();
+  finish();
+  return false;
 }
 
 }  // namespace gatehouse::gateway

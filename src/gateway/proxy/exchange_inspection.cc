@@ -164,7 +164,8 @@ bool Exchange::hold_just(std::uint64_t bytes) noexcept {
 void Exchange::count_held() noexcept {
   if (held_bytes_ == 0) return;
   const std::uint64_t unsent = up_ != nullptr ? up_->buffered() : 0;
-  const std::uint64_t here = transaction_bytes() + answer_.size() + std::max<std::uint64_t>(body_.size(), unsent);
+  const std::uint64_t here =
+      transaction_bytes() + answer_.size() + decoder_held_ + std::max<std::uint64_t>(body_.size(), unsent);
   if (here < held_bytes_) hold_just(here);
 }
 

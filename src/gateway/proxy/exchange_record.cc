@@ -39,6 +39,11 @@ void Exchange::finish() {
   inspection_.pin.release();
   release_held();
   encoder_.reset();
+  decoder_.reset();
+  decoded_ = std::string();
+  decoder_held_ = 0;
+  answer_ended_ = false;
+  answer_trailers_.clear();
   note_masked();
   gate_.reset();
   body_ = std::string();

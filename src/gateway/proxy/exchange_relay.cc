@@ -62,6 +62,7 @@ void Exchange::response_body(std::string_view data) {
 }
 
 void Exchange::relay_body(std::string_view data) {
+  if (decoder_) return relay_coded(data);
   if (mask_) data = mask_answer(data, http::End::no);
   if (data.empty()) return;
   send_answer_body(data);
@@ -98,6 +99,7 @@ void Exchange::response_end(const http::Fields& trailers) {
     return;
   }
   if (state_ == State::withheld && answer_complete() == AnswerIs::withdrawn) return;
+  if (decoder_ && !coded_may_end(trailers)) return;
   timer_.cancel();
   attempt_over(status_sent_ < 500 ? AttemptOutcome::success : AttemptOutcome::error);
   http::Fields shaped;

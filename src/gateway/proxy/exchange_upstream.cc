@@ -356,6 +356,16 @@ void Exchange::upstream_drained() {
 }
 
 void Exchange::downstream_drained() {
+  if (decoder_ && decoder_->has_more()) {
+    {
+      const Spent spent(own_ticks_);
+      if (!relay_decoded() || decoder_->has_more()) return;
+    }
+    if (answer_ended_) {
+      response_end(answer_trailers_);
+      return;
+    }
+  }
   if (upstream_paused_ && up_ != nullptr && down_ != nullptr && down_->buffered() < http::kLowWater) {
     upstream_paused_ = false;
     last_activity_ = shard_.loop().now();

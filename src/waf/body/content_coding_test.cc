@@ -81,6 +81,37 @@ TEST(ContentCoding, MembersOfAnAnswer) {
   EXPECT_EQ(decoded(ContentCoding::gzip, empty, limits), "");
 }
 
+// However the bytes and the room are cut, the same comes out.
+TEST(ContentCoding, InPieces) {
+  const std::string text = std::string(5'000, 'x') + "a=1&b=2" + std::string(5'000, 'y');
+  for (const ContentCoding coding : kCodings) {
+    const std::string bytes = encoded(coding, text);
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, bytes.size()}) {
+      for (const std::size_t room : {1u, 100u, 20'000u}) {
+        const auto decoder = ContentDecoder::create(coding, true);
+        std::string out;
+        auto step = ContentDecoder::Step::needs_input;
+        for (std::size_t at = 0; at < bytes.size(); at += piece) {
+          std::string_view in = std::string_view(bytes).substr(at, piece);
+          do {
+            const std::size_t before = out.size();
+            step = decoder->decode(in, room, out);
+            ASSERT_LE(out.size(), before + room);
+          } while (step == ContentDecoder::Step::has_more);
+          ASSERT_NE(step, ContentDecoder::Step::malformed);
+          ASSERT_TRUE(in.empty());
+        }
+        EXPECT_EQ(step, ContentDecoder::Step::ended);
+        EXPECT_EQ(out, text);
+        EXPECT_LT(decoder->bytes(), 16u << 20);
+      }
+    }
+  }
+  EXPECT_EQ(ContentDecoder::create(ContentCoding::identity, true), nullptr);
+  EXPECT_EQ(ContentDecoder::create(ContentCoding::unknown, true), nullptr);
+  EXPECT_GT(ContentDecoder::create(ContentCoding::gzip, true)->bytes(), 1000u);
+}
+
 TEST(ContentCoding, BombsAreRefusedEarly) {
   const std::string zeros(64 << 20, '\0');
   for (const ContentCoding coding : kCodings) {

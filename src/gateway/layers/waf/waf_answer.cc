@@ -27,12 +27,6 @@ bool ends_with_ignoring_case(std::string_view text, std::string_view end) noexce
   return text.size() >= end.size() && http::equals_ignoring_case(text.substr(text.size() - end.size()), end);
 }
 
-waf::ContentCoding coding_of(const http::ResponseHead& answer) noexcept {
-  const auto field = answer.fields.get("content-encoding");
-  if (!field) return waf::ContentCoding::identity;
-  return answer.fields.count("content-encoding") > 1 ? waf::ContentCoding::unknown : waf::content_coding_of(*field);
-}
-
 template <std::size_t N>
 bool is_one_of(const std::array<std::string_view, N>& types, std::string_view type) noexcept {
   return std::any_of(types.begin(), types.end(),
@@ -69,6 +63,12 @@ AnswerMask::Syntax syntax_of(std::string_view type) noexcept {
 }
 
 }  // namespace
+
+waf::ContentCoding WafLayer::coding_of(const http::ResponseHead& answer) noexcept {
+  const auto field = answer.fields.get("content-encoding");
+  if (!field) return waf::ContentCoding::identity;
+  return answer.fields.count("content-encoding") > 1 ? waf::ContentCoding::unknown : waf::content_coding_of(*field);
+}
 
 bool WafLayer::reads_answer_body(const http::ResponseHead& answer) const noexcept {
   const std::string_view type = type_of(answer);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "gateway/layers/layer.h"
+#include "gateway/layers/waf/answer_decoder.h"
 #include "gateway/layers/waf/answer_mask.h"
 #include "gateway/layers/waf/route_tuning.h"
 #include "gateway/layers/waf/waf_shard.h"
@@ -113,6 +114,7 @@ class WafLayer {
 
   // What takes the secrets out of such an answer's body; null: the route masks none, or it is no text.
   std::unique_ptr<AnswerMask> mask_for(const Request& request, const http::ResponseHead& answer) const;
+  static waf::ContentCoding coding_of(const http::ResponseHead& answer) noexcept;
 
  private:
   waf::Transaction& begin(Request& request, std::string_view raw_target, bool chunked, WafShard& shard,
