@@ -9,6 +9,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,12 @@ struct Seen {
   std::string interruption;
   bool limit_reached = false;  // by some rule that fired
   bool operator==(const Seen&) const = default;
+
+  std::set<std::uint64_t> ids() const {
+    std::set<std::uint64_t> result;
+    for (const Rule& rule : fired) result.insert(rule.id);
+    return result;
+  }
 };
 
 inline Seen seen_by(const Transaction& transaction, const Program& program) {

@@ -36,10 +36,10 @@ std::chrono::nanoseconds cpu_time() noexcept {
 
 }  // namespace
 
-void RegexBudget::begin(bool gated) noexcept {
-  gated_ = gated;
+void RegexBudget::begin(Bound bound) noexcept {
+  bound_ = bound;
   left_ = {kVerdictBase, kPlaceBase};
-  time_left_ = gated ? kTimeBase : kTimeUngated;
+  time_left_ = bound == Bound::planned ? kTimeBase : kTimeUngated;
 }
 
 void RegexBudget::add(std::size_t bytes, std::uint64_t per_byte) noexcept {
@@ -48,7 +48,7 @@ void RegexBudget::add(std::size_t bytes, std::uint64_t per_byte) noexcept {
 }
 
 void RegexBudget::add_bytes(std::size_t bytes) noexcept {
-  add(bytes, gated_ ? kVerdictPerByte : kUngatedPerByte);
+  add(bytes, bound_ == Bound::planned ? kVerdictPerByte : kUngatedPerByte);
   time_left_ += bytes * kTimePerByte;
 }
 void RegexBudget::add_answer_bytes(std::size_t bytes) noexcept {
@@ -58,6 +58,7 @@ void RegexBudget::add_answer_bytes(std::size_t bytes) noexcept {
 
 Regex::Outcome RegexBudget::match(const Regex& regex, std::string_view value, Captures* groups,
                                   Purpose purpose) noexcept {
+  if (bound_ == Bound::each_place) return regex.match(value, groups);
   std::uint64_t& left = left_[static_cast<std::size_t>(purpose)];
   const std::size_t starts = regex.starts(value);
   std::size_t first = 0, count = starts, level = 0, most = starts;

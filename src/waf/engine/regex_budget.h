@@ -28,8 +28,13 @@ class RegexBudget {
     place,    // it does, but where?
   };
 
-  // `gated`: few rules need their patterns run, for scans have told of the others.
-  void begin(bool gated) noexcept;
+  enum class Bound : std::uint8_t {
+    planned,       // few rules need their patterns run, for scans have told of the others
+    rule_by_rule,  // all run on every value
+    each_place,    // PCRE2's alone, of the steps from each place: what the others are checked against
+  };
+
+  void begin(Bound bound) noexcept;
   void add_bytes(std::size_t bytes) noexcept;
   // Of an answer: CRS looks for `Exception.*Informix` and the like in whole pages, after nothing but a word in them.
   void add_answer_bytes(std::size_t bytes) noexcept;
@@ -38,7 +43,7 @@ class RegexBudget {
  private:
   void add(std::size_t bytes, std::uint64_t per_byte) noexcept;
 
-  bool gated_ = false;
+  Bound bound_ = Bound::planned;
   std::array<std::uint64_t, 2> left_{};  // by purpose
   std::chrono::nanoseconds time_left_{};
 };

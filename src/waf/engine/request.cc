@@ -48,7 +48,10 @@ Transaction::Transaction(Workspace& workspace, const Clock& clock)
 void Transaction::begin(const Settings& settings) {
   settings_ = settings;
   arena_.reset();
-  regexes_.begin(work_.plan_ != nullptr);
+  using Bound = RegexBudget::Bound;
+  regexes_.begin(settings.each_place_alone_is_bound ? Bound::each_place
+                 : work_.plan_ != nullptr           ? Bound::planned
+                                                    : Bound::rule_by_rule);
   values_.clear();
   values_.set(Variable::reqbody_processor, "");  // rules ask for its absence by `!@rx`
   if (work_.plan_) scans_.reset(work_.plan_->slots());

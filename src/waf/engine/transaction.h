@@ -83,6 +83,8 @@ class Transaction {
     // Null: nothing is counted. `timed`: the evaluation of each rule, and the scans.
     RuleStatistics::Counters* counters = nullptr;
     bool timed = false;
+    // For tests alone, which compare with what patterns would find if they could cost anything (regex_budget.h).
+    bool each_place_alone_is_bound = false;
   };
 
   Transaction(Workspace& workspace, const Clock& clock);
