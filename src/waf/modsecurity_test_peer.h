@@ -1,6 +1,6 @@
 #pragma once
-// libmodsecurity as the tests' second opinion: whole transactions, and its transformations and operators by themselves,
-// without a request.
+// libmodsecurity as the tests' second opinion: whole transactions, its body processors, and its transformations and
+// operators by themselves, without a request.
 //
 // The library exports the factory of transformations but installs no header for it: the declaration here is what the
 // linker needs. An operator comes from a rule that is loaded, and is asked about one value after the other.
@@ -12,6 +12,7 @@
 #include <modsecurity/rules_set.h>
 #include <modsecurity/transaction.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -134,5 +135,89 @@ class ModSecurityRules {
   modsecurity::ModSecurity engine_;
   modsecurity::RulesSet rules_;
 };
+
+// What its body processors find in one body, and its parser in a cookie.
+class ModSecurityBodies {
+ public:
+  struct Request {
+    std::string content_type, cookie, body;
+    std::string processor{};  // JSON or XML: what a rule would have selected
+  };
+
+  ModSecurityBodies() {
+    // The engine is on for the rules below; nothing is denied.
+    loaded_ = rules_.load(R"(
+SecRuleEngine On
+SecRequestBodyAccess On
+SecRequestBodyLimit 134217728
+SecRule REQUEST_HEADERS:X-Processor "@streq JSON" "id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON"
+SecRule REQUEST_HEADERS:X-Processor "@streq XML" "id:2,phase:1,pass,nolog,ctl:requestBodyProcessor=XML"
+SecRule XML:/* "@rx (?s)^(.*)$" "id:3,phase:2,pass,log,capture,t:none,t:hexEncode,logdata:'%{TX.0}'"
+SecRule XML://@* "@rx (?s)^(.*)$" "id:4,phase:2,pass,log,capture,t:none,t:hexEncode,logdata:'%{TX.0}'"
+)",
+                          "bodies.conf");
+  }
+  bool is_loaded() const noexcept { return loaded_; }
+
+  // Its public members are the variables.
+  std::unique_ptr<modsecurity::Transaction> read(const Request& request) {
+    RawRequest raw{"POST", "/", "HTTP/1.1", {}, request.body};
+    const auto add = [&raw](const char* name, const std::string& value) {
+      if (!value.empty()) raw.headers.emplace_back(name, value);
+    };
+    add("Content-Type", request.content_type);
+    add("Cookie", request.cookie);
+    add("X-Processor", request.processor);
+    return rules_.run(raw, nullptr);
+  }
+  // The text that rules saw, and the attributes' values.
+  static std::vector<std::string> xml_text(const modsecurity::Transaction& transaction) {
+    return data_of(transaction, 3);
+  }
+  static std::vector<std::string> xml_attributes(const modsecurity::Transaction& transaction) {
+    return data_of(transaction, 4);
+  }
+
+ private:
+  static std::vector<std::string> data_of(const modsecurity::Transaction& transaction, int rule) {
+    std::vector<std::string> result;
+    for (const auto& message : transaction.m_rulesMessages) {
+      if (message.m_ruleId == rule) result.push_back(unhex(message.m_data));
+    }
+    return result;
+  }
+  static std::string unhex(const std::string& hex) {
+    std::string out;
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+      out += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    return out;
+  }
+
+  ModSecurityRules rules_;
+  bool loaded_ = false;
+};
+
+// One per process: making it loads rules.
+inline ModSecurityBodies& modsecurity_bodies() {
+  static ModSecurityBodies bodies;
+  return bodies;
+}
+
+// Values with their names, sorted: ours and the library's.
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+inline Pairs pairs_of(const modsecurity::AnchoredSetVariable& variable) {
+  Pairs out;
+  for (const auto& [name, value] : variable) out.emplace_back(name, value->getValue());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+template <class Values>
+Pairs pairs_of(const Values& values) {
+  Pairs out;
+  for (const auto& value : values) out.emplace_back(value.name, value.value);
+  std::sort(out.begin(), out.end());
+  return out;
+}
 
 }  // namespace gatehouse::waf

@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "waf/body/modsecurity_testing.h"
+#include "waf/modsecurity_test_peer.h"
 
 namespace gatehouse::waf {
 namespace {
@@ -117,10 +117,10 @@ bool agrees_with_modsecurity(const std::string& text) {
   Body body;
   read_json_body(text, {}, arena, body);
   const auto theirs =
-      modsecurity_oracle().read({.content_type = "application/json", .body = text, .processor = "JSON"});
+      modsecurity_bodies().read({.content_type = "application/json", .body = text, .processor = "JSON"});
   if (body.message == "bytes behind the JSON value"sv)
-    return pairs_of(body.arguments) == ModSecurity::pairs(theirs->m_variableArgs);
-  return pairs_of(body.arguments) == ModSecurity::pairs(theirs->m_variableArgs) &&
+    return pairs_of(body.arguments) == pairs_of(theirs->m_variableArgs);
+  return pairs_of(body.arguments) == pairs_of(theirs->m_variableArgs) &&
          (body.error != BodyError::none) == (theirs->m_variableReqbodyError.m_value == "1");
 }
 

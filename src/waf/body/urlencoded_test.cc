@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "waf/body/modsecurity_testing.h"
+#include "waf/modsecurity_test_peer.h"
 
 namespace gatehouse::waf {
 namespace {
@@ -70,13 +70,13 @@ void compare_with_modsecurity(const std::string& text) {
   Arena arena;
   Body body;
   read_urlencoded_body(text, {}, arena, body);
-  const auto theirs = modsecurity_oracle().read({.content_type = "application/x-www-form-urlencoded", .body = text});
-  ASSERT_EQ(pairs_of(body.arguments), ModSecurity::pairs(theirs->m_variableArgsPost)) << ::testing::PrintToString(text);
+  const auto theirs = modsecurity_bodies().read({.content_type = "application/x-www-form-urlencoded", .body = text});
+  ASSERT_EQ(pairs_of(body.arguments), pairs_of(theirs->m_variableArgsPost)) << ::testing::PrintToString(text);
   ASSERT_EQ(body.invalid_escape, theirs->m_variableUrlEncodedError.m_value == "1") << ::testing::PrintToString(text);
 }
 
 TEST(Urlencoded, AgreesWithModSecurity) {
-  ASSERT_EQ(modsecurity_oracle().load_error(), "");
+  ASSERT_TRUE(modsecurity_bodies().is_loaded());
   for (const UrlencodedCase& c : kUrlencoded) compare_with_modsecurity(c.text);
   std::mt19937 random(20261122);
   const std::string_view alphabet = "&&==%%+;ab04fFgG \r\n\xff"sv;
@@ -142,8 +142,8 @@ const CookieCase kCookies[] = {
 void compare_cookies_with_modsecurity(const std::string& text) {
   std::vector<NameValue> ours;
   ASSERT_TRUE(parse_cookies(text, 1000, ours));
-  const auto theirs = modsecurity_oracle().read({.cookie = text});
-  ASSERT_EQ(pairs_of(ours), ModSecurity::pairs(theirs->m_variableRequestCookies)) << ::testing::PrintToString(text);
+  const auto theirs = modsecurity_bodies().read({.cookie = text});
+  ASSERT_EQ(pairs_of(ours), pairs_of(theirs->m_variableRequestCookies)) << ::testing::PrintToString(text);
 }
 
 TEST(Cookies, NamedCases) {

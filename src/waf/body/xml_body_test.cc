@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "waf/body/modsecurity_testing.h"
+#include "waf/modsecurity_test_peer.h"
 
 namespace gatehouse::waf {
 namespace {
@@ -133,14 +133,14 @@ void compare_with_modsecurity(const std::string& text) {
   Arena arena;
   Body body;
   read_xml_body(text, {}, arena, body);
-  const auto theirs = modsecurity_oracle().read({.content_type = "text/xml", .body = text, .processor = "XML"});
+  const auto theirs = modsecurity_bodies().read({.content_type = "text/xml", .body = text, .processor = "XML"});
   ASSERT_EQ(body.error != BodyError::none, theirs->m_variableReqbodyError.m_value == "1");
   if (body.error != BodyError::none) return;
   const std::vector<std::string> text_of_ours(body.xml_text.begin(), body.xml_text.end());
-  ASSERT_EQ(text_of_ours, modsecurity_oracle().xml_text());
-  ASSERT_EQ(body.xml_attributes.empty(), modsecurity_oracle().xml_attributes().empty());
+  ASSERT_EQ(text_of_ours, ModSecurityBodies::xml_text(*theirs));
+  ASSERT_EQ(body.xml_attributes.empty(), ModSecurityBodies::xml_attributes(*theirs).empty());
   if (body.xml_attributes.empty()) return;
-  ASSERT_EQ(body.xml_attributes.back(), modsecurity_oracle().xml_attributes().back());
+  ASSERT_EQ(body.xml_attributes.back(), ModSecurityBodies::xml_attributes(*theirs).back());
 }
 
 TEST(XmlBody, AgreesWithModSecurity) {
