@@ -1,14 +1,17 @@
 #pragma once
-// Other forms of a request, in which libmodsecurity would see what we see of the first.
+// Other forms of a request, in which one engine sees what the other sees of the first. Tests only.
 
 #include <regex>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "waf/body/body.h"
 #include "waf/characters.h"
-#include "waf/differential/engine_under_test.h"
-#include "waf/differential/generated_traffic_for_tests.h"
+#include "waf/differential/traffic_for_tests.h"
+#include "waf/modsecurity_test_peer.h"
+#include "waf/names.h"
 
 namespace gatehouse::waf {
 
@@ -36,11 +39,6 @@ inline std::pair<std::string, std::string> split_once(const std::string& text, c
   return {text.substr(0, at), text.substr(at + 1)};
 }
 
-inline std::string turned(const std::string& text) {
-  const std::size_t at = text.find('&');
-  return at == std::string::npos ? text : text.substr(at + 1) + "&" + text.substr(0, at);
-}
-
 // As the library's utils::uri_decode.
 inline std::string percent_decoded(std::string_view text) {
   std::string out;
@@ -58,6 +56,107 @@ inline std::string percent_decoded(std::string_view text) {
     }
   }
   return out;
+}
+
+// An absolute target without scheme and authority.
+inline std::string origin_form(const std::string& target) {
+  const std::size_t scheme = target.find("://");
+  if (scheme == std::string::npos || scheme > target.find('/')) return target;
+  const std::size_t slash = target.find('/', scheme + 3);
+  return slash == std::string::npos ? "/" : target.substr(slash);
+}
+
+// Values in the order in which the library shows them to rules: an unordered map's, turned round.
+inline std::vector<std::pair<std::string, std::string>> in_their_order(modsecurity::AnchoredSetVariable& values) {
+  std::vector<const modsecurity::VariableValue*> list;
+  values.resolve(&list);
+  std::vector<std::pair<std::string, std::string>> result;
+  for (const modsecurity::VariableValue* value : list) {
+    result.emplace_back(value->getKey(), value->getValue());
+    delete value;
+  }
+  return result;
+}
+
+// The same values in the library's order: first each where it stood, then all arguments in the query, since it keeps
+// those of the query and of the body together.
+inline std::vector<RawRequest> in_their_order(const RawRequest& request, modsecurity::Transaction& theirs) {
+  const auto form = [](modsecurity::AnchoredSetVariable& values) {
+    std::string out;
+    for (const auto& [name, value] : in_their_order(values))
+      out += (out.empty() ? "" : "&") + percent_encoded(name) + "=" + percent_encoded(value);
+    return out;
+  };
+  RawRequest each = request;
+  std::string cookies;
+  for (const auto& [name, value] : in_their_order(theirs.m_variableRequestCookies))
+    cookies += (cookies.empty() ? "" : "; ") + name + "=" + value;
+  each.headers.clear();
+  for (auto& [name, value] : in_their_order(theirs.m_variableRequestHeaders)) {
+    if (!same_name(name, "cookie")) each.headers.emplace_back(name, value);
+  }
+  if (!cookies.empty()) each.headers.emplace_back("Cookie", cookies);
+  const std::string path = split_once(request.uri, '?').first;
+  if (request.uri.find('?') != std::string::npos) each.uri = path + "?" + form(theirs.m_variableArgsGet);
+  RawRequest together = each;
+  const bool is_form = theirs.m_variableReqbodyProcessor.m_value == "URLENCODED";
+  if (is_form) each.body = form(theirs.m_variableArgsPost);
+  together.uri = path + "?" + form(theirs.m_variableArgs);
+  together.body = is_form ? "a=b" : "";
+  set_length(each);
+  set_length(together);
+  return {each, together};
+}
+
+// A form in parts, without the line ends in the values of its fields.
+inline std::string without_lines_in_fields(const std::string& bytes, const Body& parts) {
+  std::string out;
+  std::size_t from = 0;
+  for (const NameValue& field : parts.arguments) {
+    const char* const begin = bytes.data();
+    if (field.value.data() < begin + from || field.value.data() > begin + bytes.size()) continue;  // made, not found
+    const auto at = static_cast<std::size_t>(field.value.data() - begin);
+    out += bytes.substr(from, at - from);
+    for (std::size_t i = 0; i < field.value.size(); ++i) {
+      const bool crlf = field.value.substr(i, 2) == "\r\n";
+      if (!crlf && field.value[i] != '\n') out += field.value[i];
+    }
+    from = at + field.value.size();
+  }
+  return out + bytes.substr(from);
+}
+
+// What has been read of a form in parts, as a form without faults; `request` gets the type that goes with it.
+inline std::string in_parts(const Body& parts, RawRequest& request) {
+  constexpr std::string_view kBoundary = "the-boundary-of-a-form-without-faults";
+  for (auto& [name, value] : request.headers) {
+    if (same_name(name, "content-type")) value = fmt::format("multipart/form-data; boundary={}", kBoundary);
+  }
+  const auto quoted = [](std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+      if (c == '\r' || c == '\n' || c == '\0') continue;
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    return out.empty() ? std::string("unnamed") : out;
+  };
+  std::string out;
+  std::size_t lines = 0;
+  // A header that stands twice in a part is one of its faults: each gets a part of its own.
+  for (const NameValue& header : parts.part_headers) {
+    const std::size_t colon = header.value.find(':');
+    if (colon == std::string_view::npos || same_name(header.value.substr(0, colon), "content-disposition")) continue;
+    out += fmt::format("--{}\r\nContent-Disposition: form-data; name=\"{}\"\r\n{}\r\n\r\n{}\r\n", kBoundary,
+                       quoted(header.name), head_text(header.value), ++lines);
+  }
+  for (const File& file : parts.files)
+    out += fmt::format("--{}\r\nContent-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\n\r\n\r\n", kBoundary,
+                       quoted(file.field), quoted(file.filename));
+  for (const NameValue& field : parts.arguments)
+    out += fmt::format("--{}\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n{}\r\n", kBoundary,
+                       quoted(field.name), field.value);
+  return out + fmt::format("--{}--\r\n", kBoundary);
 }
 
 }  // namespace gatehouse::waf
