@@ -21,6 +21,7 @@ using telemetry::RecordFilter;
 
 constexpr std::size_t kRequestsDefault = 50, kRequestsMax = 1000;
 constexpr std::size_t kReasonBytesMax = 100;  // with who it was, it fits into what a ban keeps
+constexpr std::string_view kReloadPath = "/v1/reload", kRollbackPath = "/v1/rollback";
 constexpr std::string_view kBanPrefix = "/v1/bans/", kRequestPrefix = "/v1/requests/";
 
 int hex_value(char c) noexcept {
@@ -206,7 +207,13 @@ bool AdminApi::admits(const Call& call, Answer& refusal) {
   return true;
 }
 
-Answer AdminApi::answer(const Call& call) {
+void AdminApi::answer(const Call& call, const Reply& reply) {
+  if (call.method == "POST" && call.path == kReloadPath) return reload(call, reply);
+  if (call.method == "POST" && call.path == kRollbackPath) return rollback(call, reply);
+  reply(answer_at_once(call));
+}
+
+Answer AdminApi::answer_at_once(const Call& call) {
   const std::string_view path = call.path;
   struct Route {
     std::string_view method, path;
@@ -215,8 +222,8 @@ Answer AdminApi::answer(const Call& call) {
   static constexpr Route kRoutes[] = {
       {"GET", "/v1/status", [](AdminApi& api, const Call&) { return api.status(); }},
       {"GET", "/v1/config", [](AdminApi& api, const Call&) { return json_answer(api.backend_.effective_config()); }},
-      {"POST", "/v1/reload", [](AdminApi& api, const Call& c) { return api.reload(c); }},
-      {"POST", "/v1/rollback", [](AdminApi& api, const Call& c) { return api.rollback(c); }},
+      {"POST", kReloadPath, nullptr},  // these two may take long
+      {"POST", kRollbackPath, nullptr},
       {"GET", "/v1/bans", [](AdminApi& api, const Call&) { return api.list_bans(); }},
       {"POST", "/v1/bans", [](AdminApi& api, const Call& c) { return api.add_ban(c); }},
       {"DELETE", kBanPrefix, [](AdminApi& api, const Call& c) { return api.remove_ban(c); }},
@@ -258,27 +265,29 @@ Answer AdminApi::answer(const Call& call) {
 
 Answer AdminApi::status() { return json_answer(to_json(backend_.status())); }
 
-Answer AdminApi::reload(const Call& call) {
+void AdminApi::reload(const Call& call, const Reply& reply) {
   const auto body = object_in(call);
-  if (!body) return problem(400, "The body must be a JSON object.");
+  if (!body) return reply(problem(400, "The body must be a JSON object."));
   if (const auto unknown = unknown_member(*body, {"dry_run"}))
-    return problem(400, "Unknown member '" + *unknown + "'.");
+    return reply(problem(400, "Unknown member '" + *unknown + "'."));
   bool dry_run = false;
   if (const Json* member = body->find("dry_run")) {
-    if (!member->boolean()) return problem(400, "'dry_run' must be true or false.");
+    if (!member->boolean()) return reply(problem(400, "'dry_run' must be true or false."));
     dry_run = *member->boolean();
   }
-  const ReloadReport report = backend_.reload(dry_run);
-  GH_LOG(info, "admin: reload", {"dry_run", dry_run}, {"applied", report.applied}, {"errors", report.errors.size()});
-  return reload_answer(report);
+  backend_.reload(dry_run, [dry_run, reply](const ReloadReport& report) {
+    GH_LOG(info, "admin: reload", {"dry_run", dry_run}, {"applied", report.applied}, {"errors", report.errors.size()});
+    reply(reload_answer(report));
+  });
 }
 
-Answer AdminApi::rollback(const Call& call) {
+void AdminApi::rollback(const Call& call, const Reply& reply) {
   const auto body = object_in(call);
-  if (!body || body->size() != 0) return problem(400, "The body must be an empty JSON object.");
-  const ReloadReport report = backend_.rollback();
-  GH_LOG(info, "admin: rollback", {"applied", report.applied}, {"generation", report.generation});
-  return reload_answer(report);
+  if (!body || body->size() != 0) return reply(problem(400, "The body must be an empty JSON object."));
+  backend_.rollback([reply](const ReloadReport& report) {
+    GH_LOG(info, "admin: rollback", {"applied", report.applied}, {"generation", report.generation});
+    reply(reload_answer(report));
+  });
 }
 
 Answer AdminApi::list_bans() { return json_answer(to_json(backend_.bans())); }

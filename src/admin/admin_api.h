@@ -31,14 +31,15 @@ class AdminApi final : public Service {
   AdminApi(AdminBackend& backend, AdminOptions options) noexcept : backend_(backend), options_(std::move(options)) {}
 
   bool admits(const Call& call, Answer& refusal) override;
-  Answer answer(const Call& call) override;
+  void answer(const Call& call, const Reply& reply) override;
   void use_token(SecretBytes token) noexcept { options_.token = std::move(token); }  // after a reload
 
  private:
   bool is_authorized(const Call& call) const;
+  Answer answer_at_once(const Call& call);
   Answer status();
-  Answer reload(const Call& call);
-  Answer rollback(const Call& call);
+  void reload(const Call& call, const Reply& reply);
+  void rollback(const Call& call, const Reply& reply);
   Answer list_bans();
   Answer add_ban(const Call& call);
   Answer remove_ban(const Call& call);

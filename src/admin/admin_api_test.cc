@@ -34,11 +34,15 @@ class FakeBackend final : public AdminBackend {
   }
   bool ready() override { return is_ready; }
   std::string effective_config() override { return R"({"version":1})"; }
-  ReloadReport reload(bool dry_run) override {
+  void reload(bool dry_run, ReloadDone done) override {
     dry_runs.push_back(dry_run);
-    return report;
+    if (answers_later) {
+      waiting.push_back(std::move(done));
+    } else {
+      done(report);
+    }
   }
-  ReloadReport rollback() override { return report; }
+  void rollback(ReloadDone done) override { done(report); }
   std::vector<BanView> bans() override {
     return {{*Network::parse("203.0.113.0/24"), "configuration", "", std::nullopt},
             {*Network::parse("192.0.2.7"), "attacks", "10 attacks", WallTime(1'750'000'600s)}};
@@ -67,7 +71,8 @@ class FakeBackend final : public AdminBackend {
   WafStatsView waf_stats() override { return {WallTime(1'750'000'000s), 3, 1, 0, 64, {}, {}}; }
   std::string metrics(telemetry::MetricsFormat) override { return "# metrics\n"; }
 
-  bool is_ready = true;
+  bool is_ready = true, answers_later = false;
+  std::vector<ReloadDone> waiting;
   ReloadReport report{true, 8, {"routes.a.rate_limit: 100/s → 200/s"}, {"process.user"}, {}};
   std::vector<bool> dry_runs;
   std::vector<std::string> added, removed;
@@ -330,6 +335,28 @@ TEST_F(AdminApiTest, StreamsThatGoAwayAndASinkThatDoes) {
   EXPECT_FALSE(gone.aborted);
   EXPECT_TRUE(left.aborted);
   EXPECT_TRUE(backend_.dry_runs.empty());
+}
+
+// A reload whose rules are being compiled answers when it is over, to whoever is still there.
+TEST_F(AdminApiTest, AReloadThatTakesItsTime) {
+  http::RequestHead head;
+  head.method = "POST", head.target = "/v1/reload", head.authority = "localhost";
+  head.fields.add("content-type", "application/json");
+  backend_.answers_later = true;
+  FakeStream waits(from_socket(0)), gone(from_socket(0)), left(from_socket(0));
+  {
+    ServiceSink sink(api_);
+    for (FakeStream* stream : {&waits, &gone, &left}) sink.on_request(*stream, head, http::End::yes);
+    EXPECT_EQ(ask({"GET", "/v1/status"}).status, 200);
+    gone.events->on_abort(http::Reason::peer_closed);
+    EXPECT_EQ(waits.reply.status, 0);
+    backend_.waiting[0](backend_.report);
+    backend_.waiting[1](backend_.report);
+    EXPECT_EQ(waits.reply.status, 200);
+  }
+  EXPECT_TRUE(left.aborted);
+  backend_.waiting[2](backend_.report);
+  EXPECT_EQ(left.reply.status, 0);
 }
 
 TEST(BanDuration, AcceptedAndRefused) {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -105,6 +106,8 @@ struct WafStatsView {
   std::vector<WafRuleView> rules;
 };
 
+using ReloadDone = std::function<void(const ReloadReport&)>;
+
 class AdminBackend {
  public:
   virtual ~AdminBackend() = default;
@@ -112,8 +115,9 @@ class AdminBackend {
   virtual StatusView status() = 0;
   virtual bool ready() = 0;                    // serving, and not draining
   virtual std::string effective_config() = 0;  // JSON, secrets masked
-  virtual ReloadReport reload(bool dry_run) = 0;
-  virtual ReloadReport rollback() = 0;
+  // `done` comes when it is over, at once or later on the same loop; not when the program ends before.
+  virtual void reload(bool dry_run, ReloadDone done) = 0;
+  virtual void rollback(ReloadDone done) = 0;
 
   virtual std::vector<BanView> bans() = 0;
   virtual Status ban(const Network& network, Duration duration, const std::string& reason) = 0;

@@ -8,6 +8,9 @@ class ServiceSink::Exchange final : public http::ServerStreamEvents {
  public:
   Exchange(ServiceSink& sink, http::ServerStream& stream, Call call) noexcept
       : sink_(sink), stream_(stream), call_(std::move(call)) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange() { *self_ = nullptr; }
 
   void begin(http::End end) {
     Answer refusal;
@@ -15,7 +18,7 @@ class ServiceSink::Exchange final : public http::ServerStreamEvents {
       stream_.close_after();
       send(refusal);
     } else if (end == http::End::yes) {
-      send(sink_.service_.answer(call_));
+      ask();
     }
   }
 
@@ -29,7 +32,7 @@ class ServiceSink::Exchange final : public http::ServerStreamEvents {
     call_.body += data;
   }
   void on_request_end(const http::Fields&) override {
-    if (!answered_) send(sink_.service_.answer(call_));
+    if (!answered_) ask();
   }
   void on_drained() override {}
   void on_complete(std::uint64_t) override { sink_.forget(*this); }
@@ -37,6 +40,12 @@ class ServiceSink::Exchange final : public http::ServerStreamEvents {
   void abort() { stream_.abort(); }
 
  private:
+  void ask() {
+    sink_.service_.answer(call_, [self = self_](const Answer& answer) {
+      if (*self != nullptr) (*self)->send(answer);
+    });
+  }
+
   void send(const Answer& answer) {
     answered_ = true;
     http::ResponseHead head;
@@ -59,6 +68,7 @@ class ServiceSink::Exchange final : public http::ServerStreamEvents {
   http::ServerStream& stream_;
   Call call_;
   bool answered_ = false;
+  const std::shared_ptr<Exchange*> self_ = std::make_shared<Exchange*>(this);  // for who answers later
 };
 
 ServiceSink::ServiceSink(Service& service) noexcept : service_(service) {}
@@ -124,12 +134,12 @@ bool MetricsService::admits(const Call& call, Answer& refusal) {
   return true;
 }
 
-Answer MetricsService::answer(const Call& call) {
+void MetricsService::answer(const Call& call, const Reply& reply) {
   Answer answer;
   const auto format = telemetry::metrics_format_of(call.accept);
   answer.content_type = telemetry::content_type_of(format);
   answer.body = metrics_.render(format);
-  return answer;
+  reply(answer);
 }
 
 }  // namespace gatehouse::admin

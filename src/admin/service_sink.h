@@ -5,6 +5,7 @@
 // Shard rule: lives on the control plane's loop and is called from it only.
 // Lifetime: the sink must outlive the connections it serves; exchanges end with their streams.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,7 +38,10 @@ class Service {
   virtual ~Service() = default;
   // Looks at a head before its body is read: true lets it in, false has filled in `refusal`.
   virtual bool admits(const Call& call, Answer& refusal) = 0;
-  virtual Answer answer(const Call& call) = 0;
+  // Once, with the call or later on the same loop. Whoever asked may be gone by then: the answer is for nobody.
+  using Reply = std::function<void(const Answer&)>;
+  // `call` is good until the reply.
+  virtual void answer(const Call& call, const Reply& reply) = 0;
 };
 
 class ServiceSink final : public http::RequestSink {
@@ -69,7 +73,7 @@ class MetricsService final : public Service {
  public:
   explicit MetricsService(const telemetry::Metrics& metrics) noexcept : metrics_(metrics) {}
   bool admits(const Call& call, Answer& refusal) override;
-  Answer answer(const Call& call) override;
+  void answer(const Call& call, const Reply& reply) override;
 
  private:
   const telemetry::Metrics& metrics_;

@@ -15,6 +15,7 @@
 #include "app/control/ban_store.h"
 #include "app/control/control_plane.h"
 #include "app/control/handover.h"
+#include "app/control/rule_loader.h"
 #include "app/control/rule_progress.h"
 #include "app/jwks_fetcher.h"
 #include "app/process/notify.h"
@@ -126,7 +127,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   if (auto unused = check_addresses(*config); !unused) return give_up(unused.error());
   if (auto prepared = prepare_data_dir(*config, user); !prepared) return give_up(prepared.error());
   // Before any socket is open: nobody shall wait at one while patterns are compiled.
-  gateway::RuleStore rules(show_rule_progress);
+  RuleLoader rules(show_rule_progress);
   auto loaded = rules.load(*config);
   if (!loaded) return give_up(loaded.error());
   const std::uint32_t shards = shard_count(*config);
@@ -158,7 +159,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   // Whoever asks for the file's name later is in another folder.
   std::error_code no_folder;
   const std::string config_file = std::filesystem::absolute(options.config_path, no_folder).lexically_normal().string();
-  auto control = ControlPlane::create({**gateway, **state, records, **access_log, metrics, clock}, config_file);
+  auto control = ControlPlane::create({**gateway, **state, records, **access_log, metrics, rules, clock}, config_file);
   if (!control) return give_up(control.error());
   if (auto opened = (*control)->open_sockets(); !opened) return give_up(opened.error());
   warn_of_unreadable_files(*config, user);  // still as root, who can look everywhere

@@ -37,6 +37,7 @@ ControlPlane::ControlPlane(ControlPlaneParts parts, std::string config_file)
 }
 
 ControlPlane::~ControlPlane() {
+  parts_.rules.end();  // before the loop that it would post to
   if (loop_) {
     loop_->remove(signal_token_, signals_.get());
     if (successor_fd_ >= 0) loop_->remove(successor_token_, successor_fd_), ::close(successor_fd_);
@@ -167,7 +168,7 @@ void ControlPlane::on_io(std::uint32_t) {
 
 void ControlPlane::on_signal(int signal) {
   switch (signal) {
-    case SIGHUP: reload(false); break;
+    case SIGHUP: want({Change::Kind::reload, {}}); break;
     case SIGUSR1: parts_.access_log.current().reopen(); break;
     case SIGUSR2: replace_program(); break;
     case SIGTERM:
@@ -186,6 +187,7 @@ void ControlPlane::on_signal(int signal) {
 void ControlPlane::begin_drain() {
   if (std::exchange(draining_, true)) return;
   notify_supervisor("STOPPING=1");
+  parts_.rules.stop();
   save_bans_if_changed();
   const Duration deadline = parts_.gateway.snapshot()->config->process.drain_timeout;
   parts_.gateway.drain(deadline, [this] { loop_->stop(); });

@@ -4,6 +4,7 @@
 //
 // One thread, the main one. What it starts ends before it.
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "app/control/access_log_switch.h"
 #include "app/control/certificate_watch.h"
 #include "app/control/control_listener.h"
+#include "app/control/rule_loader.h"
 #include "gateway/server/gateway.h"
 #include "gateway/upstream/discovery.h"
 #include "gateway/upstream/health_prober.h"
@@ -29,6 +31,7 @@ struct ControlPlaneParts {  // all of it outlives the control plane
   telemetry::RecordStore& records;
   AccessLogSwitch& access_log;
   telemetry::Metrics& metrics;
+  RuleLoader& rules;
   const Clock& clock;
 };
 
@@ -48,8 +51,8 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   admin::StatusView status() override;
   bool ready() override { return serving_ && !draining_; }
   std::string effective_config() override;
-  admin::ReloadReport reload(bool dry_run) override;
-  admin::ReloadReport rollback() override;
+  void reload(bool dry_run, admin::ReloadDone done) override;
+  void rollback(admin::ReloadDone done) override;
   std::vector<admin::BanView> bans() override;
   Status ban(const Network& network, Duration duration, const std::string& reason) override;
   Status unban(const Network& network) override;
@@ -75,7 +78,18 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   };
   Result<Prepared> prepare(const gateway::Config& config);
   Status try_out(std::shared_ptr<const gateway::Config> config);
+  // One after the other: the rules of one are compiled while the next waits.
+  struct Change {
+    enum class Kind : std::uint8_t { reload, dry_run, rollback } kind = Kind::reload;
+    admin::ReloadDone done;  // empty: a signal asked for it
+  };
+  void want(Change change);
+  void begin_next_change();
+  void begin_change(const Change& change);
+  void end_change(const Change& change, const admin::ReloadReport& report);
   admin::ReloadReport unchanged() const;
+  std::shared_ptr<const gateway::Config> read_config(bool dry_run, admin::ReloadReport& report);
+  admin::ReloadReport try_out_and_tell(std::shared_ptr<const gateway::Config> config);
   admin::ReloadReport apply(std::shared_ptr<const gateway::Config> config);
   Result<std::unique_ptr<ControlListener>> open_metrics(const gateway::Config& config);
   void watch_upstreams();
@@ -101,6 +115,8 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   std::shared_ptr<const gateway::Config> before_;  // what `rollback` goes back to
   std::optional<admin::ReloadView> last_reload_;
   std::vector<std::string> needs_restart_;
+  std::deque<Change> changes_;  // that wait; by signals one at most, others by as many callers as are connected
+  bool changing_ = false;
   WallTime started_;
   CertificateWatch certificates_;
   std::uint64_t bans_saved_ = 0;  // the revision that is on disk

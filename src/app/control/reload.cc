@@ -1,5 +1,5 @@
-// Reloads and rollback: everything new is made aside, and only when all of it is there does it take the old one's
-// place.
+// Reloads and rollback: everything new is made aside, the rules on a thread of their own, and only when all of it is
+// there does it take the old one's place.
 
 #include <algorithm>
 
@@ -48,40 +48,77 @@ admin::ReloadReport ControlPlane::unchanged() const {
   return report;
 }
 
-admin::ReloadReport ControlPlane::reload(bool dry_run) {
+void ControlPlane::reload(bool dry_run, admin::ReloadDone done) {
+  want({dry_run ? Change::Kind::dry_run : Change::Kind::reload, std::move(done)});
+}
+
+void ControlPlane::rollback(admin::ReloadDone done) { want({Change::Kind::rollback, std::move(done)}); }
+
+// A signal that comes while another's reload waits asks for the same.
+void ControlPlane::want(Change change) {
+  const auto by_signal = [](const Change& one) { return !one.done; };
+  if (by_signal(change) && std::any_of(changes_.begin(), changes_.end(), by_signal)) return;
+  changes_.push_back(std::move(change));
+  begin_next_change();
+}
+
+void ControlPlane::begin_next_change() {
+  while (!changing_ && !changes_.empty()) {
+    const Change change = std::move(changes_.front());
+    changes_.pop_front();
+    changing_ = true;
+    begin_change(change);
+  }
+}
+
+void ControlPlane::begin_change(const Change& change) {
   admin::ReloadReport report = unchanged();
+  std::shared_ptr<const gateway::Config> config;
+  if (change.kind != Change::Kind::rollback) {
+    config = read_config(change.kind == Change::Kind::dry_run, report);
+  } else if (config = before_; config == nullptr) {
+    report.errors.push_back("there is no earlier configuration to go back to");
+  }
+  if (config == nullptr) return end_change(change, report);
+  if (change.kind != Change::Kind::dry_run) notify_supervisor("RELOADING=1");
+  // Compiling its rules is what takes long; those in force go on meanwhile, and so do we.
+  parts_.rules.prepare(config, *loop_, [this, change, config] {
+    end_change(change, change.kind == Change::Kind::dry_run ? try_out_and_tell(config) : apply(config));
+    begin_next_change();
+  });
+}
+
+void ControlPlane::end_change(const Change& change, const admin::ReloadReport& report) {
+  parts_.rules.release();
+  changing_ = false;
+  if (change.done) change.done(report);
+}
+
+// Null: what is wrong with it is in the report.
+std::shared_ptr<const gateway::Config> ControlPlane::read_config(bool dry_run, admin::ReloadReport& report) {
   LoadOutcome outcome = load_config(config_file_);
   for (const Diagnostic& diagnostic : outcome.diagnostics) {
     if (diagnostic.severity != Severity::error) continue;
     report.errors.push_back(line_of(diagnostic));
   }
-  if (!outcome.ok()) {
-    if (report.errors.empty()) report.errors.push_back(config_file_ + ": invalid");
-    if (dry_run) return report;
-    last_reload_ = {parts_.clock.wall(), false, report.errors.front()};
-    parts_.metrics.count(telemetry::Metric::config_reloads, {"refused"});
-    GH_LOG(error, "reload refused", {"errors", report.errors.size()}, {"first", report.errors.front()});
-    return report;
-  }
-  if (dry_run) {
-    report.changes = config_difference(*parts_.gateway.snapshot()->config, *outcome.config);
-    report.needs_restart = keys_needing_restart(*started_with_, *outcome.config);
-    if (auto tried = try_out(outcome.config); !tried) {
-      add_errors(tried.error().message, report);
-      add_remedies(*outcome.config, report);
-    }
-    return report;
-  }
-  return apply(outcome.config);
+  if (outcome.ok()) return outcome.config;
+  if (report.errors.empty()) report.errors.push_back(config_file_ + ": invalid");
+  if (dry_run) return nullptr;
+  last_reload_ = {parts_.clock.wall(), false, report.errors.front()};
+  parts_.metrics.count(telemetry::Metric::config_reloads, {"refused"});
+  GH_LOG(error, "reload refused", {"errors", report.errors.size()}, {"first", report.errors.front()});
+  return nullptr;
 }
 
-admin::ReloadReport ControlPlane::rollback() {
-  if (before_ == nullptr) {
-    admin::ReloadReport report = unchanged();
-    report.errors.push_back("there is no earlier configuration to go back to");
-    return report;
+admin::ReloadReport ControlPlane::try_out_and_tell(std::shared_ptr<const gateway::Config> config) {
+  admin::ReloadReport report = unchanged();
+  report.changes = config_difference(*parts_.gateway.snapshot()->config, *config);
+  report.needs_restart = keys_needing_restart(*started_with_, *config);
+  if (auto tried = try_out(config); !tried) {
+    add_errors(tried.error().message, report);
+    add_remedies(*config, report);
   }
-  return apply(before_);
+  return report;
 }
 
 Result<ControlPlane::Prepared> ControlPlane::prepare(const gateway::Config& config) {
@@ -111,7 +148,6 @@ Status ControlPlane::try_out(std::shared_ptr<const gateway::Config> config) {
 }
 
 admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> config) {
-  notify_supervisor("RELOADING=1");
   admin::ReloadReport report = unchanged();
   const auto current = parts_.gateway.snapshot();
   report.changes = config_difference(*current->config, *config);

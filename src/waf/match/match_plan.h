@@ -19,6 +19,7 @@
 // MATCHED_VARS) is not gated. Source: Hyperscan Developer's Reference, "Compiling Patterns", "Serialization".
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <functional>
@@ -124,6 +125,7 @@ class MatchPlan {
     unsigned threads = 2;
     std::string cache_file;  // empty: none. Written when it lacked a database
     std::function<void(std::size_t done, std::size_t total)> progress;  // from any thread
+    const std::atomic<bool>* stop = nullptr;  // set: the build fails soon, with ErrorCode::unavailable
   };
   struct Statistics {
     std::size_t gated = 0, databases = 0, patterns = 0, pieces = 0, prefilters = 0, bytes = 0;

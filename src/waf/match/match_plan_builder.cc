@@ -162,6 +162,8 @@ Status MatchPlanBuilder::each_in_parallel(std::size_t count, const std::function
   const auto run = [&] {
     try {
       for (std::size_t i = next++; i < count; i = next++) {
+        if (options_.stop != nullptr && *options_.stop)
+          return end_with(Error{.code = ErrorCode::unavailable, .message = "given up, for the program ends"});
         if (auto done = work(i); !done) return end_with(std::move(done.error()));
         const std::lock_guard lock(mutex_);
         ++done_;

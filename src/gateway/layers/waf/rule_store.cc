@@ -140,6 +140,7 @@ Result<std::shared_ptr<const waf::RuleEngine>> RuleStore::compile(const Config& 
   waf::MatchPlan::BuildOptions options;
   options.threads = std::max(1u, std::thread::hardware_concurrency());
   options.progress = progress_;
+  options.stop = stop_;
   if (!config.data_dir.empty()) {
     options.cache_file = fmt::format("{}/{}{}.hs", config.data_dir, kCacheName, name);
     begin_with_the_newest(config.data_dir, options.cache_file);

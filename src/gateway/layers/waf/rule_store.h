@@ -4,6 +4,7 @@
 // Control threads only, one at a time: reading takes tens of milliseconds, compiling patterns that the cache in the
 // data folder does not have a minute. Invariant: what `load` fails with lists every error that was found, a line each.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,7 +33,9 @@ class RuleStore {
  public:
   // How far compiling is; from any thread, and only when it takes place.
   using Progress = std::function<void(std::size_t done, std::size_t total)>;
-  explicit RuleStore(Progress progress = {}) : progress_(std::move(progress)) {}
+  // `stop`: once it is set, compiling fails soon.
+  explicit RuleStore(Progress progress = {}, const std::atomic<bool>* stop = nullptr)
+      : progress_(std::move(progress)), stop_(stop) {}
 
   // Null when nothing is inspected.
   Result<std::shared_ptr<const waf::RuleEngine>> load(const Config& config);
@@ -45,6 +48,7 @@ class RuleStore {
     std::weak_ptr<const waf::RuleEngine> engine;
   };
   Progress progress_;
+  const std::atomic<bool>* stop_;
   std::vector<Known> known_;  // whose engines somebody still uses
 };
 
