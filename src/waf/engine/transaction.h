@@ -191,6 +191,7 @@ class Transaction {
   void take_body(BodyProcessor processor, bool complete);
   void input_failed(std::string_view message);
   void read_json_records(std::string_view text);  // websocket_message.cc
+  void unwrap_strings();
   void take_escaped(std::string_view text, std::string_view name);
   std::string_view keep(std::string_view text) { return arena_.copy(text); }
   void set_number(Variable variable, std::uint64_t number);

@@ -19,7 +19,9 @@ std::size_t skip_digits(std::string_view text, std::size_t at) noexcept {
 // What Socket.IO writes in front of the JSON, 0 when there is nothing of it: the packet types of Engine.IO and its own,
 // the number of attachments, the namespace, and the id of the acknowledgement: `42/shop,7["order",{}]`.
 // Source: Socket.IO protocol 5, "Packet encoding"; Engine.IO protocol 4.
+// Of SockJS the `a` in front of a list of messages.
 std::size_t packet_head_bytes(std::string_view text) noexcept {
+  if (text.starts_with("a[")) return 1;
   std::size_t at = skip_digits(text, 0);
   if (at == 0) return 0;
   if (at < text.size() && text[at] == '-') ++at;
@@ -47,6 +49,7 @@ void Transaction::websocket_message(std::string_view text, bool complete) {
   std::size_t unread_from = 0;  // in the JSON
   if (may_be_json(json)) {
     read_json_records(json);
+    unwrap_strings();
     const bool malformed = body_.error == BodyError::malformed;
     if (!malformed || !complete) {
       forced_processor_ = BodyProcessor::json;
@@ -75,6 +78,30 @@ void Transaction::read_json_records(std::string_view text) {
     read_json_body(text.substr(at, end - at), limits, arena_, body_);
     if (body_.error != BodyError::none) body_.unread_from += at;
     at = end + 1;
+  }
+}
+
+// JSON within strings of JSON, as SockJS wraps its messages (`["{\"say\":…}"]`): its members by their own names,
+// besides the strings. One level: what wraps twice is no protocol, and nobody shall fold a message over and over.
+void Transaction::unwrap_strings() {
+  const std::size_t strings = body_.arguments.size();
+  Body inner;
+  for (std::size_t i = 0; i < strings; ++i) {
+    const std::string_view text = body_.arguments[i].value;
+    if (text.size() < 2 || !may_be_json(text)) continue;
+    inner.clear();
+    BodyLimits limits = body_limits();
+    limits.json_nan = true;
+    limits.arguments_max -= std::min(limits.arguments_max, body_.arguments.size());
+    read_json_body(text, limits, arena_, inner);
+    if (inner.error == BodyError::malformed) {
+      // What begins like JSON and is none: a lenient service may read what we cannot.
+      take_escaped(text.substr(std::min(inner.unread_from, text.size())), "message");
+      if (!inner.unread_name.empty()) values_.add(ValueList::args_post, inner.unread_name, "");
+    } else if (inner.error != BodyError::none) {
+      body_.fail(inner.error, inner.message, body_.error_offset);
+    }
+    body_.arguments.insert(body_.arguments.end(), inner.arguments.begin(), inner.arguments.end());
   }
 }
 

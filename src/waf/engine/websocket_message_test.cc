@@ -54,6 +54,12 @@ SecRule REQUEST_BODY_LENGTH "@eq 6" "id:6,phase:2,pass")"}});
            Case{"a control character", "[\"\n\", \"\\u0061ttack\"]", true, {1, 3}},
            Case{"no escapes", R"(he said "attack" twice)", true, {1}},
            Case{"one string", R"("\u0061ttack")", true, {3, 4}},
+           Case{"SockJS", R"(["{\"chat\":\"\\u0061ttack\"}"])", true, {2, 3, 4}},
+           Case{"SockJS, as a server says it", R"(a["{\"chat\":1}","[\"attack\"]"])", true, {2, 3, 4}},
+           Case{"SockJS, no JSON inside", R"(["{\"b\": \"\\u0061ttack\" x}"])", true, {3, 4}},
+           Case{"SockJS, an escape behind what is none inside", R"(["{\"b\": x \"\\u0061ttack\"}"])", true, {1, 3, 4}},
+           Case{"wrapped twice", R"(["[\"[\\\"\\\\u0061ttack\\\"]\"]"])", true, {4}},
+           Case{"too deep inside", "[\"" + std::string(100, '[') + "\"]", true, {4, 5}},
            Case{"too deep", std::string(100, '[') + std::string(100, ']'), true, {4, 5}},
        }) {
     transaction.begin({});
