@@ -358,6 +358,32 @@ def test_retries_send_the_body_again(armed):
     assert gate.behind.bodies == [b"a=two", b"a=two"]
 
 
+@pytest.mark.parametrize("mode", ["enforce", "monitor"])
+def test_probes_of_what_is_not_there(armed, mode):
+    """A request that no route takes is judged by its head, and counts; what is harmless is a 404 like before."""
+    gate = armed(routes={"match": {"path": "/shop/**", "methods": ["GET"]}}, mode=mode, exclude=[{"rule": 101, "parameter": "a"}])
+    gate.config["penalties"] = {"attacks": {"threshold": 4}}
+    assert gate.reload().returncode == 0
+    harmless = gate.ask(target="/nowhere?a=odd")
+    assert harmless.status == 404 and gate.record_of(harmless)["reason"] == "route.not_found"
+    assert "waf" in [layer["layer"] for layer in gate.record_of(harmless)["layers"]]
+    probes = [
+        ({"target": "/nowhere?a=attack"}, 404),
+        ({"target": "/x/attack"}, 404),
+        ({"target": "/shop/a?b=attack", "method": "POST", "body": b"x"}, 405),
+        ({"target": "/nowhere", "fields": {"X-Probe": "attack"}}, 404),
+    ]
+    for probe, status in probes:
+        answer = gate.ask(source="127.0.0.77", **probe)
+        record = gate.record_of(answer)
+        assert (answer.status, record["layer"]) == ((403, "waf") if mode == "enforce" else (status, "http"))
+        assert record["waf"]["rules"][0]["rule"] == 100
+    assert gate.ask(source="127.0.0.77", target="/shop/a").status == (403 if mode == "enforce" else 200)
+    gate.config["waf"]["mode"] = "off"
+    assert gate.reload().returncode == 0
+    assert gate.ask(target="/nowhere?a=attack").status == 404
+
+
 def test_a_scanner_is_banned(gatehouse, backend):
     for mode, banned in (("enforce", True), ("monitor", False)):
         gate = gatehouse.prepare(backend(), waf={"mode": mode}, penalties={"attacks": {"threshold": 5, "window": "1m", "ban": "10m"}})

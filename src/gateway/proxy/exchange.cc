@@ -206,7 +206,7 @@ void Exchange::run_layers() {
     if (!apply(*layers[index], ticks)) return;
   }
   if (request_->route == nullptr) {
-    route_missing();
+    if (unrouted_may_pass()) route_missing();
   } else {
     inspect();
   }

@@ -123,6 +123,7 @@ class Exchange final : private net::Timer::Handler {
   // exchange_inspection.cc: what the WAF says
   enum class BodyIs : bool { cut, complete };
   void inspect();
+  bool unrouted_may_pass();
   bool collected();
   void inspect_collected(BodyIs body_is);
   bool model_lets_pass(BodyIs body_is);

@@ -60,6 +60,24 @@ void Exchange::inspect() {
   if (body_paused_) body_paused_ = false, down_->resume_reading();
 }
 
+// What no route takes goes nowhere, but says who sends it: attacks count, wherever they are aimed. The head only.
+// False: it has been refused.
+bool Exchange::unrouted_may_pass() {
+  const WafLayer& waf = *snapshot_->waf;
+  const Mode mode = waf.route(*request_).mode;
+  if (mode == Mode::off) return true;
+  inspection_.ticks = 0;
+  WafDecision decision = waf.inspect_head(*request_, raw_target_, false, shard_.waf(), inspection_);
+  if (decision.verdict == Verdict::pass)
+    decision = waf.inspect_body(*request_, {}, true, trailers_, shard_.waf(), inspection_);
+  record_inspection(decision);
+  inspection_over();
+  if (decision.verdict == Verdict::pass || mode == Mode::monitor) return true;
+  if (decision.close) down_->close_after();
+  respond(decision.status, decision.reason, {}, {}, decision.location);
+  return false;
+}
+
 // More of the body has come into `body_`. False: its inspection is over.
 bool Exchange::collected() {
   if (!hold(body_.size() + transaction_bytes())) return false;

@@ -34,18 +34,20 @@ WafDecision waf_denial(Request& request, std::string_view reason, std::uint16_t 
 
 WafLayer::WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> engine)
     : engine_(std::move(engine)), masker_(config.telemetry.mask) {
-  routes_.resize(config.routes.size());
-  for (std::size_t i = 0; i < routes_.size(); ++i)
+  routes_.resize(config.routes.size() + 1);
+  for (std::size_t i = 0; i < config.routes.size(); ++i)
     routes_[i].request_body = config.routes[i].waf.request_body.value_or(config.waf.request_body);
   if (engine_ == nullptr) return;
   const waf::RuleSettings& rules = engine_->program->source().settings;
   if (rules.request_body_json_depth_limit) settings_.json_depth_max = *rules.request_body_json_depth_limit;
   if (rules.arguments_limit) settings_.arguments_max = *rules.arguments_limit;
   text_types_ = rules.response_body_mime_types;
-  for (std::size_t i = 0; i < routes_.size(); ++i) {
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const RouteConfig& route = config.routes[i];
     routes_[i].mode = config.mode(telemetry::Layer::waf, &route);
     routes_[i].on_exceed = route.waf.on_exceed.value_or(config.waf.on_exceed);
+  routes_.back().mode = config.mode(telemetry::Layer::waf, nullptr);
+  routes_.back().tuning = std::make_unique<RouteTuning>(config.waf, RouteWafConfig(), *engine_->program);
     if (speaks_of_answers(*engine_->program))
       routes_[i].response_body = route.waf.response_body.value_or(config.waf.response_body);
     const auto& said = route.waf.response_on_exceed ? route.waf.response_on_exceed : config.waf.response_on_exceed;

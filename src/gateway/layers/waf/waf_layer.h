@@ -78,7 +78,13 @@ class WafLayer {
     bool masks() const noexcept { return mask_cards || mask_keys; }
     std::unique_ptr<const RouteTuning> tuning;
   };
-  const Route& route(const Request& request) const noexcept { return routes_[request.route_index]; }
+  // Of a request that no route takes, what `waf` says of all.
+  const Route& route(const Request& request) const noexcept {
+    return request.route != nullptr ? routes_[request.route_index] : routes_.back();
+  }
+  // Whether the body streams past the rules: gRPC's messages are no text, and the sender may wait for an answer to one
+  // before it sends the next. Only where the service can but take it for gRPC: a type by itself is any client's word.
+  bool streams_past(const Request& request) const noexcept;
   // Whether secrets in the answers of the request's route are looked for, to act upon or to record.
   bool masks(const Request& request) const noexcept {
     return route(request).masks() && route(request).mode != Mode::off;
@@ -128,7 +134,7 @@ class WafLayer {
   telemetry::Masker masker_;
   waf::Transaction::Settings settings_;
   std::vector<std::string> text_types_;  // of answers that are read; empty: the usual ones
-  std::vector<Route> routes_;            // by index
+  std::vector<Route> routes_;            // by index; the last for requests without a route
 };
 
 }  // namespace gatehouse::gateway
