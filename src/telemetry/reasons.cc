@@ -94,6 +94,8 @@ constexpr ReasonText kReasons[] = {
      "The service sends them; see `waf.response_mask`. A route that has to send a token: `response_mask: [cards]`."},
     {"waf.memory", "the bodies that wait for inspection take all the memory that they may",
      "Look for clients that send their bodies slowly; `waf.memory` is the bound."},
+    {"waf.not_inspected", "the rules saw the head alone: gRPC's messages are no text, and stream",
+     "Nothing; where a service reads other things as well, give those a route of their own."},
     {"waf.response_coding", "the answer's Content-Encoding cannot be read, so that nobody knows what is in it",
      "gzip, deflate and br are read, one at a time. See `waf.response_on_exceed` for what the service cannot change."},
     {"waf.response_rule", "an inspection rule withholds this answer by itself, whatever the score",

@@ -8,7 +8,9 @@ import threading
 import time
 
 import grpc
+import h2wire
 import pytest
+import waf_rules
 
 import gateway
 
@@ -170,6 +172,54 @@ def test_a_refusal_is_a_grpc_status(gatehouse, echo):
     with grpc.insecure_channel("%s:%d" % gate.address()) as channel, pytest.raises(grpc.RpcError) as failed:
         channel.unary_unary("/shop.Echo/Unary")(b"", timeout=10)
     assert failed.value.code() == grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.fixture
+def inspected(gatehouse, echo):
+    """A channel through a gateway with inspection rules, whose route says nothing of bodies."""
+    gate = gatehouse.prepare([f"h2c://127.0.0.1:{echo.port}"], waf={"mode": "enforce"})
+    gate.config["waf"]["rules"] = [waf_rules.small(gate)]
+    gate.start()
+    with grpc.insecure_channel("%s:%d" % gate.address()) as one:
+        one.gate = gate
+        yield one
+
+
+def test_messages_stream_past_the_rules(inspected):
+    """They wait for no end of the body, are not judged as text, and the record says so."""
+    test_bidirectional_streaming_in_lockstep(inspected)
+    test_large_messages(inspected)
+    assert inspected.unary_unary("/shop.Echo/Unary")(b"attack", timeout=10) == b"attack"
+    layers = {layer["layer"]: layer for layer in inspected.gate.record(path="/shop.Echo/Unary")["layers"]}
+    assert (layers["waf"]["verdict"], layers["waf"]["reason"]) == ("pass", "waf.not_inspected")
+
+
+def test_the_head_is_judged(inspected):
+    with pytest.raises(grpc.RpcError) as failed:
+        inspected.unary_unary("/shop.Echo/Unary")(b"", timeout=10, metadata=(("x-asked", "attack"),))
+    assert failed.value.code() == grpc.StatusCode.PERMISSION_DENIED
+    assert inspected.gate.record(path="/shop.Echo/Unary")["reason"] == "waf.score"
+
+
+def test_a_type_alone_is_no_way_past_the_rules(gatehouse, backend, inspected):
+    """A service over HTTP/1.1 speaks no gRPC, whatever a client says; nor does who does not ask for trailers."""
+    body = b"\0\0\0\0\7&a=attack"
+    fields = [("content-type", "application/grpc"), ("te", "trailers")]
+    head = [(":method", "POST"), (":scheme", "http"), (":authority", "shop.example"), (":path", "/")]
+    plain = gatehouse.prepare(backend(), waf={"mode": "enforce"})
+    plain.config["waf"]["rules"] = [plain.file("body.conf", 'SecRule REQUEST_BODY "@contains attack" "id:1,phase:2,deny,status:403"')]
+    plain.start()
+    inspected.gate.config["waf"]["rules"] = plain.config["waf"]["rules"]
+    assert inspected.gate.reload().returncode == 0
+    kinds = {
+        "HTTP/1.1": (plain, fields),
+        "no trailers": (inspected.gate, fields[:1]),
+        "gRPC-Web": (inspected.gate, [("content-type", "application/grpc-web"), fields[1]]),
+    }
+    for kind, (gate, fields) in kinds.items():
+        with h2wire.open_session(gate) as session:
+            session.send(session.headers(1, [*head, *fields], end_stream=False), session.data(1, body, end_stream=True))
+            assert session.answer(1)[0] == 403, kind
 
 
 def test_an_upstream_that_is_not_there(gatehouse):

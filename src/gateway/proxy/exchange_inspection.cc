@@ -36,8 +36,8 @@ void Exchange::inspect() {
     const WafDecision head = waf.inspect_head(*request_, raw_target_, chunked, shard_.waf(), inspection_);
     if (head.verdict != Verdict::pass) return conclude(head);
     const waf::Transaction& transaction = *inspection_.transaction;
-    looks =
-        route.request_body != 0 && transaction.inspects_request_body() && transaction.mode() != waf::EngineMode::off;
+    looks = route.request_body != 0 && transaction.inspects_request_body() &&
+            transaction.mode() != waf::EngineMode::off && !waf.streams_past(*request_);
   }
   if ((!looks && !modelled) || (!body_follows && body_.empty())) return inspect_collected(BodyIs::complete);
   const std::uint64_t announced = request_->message.content_length.value_or(0);

@@ -17,6 +17,14 @@ std::string_view protocol_of(http::Version version) noexcept {
   return version == http::Version::http2 ? std::string_view("HTTP/2.0") : http::version_name(version);
 }
 
+bool speaks_http2_only(const Config& config, const RouteConfig& route) noexcept {
+  return std::all_of(route.services.begin(), route.services.end(), [&](const WeightedService& weighted) {
+    const std::vector<EndpointConfig>& endpoints = config.services[weighted.service].endpoints;
+    return std::all_of(endpoints.begin(), endpoints.end(),
+                       [](const EndpointConfig& endpoint) { return endpoint.protocol == UpstreamProtocol::h2; });
+  });
+}
+
 bool speaks_of_answers(const waf::Program& program) noexcept {
   return !program.phase(3).empty() || !program.phase(4).empty();
 }
@@ -38,16 +46,17 @@ WafLayer::WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> 
   for (std::size_t i = 0; i < config.routes.size(); ++i)
     routes_[i].request_body = config.routes[i].waf.request_body.value_or(config.waf.request_body);
   if (engine_ == nullptr) return;
+  routes_.back().mode = config.mode(telemetry::Layer::waf, nullptr);
+  routes_.back().tuning = std::make_unique<RouteTuning>(config.waf, RouteWafConfig(), *engine_->program);
   const waf::RuleSettings& rules = engine_->program->source().settings;
   if (rules.request_body_json_depth_limit) settings_.json_depth_max = *rules.request_body_json_depth_limit;
   if (rules.arguments_limit) settings_.arguments_max = *rules.arguments_limit;
   text_types_ = rules.response_body_mime_types;
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const RouteConfig& route = config.routes[i];
+    routes_[i].http2 = speaks_http2_only(config, route);
     routes_[i].mode = config.mode(telemetry::Layer::waf, &route);
     routes_[i].on_exceed = route.waf.on_exceed.value_or(config.waf.on_exceed);
-  routes_.back().mode = config.mode(telemetry::Layer::waf, nullptr);
-  routes_.back().tuning = std::make_unique<RouteTuning>(config.waf, RouteWafConfig(), *engine_->program);
     if (speaks_of_answers(*engine_->program))
       routes_[i].response_body = route.waf.response_body.value_or(config.waf.response_body);
     const auto& said = route.waf.response_on_exceed ? route.waf.response_on_exceed : config.waf.response_on_exceed;
@@ -57,6 +66,17 @@ WafLayer::WafLayer(const Config& config, std::shared_ptr<const waf::RuleEngine> 
       (secret == WafSecret::cards ? routes_[i].mask_cards : routes_[i].mask_keys) = true;
     routes_[i].tuning = std::make_unique<RouteTuning>(config.waf, route.waf, *engine_->program);
   }
+}
+
+bool WafLayer::streams_past(const Request& request) const noexcept {
+  const http::CanonicalRequest& message = request.message;
+  if (!route(request).http2 || message.version != http::Version::http2 || message.method != "POST") return false;
+  if (!message.te_trailers || message.fields.count("content-type") != 1) return false;
+  // `application/grpc` or `application/grpc+proto`, not `application/grpc-web`.
+  constexpr std::string_view kGrpc = "application/grpc";
+  const std::string_view type = *message.fields.get("content-type");
+  if (!http::equals_ignoring_case(type.substr(0, kGrpc.size()), kGrpc)) return false;
+  return type.size() == kGrpc.size() || type[kGrpc.size()] == '+' || type[kGrpc.size()] == ';';
 }
 
 WafDecision WafLayer::inspect_head(Request& request, std::string_view raw_target, bool chunked, WafShard& shard,
@@ -108,6 +128,8 @@ WafDecision WafLayer::inspect_body(Request& request, std::string_view body, bool
   for (const http::Field& field : trailers) transaction.request_header(field.name, field.value);
   WafDecision refused;
   const http::Fields& fields = request.message.fields;
+  const bool past = streams_past(request);
+  if (past) body = {};
   const auto field = fields.get("content-encoding");
   const waf::ContentCoding coding = !field                                 ? waf::ContentCoding::identity
                                     : fields.count("content-encoding") > 1 ? waf::ContentCoding::unknown
@@ -133,6 +155,10 @@ WafDecision WafLayer::inspect_body(Request& request, std::string_view body, bool
   timed.has_read();
   transaction.run(2);
   WafDecision decision = judge(request, transaction, Step::body, body);
+  if (past && decision.verdict == Verdict::pass) {
+    decision.reason = "waf.not_inspected";
+    if (decision.evidence.empty()) decision.evidence = "the body: it is gRPC";
+  }
   return decision.verdict == Verdict::pass && refused.verdict != Verdict::pass ? refused : decision;
 }
 

@@ -76,6 +76,7 @@ class WafLayer {
     std::uint64_t websocket_message = 0;         // inspected bytes of a client's message; 0: they are not looked at
     bool mask_cards = false, mask_keys = false;  // in answers
     bool masks() const noexcept { return mask_cards || mask_keys; }
+    bool http2 = false;  // its services are spoken to over HTTP/2 only
     std::unique_ptr<const RouteTuning> tuning;
   };
   // Of a request that no route takes, what `waf` says of all.
