@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "waf/engine/transaction.h"
+#include "waf/operator/injection.h"
 #include "waf/transform/transform.h"
 
 namespace gatehouse::waf {
@@ -306,11 +307,13 @@ bool Transaction::apply_operator(const CompiledRule& rule, const Candidate& cand
     case OperatorKind::validate_byte_range: return verdict(validate_byte_range(*op.bytes, value));
     case OperatorKind::ip_match: return verdict(op.addresses->matches(value) ? std::optional(match) : std::nullopt);
     case OperatorKind::detect_sqli: {
-      const auto fingerprint = detect_sqli(value);
+      if (candidate.proven && fired.matches.size() == kMatchesMax) return true;  // nobody asks what it looks like
+      const auto fingerprint = work_.matches_.sqli().detect(value);
       if (fingerprint && captures) capture(0, fingerprint->view());
       return fingerprint.has_value() != op.negated;
     }
-    case OperatorKind::detect_xss: return verdict(detect_xss(value) ? std::optional(match) : std::nullopt);
+    case OperatorKind::detect_xss:
+      return verdict(candidate.proven || detect_xss(value) ? std::optional(match) : std::nullopt);
     case OperatorKind::geo_lookup: return locate(value) != op.negated;
     case OperatorKind::rbl: return op.negated;  // block lists are not asked: docs/decisions/0011
     default: return verdict(match_textual(op.kind, argument, value));
@@ -319,6 +322,7 @@ bool Transaction::apply_operator(const CompiledRule& rule, const Candidate& cand
 
 bool Transaction::apply_regex(const CompiledRule& rule, std::string_view argument, std::string_view value, bool proven,
                               Match& match, FiredRule& fired) {
+  if (proven && fired.matches.size() == kMatchesMax) return true;  // nobody asks where
   const CompiledOperator& op = rule.op;
   std::optional<Regex> made;
   if (!op.regex) {

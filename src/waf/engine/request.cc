@@ -48,6 +48,7 @@ Transaction::Transaction(Workspace& workspace, const Clock& clock)
 void Transaction::begin(const Settings& settings) {
   settings_ = settings;
   arena_.reset();
+  work_.matches_.sqli().forget();
   using Bound = RegexBudget::Bound;
   regexes_.begin(settings.each_place_alone_is_bound ? Bound::each_place
                  : work_.plan_ != nullptr           ? Bound::planned

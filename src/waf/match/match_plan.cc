@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "waf/match/match_plan_builder.h"
+#include "waf/names.h"
 #include "waf/operator/operator.h"
 #include "waf/transform/transform.h"
 
@@ -110,6 +111,11 @@ void MatchPlan::Set::list_fields() {
   }
 }
 
+bool MatchPlan::Set::has_header(std::string_view name) const noexcept {
+  return std::any_of(direct_headers.begin(), direct_headers.end(),
+                     [&](const std::string& header) { return same_name(header, name); });
+}
+
 // --- one form --------------------------------------------------------------------------------------------------------
 
 struct MatchPlan::Scan {
@@ -127,14 +133,14 @@ struct MatchPlan::Scan {
   }
 };
 
-void MatchPlan::scan_form(const Set& set, Field field, const Form& form, const ByteSet& bytes,
+void MatchPlan::scan_form(const Set& set, Origin origin, const Form& form, const ByteSet& bytes,
                           MatchScratch& scratch) const {
   for (const Database& database : set.databases) {
-    if ((database.chains & form.chains) == 0 || !database.fields.test(field) ||
+    if ((database.chains & form.chains) == 0 || !database.fields.test(origin.field) ||
         !database.needs.met_by(form.text.size(), bytes)) {
       continue;
     }
-    Scan scan{database, field, form.chains, scratch.found_};
+    Scan scan{database, origin.field, form.chains, scratch.found_};
     ++scratch.statistics_.scans;
     scratch.statistics_.bytes += form.text.size();
     const hs_error_t error =
@@ -142,19 +148,20 @@ void MatchPlan::scan_form(const Set& set, Field field, const Form& form, const B
                 static_cast<unsigned>(form.text.size()), 0, scratch.scratch_.get(), &Scan::on_match, &scan);
     GH_CHECK(error == HS_SUCCESS);  // anything else is a scratch of another plan, or in use
   }
-  if (!set.directs.empty()) run_directs(set, field, form, bytes, scratch);
+  if (!set.directs.empty()) run_directs(set, origin, form, bytes, scratch);
 }
 
 // libinjection looks at a form once, however many rules and chains ask for it.
-void MatchPlan::run_directs(const Set& set, Field field, const Form& form, const ByteSet& bytes,
+void MatchPlan::run_directs(const Set& set, Origin origin, const Form& form, const ByteSet& bytes,
                             MatchScratch& scratch) const {
   std::optional<bool> sqli, xss;
   for (const Direct& direct : set.directs) {
-    if ((direct.chains & form.chains) == 0 || !direct.fields.test(field)) continue;
+    if ((direct.chains & form.chains) == 0 || !direct.fields.test(origin.field)) continue;
+    if (!origin.named && !direct.every_header) continue;
     bool hit = false;
     switch (direct.kind) {
       case OperatorKind::detect_sqli:
-        if (!sqli) sqli = detect_sqli(form.text).has_value();
+        if (!sqli) sqli = scratch.sqli_.detect(form.text).has_value();
         hit = *sqli;
         break;
       case OperatorKind::detect_xss:
@@ -200,10 +207,10 @@ void MatchPlan::find_forms(const Set& set, std::string_view value, const ByteSet
   }
 }
 
-void MatchPlan::scan_value(const Set& set, std::uint32_t domain, Field field, std::size_t index, std::string_view value,
-                           MatchScratch& scratch, HitList& hits) const {
+void MatchPlan::scan_value(const Set& set, std::uint32_t domain, Origin origin, std::size_t index,
+                           std::string_view value, MatchScratch& scratch, HitList& hits) const {
   const auto add = [&](std::span<const std::uint32_t> rules) {
-    for (const std::uint32_t rule : rules) hits.add(rule, places_[rule].slot, item_of(field, index));
+    for (const std::uint32_t rule : rules) hits.add(rule, places_[rule].slot, item_of(origin.field, index));
   };
   ++scratch.statistics_.values;
   const bool cached = scratch.cache_ && VerdictCache::takes(value);
@@ -218,7 +225,7 @@ void MatchPlan::scan_value(const Set& set, std::uint32_t domain, Field field, st
   for (std::size_t i = 0; i < forms.size(); ++i) {
     if (forms[i].chains == 0) continue;  // no chain ends with it: a step on the way
     ++scratch.statistics_.forms;
-    scan_form(set, field, forms[i], i == 0 ? bytes : bytes_of(forms[i].text), scratch);
+    scan_form(set, origin, forms[i], i == 0 ? bytes : bytes_of(forms[i].text), scratch);
   }
   if (found.size() > 1) {
     std::sort(found.begin(), found.end());
@@ -234,19 +241,23 @@ void MatchPlan::scan(Lane lane, const Collections& values, MatchScratch& scratch
   ScanState::LaneState& done = state.lanes_[lane];
   for (const std::uint32_t which : sets_of_[lane]) {
     const Set& set = sets_[which];
-    const auto domain_of = [which](Field field) { return which << 8 | field; };
+    const auto domain_of = [which](Origin origin) {
+      return static_cast<std::uint32_t>(origin.named) << 31 | which << 8 | origin.field;
+    };
     for (const ListField& part : set.lists) {
       const std::vector<NameValue>& entries = values.list(part.list);
       for (std::size_t at = done.done[static_cast<std::size_t>(part.list)]; at < entries.size(); ++at) {
-        scan_value(set, domain_of(part.field), part.field, at, part.names ? entries[at].name : entries[at].value,
-                   scratch, state.hits_);
+        const bool is_header = part.list == ValueList::request_headers && !part.names;
+        const Origin origin{part.field, !is_header || set.has_header(entries[at].name)};
+        scan_value(set, domain_of(origin), origin, at, part.names ? entries[at].name : entries[at].value, scratch,
+                   state.hits_);
       }
     }
     for (const Variable variable : set.singles) {
       if (values.time_of(variable) <= done.set_before) continue;
-      const Field field = field_of(variable);
+      const Origin origin{field_of(variable)};
       if (const auto& value = values.single(variable))
-        scan_value(set, domain_of(field), field, 0, *value, scratch, state.hits_);
+        scan_value(set, domain_of(origin), origin, 0, *value, scratch, state.hits_);
     }
   }
   for (std::size_t i = 0; i < kValueLists; ++i)

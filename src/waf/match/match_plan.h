@@ -36,6 +36,7 @@
 #include "waf/match/hit_list.h"
 #include "waf/match/requirements.h"
 #include "waf/match/verdict_cache.h"
+#include "waf/operator/injection.h"
 
 struct hs_database;
 struct hs_scratch;
@@ -60,6 +61,7 @@ class MatchScratch {
   };
   MatchScratch() = default;
   const Statistics& statistics() const noexcept { return statistics_; }
+  SqliMemo& sqli() noexcept { return sqli_; }
   VerdictCache* cache() noexcept { return cache_.get(); }
   void without_cache() noexcept { cache_.reset(); }  // to measure what it saves
 
@@ -67,6 +69,7 @@ class MatchScratch {
   friend class MatchPlan;
   std::unique_ptr<hs_scratch, HsScratchDelete> scratch_;
   std::unique_ptr<VerdictCache> cache_;
+  SqliMemo sqli_;
   struct Step {  // the value at a node of a set
     std::string buffer;
     std::string_view text;
@@ -179,7 +182,8 @@ class MatchPlan {
     OperatorKind kind{};
     FieldMask fields;
     std::uint64_t chains = 0;
-    ByteSet allowed;  // of validate_byte_range
+    ByteSet allowed;            // of validate_byte_range
+    bool every_header = false;  // asks for REQUEST_HEADERS as a whole, or by a pattern
   };
   struct ListField {
     ValueList list{};
@@ -198,6 +202,8 @@ class MatchPlan {
     void list_fields();
     std::vector<Database> databases;
     std::vector<Direct> directs;
+    std::vector<std::string> direct_headers;  // that some direct asks for by name, lower case
+    bool has_header(std::string_view name) const noexcept;
   };
   struct Place {
     bool gated = false, proves = false;
@@ -213,10 +219,15 @@ class MatchPlan {
   struct Scan;
 
   void find_candidates(ScanState& state) const;
-  void scan_value(const Set& set, std::uint32_t domain, Field field, std::size_t index, std::string_view value,
+  // Of a value: where it stands, and whether directs that ask for headers by name may mean it.
+  struct Origin {
+    Field field = 0;
+    bool named = true;
+  };
+  void scan_value(const Set& set, std::uint32_t domain, Origin origin, std::size_t index, std::string_view value,
                   MatchScratch& scratch, HitList& hits) const;
-  void scan_form(const Set& set, Field field, const Form& form, const ByteSet& bytes, MatchScratch& scratch) const;
-  void run_directs(const Set& set, Field field, const Form& form, const ByteSet& bytes, MatchScratch& scratch) const;
+  void scan_form(const Set& set, Origin origin, const Form& form, const ByteSet& bytes, MatchScratch& scratch) const;
+  void run_directs(const Set& set, Origin origin, const Form& form, const ByteSet& bytes, MatchScratch& scratch) const;
   void find_forms(const Set& set, std::string_view value, const ByteSet& bytes, MatchScratch& scratch) const;
 
   std::array<PhaseBits, Program::kPhases> phases_;

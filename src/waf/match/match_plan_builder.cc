@@ -110,6 +110,10 @@ bool only_match_counts(const CompiledRule& rule) {
   return rule.next == 0 && !rule.source->actions.multi_match && !acts_on_capture(rule);
 }
 
+bool is_libinjection(OperatorKind kind) noexcept {
+  return kind == OperatorKind::detect_sqli || kind == OperatorKind::detect_xss;
+}
+
 // That some rule asks for what a rule outside its chain has captured.
 bool reads_captures_of_others(const Program& program) {
   bool captured = false;
@@ -237,8 +241,9 @@ void MatchPlanBuilder::draft_sets() {
       if (!expressions_[head] && !(may_be_gated(rule) && is_direct(rule.op.kind))) continue;
       place.lane = lane_of(*rule.source);
       place.gated = true;
-      place.proves = expressions_[head] && rule.op.kind == OperatorKind::rx && are_exact(*expressions_[head]) &&
-                     only_match_counts(rule) && !captures_are_read;
+      const bool exact = rule.op.kind == OperatorKind::rx ? expressions_[head] && are_exact(*expressions_[head])
+                                                          : is_libinjection(rule.op.kind);
+      place.proves = exact && only_match_counts(rule) && !captures_are_read;
       const FieldMask fields = fields_of(rule);
       for (std::size_t field_class = 0; field_class < kFieldClasses && place.gated; ++field_class) {
         const FieldMask mask = fields & class_fields()[field_class];
@@ -287,9 +292,7 @@ void MatchPlanBuilder::finish_set(Lane lane, Draft& draft) {
       members.push_back(&member);
       continue;
     }
-    const CompiledOperator& op = program_.rule(member.pattern.rule).op;
-    set.directs.push_back(
-        {member.pattern.rule, op.kind, member.pattern.fields, member.pattern.chains, op.bytes.value_or(ByteSet{})});
+    add_direct(set, member.pattern);
   }
   set.list_fields();
   const std::size_t which = plan_->sets_.size();
@@ -308,6 +311,21 @@ void MatchPlanBuilder::finish_set(Lane lane, Draft& draft) {
   }
   plan_->sets_of_[lane].push_back(static_cast<std::uint32_t>(which));
   plan_->sets_.push_back(std::move(set));
+}
+
+void MatchPlanBuilder::add_direct(MatchPlan::Set& set, const MatchPlan::Pattern& pattern) const {
+  const CompiledRule& rule = program_.rule(pattern.rule);
+  MatchPlan::Direct direct{pattern.rule, rule.op.kind, pattern.fields, pattern.chains,
+                           rule.op.bytes.value_or(ByteSet{})};
+  for (const CompiledTarget& target : rule.targets) {
+    if (target.variable != Variable::request_headers) continue;
+    if (target.select == Target::Select::key) {
+      set.direct_headers.push_back(target.key);
+    } else {
+      direct.every_header = true;
+    }
+  }
+  set.directs.push_back(std::move(direct));
 }
 
 // The chains as a tree in depth-first order: the map's order has each chain behind its prefixes.

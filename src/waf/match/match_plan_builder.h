@@ -77,6 +77,7 @@ class MatchPlanBuilder {
   void draft_sets();
   bool join(Draft& draft, std::uint32_t head, const FieldMask& mask);
   void finish_set(Lane lane, Draft& draft);
+  void add_direct(MatchPlan::Set& set, const MatchPlan::Pattern& pattern) const;
   void add_nodes(MatchPlan::Set& set, const Draft& draft) const;
   Status fill_databases();
   Status compile(Job& job);

@@ -17,17 +17,21 @@ namespace {
 
 std::unique_ptr<const Program> compile(const std::string& rules) { return compile_rules({{"test.conf", rules}}); }
 
-std::vector<std::uint64_t> fired(const Program& program, const MatchPlan& plan, const std::string& query) {
-  Workspace workspace(program, &plan);
+using Ids = std::vector<std::uint64_t>;
+
+Ids fired_by(Workspace& workspace, const std::string& request) {
   Transaction transaction(workspace, SystemClock::instance());
   transaction.begin({});
-  inspect(transaction, *parse_raw_request("GET /?q=" + query + " HTTP/1.1\r\nHost: shop.example\r\n\r\n"), nullptr);
-  std::vector<std::uint64_t> ids;
+  inspect(transaction, *parse_raw_request(request), nullptr);
+  Ids ids;
   for (const FiredRule& rule : transaction.fired()) ids.push_back(rule.id);
   return ids;
 }
 
-using Ids = std::vector<std::uint64_t>;
+Ids fired(const Program& program, const MatchPlan& plan, const std::string& query) {
+  Workspace workspace(program, &plan);
+  return fired_by(workspace, "GET /?q=" + query + " HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+}
 
 // A cache that remembers a pattern as something that the compiler refuses.
 TEST(MatchPlanBuilder, ARefusedPatternUngatesItsRuleAlone) {
@@ -78,6 +82,34 @@ TEST(MatchPlanBuilder, WhatIsThrownInAThreadIsAnErrorOfTheLoad) {
                      }});
       ASSERT_FALSE(plan) << at;
       EXPECT_EQ(plan.error().message, "compiling the rules' patterns: out of paper");
+    }
+  }
+}
+
+// What libinjection says of a header is remembered for those alone that some rule asks it about.
+TEST(MatchPlanBuilder, LibinjectionSeesTheHeadersThatRulesName) {
+  const auto program = compile(R"(
+SecRule REQUEST_HEADERS:X-Note|REQUEST_HEADERS:Referer "@detectXSS" "id:1,phase:1,pass"
+SecRule REQUEST_HEADERS:Referer "@detectSQLi" "id:2,phase:1,pass")");
+  const auto every = compile(R"(
+SecRule REQUEST_HEADERS:X-Note "@detectXSS" "id:1,phase:1,pass"
+SecRule REQUEST_HEADERS:/^x-/ "@detectXSS" "id:2,phase:1,pass"
+SecRule REQUEST_HEADERS|!REQUEST_HEADERS:Referer "@detectXSS" "id:3,phase:1,pass")");
+  const auto request = [](const std::string& name, const std::string& value) {
+    return "GET / HTTP/1.1\r\nHost: shop.example\r\n" + name + ": " + value + "\r\n\r\n";
+  };
+  const std::string xss = "<script>alert(1)</script>", sqli = "1' or '1'='1";
+  for (const auto& [rules, names] : {std::pair(program.get(), false), std::pair(every.get(), true)}) {
+    const auto plan = MatchPlan::build(*rules, {});
+    ASSERT_TRUE(plan);
+    Workspace workspace(*rules, plan->get());
+    for (int turn = 0; turn < 2; ++turn) {  // remembered, too
+      EXPECT_EQ(fired_by(workspace, request("X-Other", xss)), names ? (Ids{2, 3}) : Ids{});
+      EXPECT_EQ(fired_by(workspace, request("x-note", xss)), names ? (Ids{1, 2, 3}) : Ids{1});
+      EXPECT_EQ(fired_by(workspace, request("Accept", xss)), names ? Ids{3} : Ids{});
+      EXPECT_EQ(fired_by(workspace, request("REFERER", xss)), names ? Ids{} : Ids{1});
+      EXPECT_EQ(fired_by(workspace, request("X-Note", sqli)), Ids{});
+      EXPECT_EQ(fired_by(workspace, request("Referer", sqli)), names ? Ids{} : Ids{2});
     }
   }
 }

@@ -69,12 +69,4 @@ class IpList {
   std::vector<Network> networks_;
 };
 
-// libinjection's verdicts. The fingerprint is the token types that it knows as an attack, for the log line.
-struct SqliFingerprint {
-  std::array<char, 8> text{};  // ends with NUL
-  std::string_view view() const noexcept { return text.data(); }
-};
-std::optional<SqliFingerprint> detect_sqli(std::string_view value) noexcept;
-bool detect_xss(std::string_view value) noexcept;
-
 }  // namespace gatehouse::waf

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "waf/operator/injection.h"
 #include "waf/operator/operator.h"
 #include "waf/operator/regex.h"
 

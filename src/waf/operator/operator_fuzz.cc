@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "waf/operator/injection.h"
 #include "waf/operator/operator.h"
 #include "waf/operator/phrases.h"
 #include "waf/operator/regex.h"

@@ -7,10 +7,13 @@
 #include <string>
 
 #include "waf/modsecurity_test_peer.h"
+#include "waf/operator/injection.h"
 #include "waf/operator/operator.h"
 #include "waf/operator/phrases.h"
 #include "waf/operator/regex.h"
 #include "waf/transform/transform_test_values.h"
+
+extern "C" int libinjection_sqli(const char* input, std::size_t size, char fingerprint[]);
 
 namespace gatehouse::waf {
 namespace {
@@ -196,6 +199,68 @@ TEST(OperatorOracle, Injections) {
     }
     EXPECT_EQ(detect_xss(value), xss.matches(value)) << value;
   }
+}
+
+// Ours puts a memory in front of its look-up of words. What it says must not depend on what was asked before.
+TEST(OperatorOracle, InjectionsOfManyWords) {
+  const std::string_view pieces[] = {"'",
+                                     "\"",
+                                     " or ",
+                                     " AND ",
+                                     "1",
+                                     "=",
+                                     "(",
+                                     ")",
+                                     "--",
+                                     "#",
+                                     "/*",
+                                     "*/",
+                                     "union ",
+                                     "select ",
+                                     "a",
+                                     "sleep(",
+                                     "0x1f",
+                                     ",",
+                                     ";",
+                                     "`",
+                                     "@@v",
+                                     "\\",
+                                     "group by",
+                                     "not ",
+                                     "in (",
+                                     "like ",
+                                     "null",
+                                     "!!",
+                                     "~",
+                                     "||",
+                                     "xyzw",
+                                     "!=",
+                                     "<=>",
+                                     "\xa0",
+                                     "{d ",
+                                     "\n",
+                                     "current_timestamp",
+                                     "%00"};
+  std::mt19937_64 random(7);
+  SqliMemo memo;
+  std::size_t attacks = 0;
+  for (int i = 0; i < 30'000; ++i) {
+    std::string value;
+    for (std::size_t count = 1 + random() % 24; count > 0; --count) value += pieces[random() % std::size(pieces)];
+    char fingerprint[8] = {};
+    const bool is_attack = libinjection_sqli(value.data(), value.size(), fingerprint) == 1;
+    attacks += is_attack;
+    for (int turn = 0; turn < 2; ++turn) {
+      const auto found = memo.detect(value);
+      ASSERT_EQ(found.has_value(), is_attack) << value;
+      if (found) {
+        ASSERT_EQ(found->view(), fingerprint) << value;
+      }
+    }
+    if (i % 100 == 0) memo.forget();
+  }
+  EXPECT_GT(attacks, 1000U);
+  EXPECT_LT(attacks, 29'000U);
 }
 
 TEST(OperatorOracle, Phrases) {

@@ -1,3 +1,4 @@
+#include "waf/operator/injection.h"
 #include "waf/operator/operator.h"
 
 #include <gtest/gtest.h>
