@@ -1,5 +1,5 @@
-#include "waf/operator/injection.h"
 #include "waf/operator/operator.h"
+#include "waf/operator/injection.h"
 
 #include <gtest/gtest.h>
 
