@@ -58,8 +58,9 @@ Result<std::unique_ptr<const MatchPlan>> MatchPlan::build(const Program& program
     return fail(ErrorCode::unavailable,
                 fmt::format("the pattern library {} misses matches on this processor", hs_version()));
   auto plan = MatchPlanBuilder(program, options).build();
-  // The compiler leaves tens of megabytes behind, in the heap of each thread.
-  if (plan && (*plan)->statistics().compiled > 0) ::malloc_trim(0);
+  // The compiler leaves tens of megabytes behind, in the heap of each thread; what is read of a cache, some between
+  // the databases.
+  ::malloc_trim(0);
   return plan;
 }
 

@@ -105,6 +105,23 @@ bool looks_at_capture(const CompiledRule& rule) {
          });
 }
 
+// Which of the rule's fields are looked at in the set of each class. Patterns that are sought in arguments and headers
+// are compiled for both; those of higher levels are the largest, so there the two share a set.
+std::array<FieldMask, kFieldClasses> masks_of(const CompiledRule& rule, Lane lane) {
+  std::array<FieldMask, kFieldClasses> masks = class_fields();
+  const FieldMask fields = fields_of(rule);
+  for (FieldMask& mask : masks) mask &= fields;
+  if (lane > 0) {
+    FieldMask& arguments = masks[static_cast<std::size_t>(FieldClass::arguments)];
+    for (const FieldClass other : {FieldClass::headers, FieldClass::line}) {
+      FieldMask& mask = masks[static_cast<std::size_t>(other)];
+      arguments |= mask;
+      mask.reset();
+    }
+  }
+  return masks;
+}
+
 // That nothing but the record depends on which bytes of a value matched, or, with multiMatch, at which step.
 bool only_match_counts(const CompiledRule& rule) {
   return rule.next == 0 && !rule.source->actions.multi_match && !acts_on_capture(rule);
@@ -244,10 +261,9 @@ void MatchPlanBuilder::draft_sets() {
       const bool exact = rule.op.kind == OperatorKind::rx ? expressions_[head] && are_exact(*expressions_[head])
                                                           : is_libinjection(rule.op.kind);
       place.proves = exact && only_match_counts(rule) && !captures_are_read;
-      const FieldMask fields = fields_of(rule);
+      const auto masks = masks_of(rule, place.lane);
       for (std::size_t field_class = 0; field_class < kFieldClasses && place.gated; ++field_class) {
-        const FieldMask mask = fields & class_fields()[field_class];
-        if (mask.any()) place.gated = join(drafts_[{place.lane, field_class}], head, mask);
+        if (masks[field_class].any()) place.gated = join(drafts_[{place.lane, field_class}], head, masks[field_class]);
       }
     }
   }

@@ -3,6 +3,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <mutex>
+
 #include "base/check.h"
 
 namespace gatehouse::waf {
@@ -46,7 +48,27 @@ class Workspace {
 
 }  // namespace
 
-void Regex::CodeDelete::operator()(pcre2_real_code_8* code) const noexcept { pcre2_code_free(code); }
+class Regex::Code {
+ public:
+  explicit Code(pcre2_code* code) noexcept : code_(code) {}
+  ~Code() { pcre2_code_free(code_); }
+  Code(const Code&) = delete;
+  Code& operator=(const Code&) = delete;
+
+  // Nobody matches with it before the machine code is there: making it writes to the pattern.
+  const pcre2_code* ready() {
+    std::call_once(compiled_, [this] {
+      pcre2_jit_compile(code_, PCRE2_JIT_COMPLETE);  // without it the interpreter runs, slower and with the same limits
+    });
+    return code_;
+  }
+
+ private:
+  pcre2_code* code_;
+  std::once_flag compiled_;
+};
+
+void Regex::CodeDelete::operator()(Code* code) const noexcept { delete code; }
 
 Result<Regex> Regex::compile(std::string_view pattern, Dialect dialect) {
   // ECMA-262 has no verbs in front; PCRE2's could lift the limits.
@@ -67,11 +89,9 @@ Result<Regex> Regex::compile(std::string_view pattern, Dialect dialect) {
     return fail(ErrorCode::invalid,
                 fmt::format("{}, at byte {} of the pattern", reinterpret_cast<const char*>(message), offset));
   }
-  // Without JIT code the interpreter runs, slower and with the same limits.
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
   std::uint32_t effective = 0;
   pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &effective);
-  return Regex(code,
+  return Regex(new Code(code),
                dialect == Dialect::modsecurity && pattern.find("(*") == std::string_view::npos &&
                    pattern.find("\\G") == std::string_view::npos,
                (effective & PCRE2_ANCHORED) != 0);
@@ -89,7 +109,7 @@ Regex::Outcome Regex::match_from(Starts starts, std::string_view value, Captures
 Regex::Outcome Regex::run(std::string_view value, std::size_t first, std::size_t last, Captures* captures,
                           std::uint32_t match_limit) const noexcept {
   thread_local const Workspace workspace;
-  const int groups = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(value.empty() ? "" : value.data()),
+  const int groups = pcre2_match(code_->ready(), reinterpret_cast<PCRE2_SPTR>(value.empty() ? "" : value.data()),
                                  value.size(), first, 0, workspace.data(), workspace.context(match_limit, last));
   if (groups == PCRE2_ERROR_NOMATCH) return Outcome::no_match;
   // Besides the match limit: depth, heap and JIT stack. They are limits as well.

@@ -5,8 +5,9 @@
 // no UTF-8 mode. ECMA-262, for `pattern` of JSON Schema: over code points, `$` at the very end only, no verbs in front;
 // a value that is not UTF-8 counts as a limit reached.
 // A backtracking matcher can take exponential time: a match gives up at `match_limit` and says so. What that means for
-// the request is the caller's decision, never "no match" by itself. Thread safety: a Regex is immutable; threads share
-// it, each with working memory of its own inside. Source: pcre2api(3), pcre2jit(3).
+// the request is the caller's decision, never "no match" by itself. Machine code is made at the first match, for most
+// patterns of a rule set never match: it takes six times the memory of the pattern. Thread safety: a Regex is immutable
+// to its users; threads share it, each with working memory of its own inside. Source: pcre2api(3), pcre2jit(3).
 
 #include <array>
 #include <cstddef>
@@ -17,8 +18,6 @@
 
 #include "base/result.h"
 #include "waf/operator/operator.h"
-
-struct pcre2_real_code_8;
 
 namespace gatehouse::waf {
 
@@ -54,15 +53,15 @@ class Regex {
   std::size_t starts(std::string_view value) const noexcept { return anchored_ ? 1 : value.size() + 1; }
 
  private:
+  class Code;
   struct CodeDelete {
-    void operator()(pcre2_real_code_8* code) const noexcept;
+    void operator()(Code* code) const noexcept;
   };
-  Regex(pcre2_real_code_8* code, bool divisible, bool anchored) noexcept
-      : code_(code), divisible_(divisible), anchored_(anchored) {}
+  Regex(Code* code, bool divisible, bool anchored) noexcept : code_(code), divisible_(divisible), anchored_(anchored) {}
   Outcome run(std::string_view value, std::size_t first, std::size_t last, Captures* captures,
               std::uint32_t match_limit) const noexcept;
 
-  std::unique_ptr<pcre2_real_code_8, CodeDelete> code_;
+  std::unique_ptr<Code, CodeDelete> code_;
   bool divisible_ = false, anchored_ = false;
 };
 
