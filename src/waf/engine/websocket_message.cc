@@ -94,12 +94,11 @@ void Transaction::unwrap_strings() {
     limits.json_nan = true;
     limits.arguments_max -= std::min(limits.arguments_max, body_.arguments.size());
     read_json_body(text, limits, arena_, inner);
-    if (inner.error == BodyError::malformed) {
-      // What begins like JSON and is none: a lenient service may read what we cannot.
+    if (inner.error != BodyError::none) {
+      // No JSON after all, or more of it than is read: a lenient service may read what we do not. The string stands as
+      // it is, too, so that this is no error of the message.
       take_escaped(text.substr(std::min(inner.unread_from, text.size())), "message");
       if (!inner.unread_name.empty()) values_.add(ValueList::args_post, inner.unread_name, "");
-    } else if (inner.error != BodyError::none) {
-      body_.fail(inner.error, inner.message, body_.error_offset);
     }
     body_.arguments.insert(body_.arguments.end(), inner.arguments.begin(), inner.arguments.end());
   }

@@ -24,6 +24,8 @@ SecRule REQUEST_BODY_LENGTH "@eq 6" "id:6,phase:2,pass")"}});
   FakeClock clock;
   Workspace workspace(*program, nullptr);
   Transaction transaction(workspace, clock);
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "1,";
   for (const Case& c : {
            Case{"text", "attack", true, {1, 3, 6}},
            Case{"empty", "", true, {}},
@@ -59,7 +61,8 @@ SecRule REQUEST_BODY_LENGTH "@eq 6" "id:6,phase:2,pass")"}});
            Case{"SockJS, no JSON inside", R"(["{\"b\": \"\\u0061ttack\" x}"])", true, {3, 4}},
            Case{"SockJS, an escape behind what is none inside", R"(["{\"b\": x \"\\u0061ttack\"}"])", true, {1, 3, 4}},
            Case{"wrapped twice", R"(["[\"[\\\"\\\\u0061ttack\\\"]\"]"])", true, {4}},
-           Case{"too deep inside", "[\"" + std::string(100, '[') + "\"]", true, {4, 5}},
+           Case{"too deep inside", "[\"" + std::string(100, '[') + "\\\"\\\\u0061ttack\"]", true, {1, 3, 4}},
+           Case{"too many inside", "[\"[" + many + "\\\"\\\\u0061ttack\\\"]\"]", true, {1, 3, 4}},
            Case{"too deep", std::string(100, '[') + std::string(100, ']'), true, {4, 5}},
        }) {
     transaction.begin({});
