@@ -7,6 +7,10 @@ import struct
 import time
 
 import pytest
+import h2.config
+import h2.connection
+import h2.events
+import h2.settings
 import waf_rules
 import websockets
 import websockets.exceptions
@@ -254,6 +258,52 @@ def test_memory(armed, backend):
     def accepted():
         with open_raw(gate) as connection:
             back.heard = b""
+def reads_late(read_on):
+    """A service over HTTP/2 that takes what fits into the first window, and all the rest when it is told to."""
+
+    def behave(peer):
+        session = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="latin-1"))
+        session.local_settings = h2.settings.Settings(False, {h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1})
+        session.initiate_connection()
+        peer.send(session.data_to_send())
+        taken = 0
+        while peer.more():
+            events, peer.buffer = session.receive_data(peer.buffer), b""
+            for event in events:
+                if isinstance(event, h2.events.RequestReceived):
+                    session.send_headers(event.stream_id, [(":status", "200")])
+                elif isinstance(event, h2.events.DataReceived):
+                    taken += len(event.data)
+                    peer.upstream.taken = taken
+                    if taken >= 65_535 and not read_on.is_set():
+                        read_on.wait(20)
+                        session.acknowledge_received_data(taken, event.stream_id)
+                    elif read_on.is_set():
+                        session.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            peer.send(session.data_to_send())
+
+    return behave
+
+
+def test_a_message_counts_while_the_service_reads(armed, backend):
+    """What waits for an upstream comes and goes; the message that waits for its end is still there."""
+    read_on = threading.Event()
+    back = backend(reads_late(read_on), scheme="h2c")
+    gate = armed(back, memory="1MiB", websocket_message="1MiB")
+    one, two, three = (open_raw(gate) for _ in range(3))
+    refused = b"\x88\x02" + struct.pack("!H", 1013)
+    binary = frame(2, b"b" * 165_000)
+    one.send(binary + frame(1, b"x" * 400_000, fin=False))
+    wire.eventually(lambda: getattr(back, "taken", 0) == 65_535, within=10)
+    time.sleep(1)  # until the gateway has read what follows, too
+    two.send(frame(1, b"x" * 300_000, fin=False))
+    two.until(refused)
+    read_on.set()
+    wire.eventually(lambda: back.taken >= len(binary), within=15)
+    three.send(frame(1, b"x" * 300_000, fin=False))
+    three.until(refused)
+
+
             connection.send(frame(1, b"hello"))
             return wire.eventually(lambda: back.heard == frame(1, b"hello"))
 

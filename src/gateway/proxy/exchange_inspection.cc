@@ -180,7 +180,7 @@ bool Exchange::hold_just(std::uint64_t bytes) noexcept {
 
 // What was inspected has gone to the upstream, or waits until that takes it: then it is held still.
 void Exchange::count_held() noexcept {
-  if (held_bytes_ == 0) return;
+  if (held_bytes_ == 0 || state_ == State::tunnel) return;  // a tunnel holds messages
   const std::uint64_t unsent = up_ != nullptr ? up_->buffered() : 0;
   const std::uint64_t here =
       transaction_bytes() + answer_.size() + decoder_held_ + std::max<std::uint64_t>(body_.size(), unsent);
