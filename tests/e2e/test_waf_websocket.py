@@ -4,18 +4,19 @@ import asyncio
 import base64
 import hashlib
 import struct
+import threading
 import time
 
-import pytest
 import h2.config
 import h2.connection
 import h2.events
 import h2.settings
+import pytest
 import waf_rules
 import websockets
 import websockets.exceptions
 import wire
-from test_websocket import KEY, close_code, echo, frame, open_raw, route, url  # noqa: F401
+from test_websocket import KEY, close_code, converse, echo, frame, open_raw, route, url  # noqa: F401
 from test_websocket_h2 import Tunnel
 
 ATTACK = '{"chat": {"text": "an \\u0061ttack"}}'
@@ -62,17 +63,10 @@ def test_a_conversation(armed, echo):
     gate = armed([echo])
 
     async def talk():
-        async with websockets.connect(url(gate), max_size=None, compression="deflate") as socket:
-            assert not socket.extensions, "permessage-deflate is refused"
-            for message in ("", "hello", '{"a": [1, "two", null]}', "[12:30] hello", "x" * 16_000, "é" * 100, b"\0attack" * 1000):
-                await socket.send(message)
-                assert await socket.recv() == message
-            await asyncio.wait_for(await socket.ping(), 5)
-            await socket.send(part for part in ("in ", "three ", "parts"))
-            assert await socket.recv() == "in three parts"
-        assert socket.close_code == 1000
+        messages = ("", "hello", '{"a": [1, "two", null]}', "[12:30] hello", "x" * 16_000, "é" * 100, b"\0attack" * 1000)
+        return await converse(websockets.connect(url(gate), max_size=None, compression="deflate"), messages)
 
-    asyncio.run(talk())
+    assert not asyncio.run(talk()).extensions, "permessage-deflate is refused"
     record = gate.record(path="/chat")
     assert (record["status"], record["verdict"]) == (101, "pass") and "waf" not in record
     assert gate.metric("gatehouse_waf_phase_seconds_total", phase="2") > 0
@@ -258,6 +252,12 @@ def test_memory(armed, backend):
     def accepted():
         with open_raw(gate) as connection:
             back.heard = b""
+            connection.send(frame(1, b"hello"))
+            return wire.eventually(lambda: back.heard == frame(1, b"hello"))
+
+    assert accepted()
+
+
 def reads_late(read_on):
     """A service over HTTP/2 that takes what fits into the first window, and all the rest when it is told to."""
 
@@ -302,12 +302,6 @@ def test_a_message_counts_while_the_service_reads(armed, backend):
     wire.eventually(lambda: back.taken >= len(binary), within=15)
     three.send(frame(1, b"x" * 300_000, fin=False))
     three.until(refused)
-
-
-            connection.send(frame(1, b"hello"))
-            return wire.eventually(lambda: back.heard == frame(1, b"hello"))
-
-    assert accepted()
 
 
 def test_a_long_conversation_needs_no_more_memory(armed, echo):

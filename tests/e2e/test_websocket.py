@@ -79,18 +79,25 @@ def close_code(connection):
     return struct.unpack("!H", data[at + 2 : at + 4])[0]
 
 
+async def converse(connecting, messages):
+    """Each message comes back, and so do a ping and one in fragments; the socket is closed in good order."""
+    async with connecting as socket:
+        for message in messages:
+            await socket.send(message)
+            assert await socket.recv() == message
+        await asyncio.wait_for(await socket.ping(), 5)
+        await socket.send(part for part in ("in ", "three ", "parts"))
+        assert await socket.recv() == "in three parts"
+    assert socket.close_code == 1000
+    return socket
+
+
 def test_messages_of_all_sizes(gatehouse, echo):
     gate = gatehouse([echo], routes=[route()])
 
     async def talk():
-        async with websockets.connect(url(gate), max_size=None) as socket:
-            for message in ("", "hello", "x" * 125, "x" * 126, "y" * 70_000, os.urandom(900_000), "é" * 1000):
-                await socket.send(message)
-                assert await socket.recv() == message
-            await asyncio.wait_for(await socket.ping(), 5)
-            await socket.send(part for part in ("in ", "three ", "parts"))
-            assert await socket.recv() == "in three parts"
-        assert socket.close_code == 1000
+        messages = ("", "hello", "x" * 125, "x" * 126, "y" * 70_000, os.urandom(900_000), "é" * 1000)
+        await converse(websockets.connect(url(gate), max_size=None), messages)
 
     asyncio.run(talk())
     record = gate.record(path="/chat")

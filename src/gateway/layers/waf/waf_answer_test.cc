@@ -2,12 +2,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include <fstream>
-
-#include "base/temp_dir.h"
-#include "gateway/layers/sample_request.h"
-#include "gateway/layers/waf/rule_store.h"
-#include "gateway/layers/waf/waf_layer.h"
+#include "gateway/layers/waf/waf_testing.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -27,20 +22,11 @@ SecAction "id:8,phase:4,pass,nolog,setvar:'tx.outbound_anomaly_score=+%{tx.outbo
 SecRule TX:outbound_anomaly_score "@ge %{tx.outbound_anomaly_score_threshold}" "id:959100,phase:4,deny,log,msg:'out'"
 )";
 
-class WafAnswer : public testing::Test {
+class WafAnswer : public WafLayerTest {
  protected:
   WafAnswer() {
     config_.waf.response_body = 100;
     load(kRules);
-  }
-
-  void load(const std::string& rules) {
-    std::ofstream(folder_ / "rules.conf") << rules;
-    config_.waf.rules = {folder_ / "rules.conf"};
-    auto engine = store_.load(config_);
-    ASSERT_TRUE(engine) << engine.error().message;
-    layer_ = std::make_unique<WafLayer>(config_, *engine);
-    shard_.use(*engine);
   }
 
   static http::ResponseHead html(int status = 200, std::string_view coding = {}) {
@@ -62,22 +48,6 @@ class WafAnswer : public testing::Test {
     if (head.verdict != Verdict::pass) return head;
     return layer_->inspect_answer_body(sample.request, answer, body, complete, shard_, inspection_);
   }
-  static std::vector<std::uint64_t> rules(const SampleRequest& sample) {
-    std::vector<std::uint64_t> ids;
-    if (sample.record.waf == nullptr) return ids;
-    for (const telemetry::WafHit& hit : sample.record.waf->all()) ids.push_back(hit.rule);
-    return ids;
-  }
-
-  const TempDir folder_;
-  FakeClock clock_;
-  Config config_ = sample_config();
-  RuleStore store_;
-  std::unique_ptr<WafLayer> layer_;
-  waf::MemoryCollections kept_{clock_};
-  waf::RuleStatistics statistics_{clock_, 1};
-  WafShard shard_{clock_, kept_, statistics_};
-  WafInspection inspection_;
 };
 
 TEST_F(WafAnswer, ItsScoreIsItsOwn) {

@@ -3,11 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-
-#include "base/temp_dir.h"
-#include "gateway/layers/sample_request.h"
-#include "gateway/layers/waf/rule_store.h"
+#include "gateway/layers/waf/waf_testing.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -28,16 +24,13 @@ SecAction "id:11,phase:2,pass,nolog,setvar:'tx.anomaly_score=+%{tx.anomaly_score
 SecRule TX:ANOMALY_SCORE "@ge %{tx.inbound_anomaly_score_threshold}" "id:949110,phase:2,deny,status:403,log,msg:'sum'"
 )";
 
-class Waf : public testing::Test {
+class Waf : public WafLayerTest {
  protected:
   Waf() {
     std::ofstream(folder_ / "rules.conf") << kRules;
     config_.waf.rules = {folder_ / "rules.conf"};
     config_.waf.request_body = 100;
-    auto engine = store_.load(config_);
-    EXPECT_TRUE(engine) << engine.error().message;
-    layer_ = std::make_unique<WafLayer>(config_, *engine);
-    shard_.use(*engine);
+    load(kRules);
   }
 
   WafDecision head(SampleRequest& sample, std::string_view raw = "/orders", bool chunked = false) {
@@ -46,25 +39,9 @@ class Waf : public testing::Test {
   WafDecision body(SampleRequest& sample, std::string_view bytes, bool complete = true) {
     return layer_->inspect_body(sample.request, bytes, complete, {}, shard_, inspection_);
   }
-  static std::vector<std::uint64_t> rules(const SampleRequest& sample) {
-    std::vector<std::uint64_t> ids;
-    if (sample.record.waf == nullptr) return ids;
-    for (const telemetry::WafHit& hit : sample.record.waf->all()) ids.push_back(hit.rule);
-    return ids;
-  }
   static void form(SampleRequest& sample) {
     sample.request.message.fields.add("content-type", "application/x-www-form-urlencoded");
   }
-
-  const TempDir folder_;
-  FakeClock clock_;
-  Config config_ = sample_config();
-  RuleStore store_;
-  std::unique_ptr<WafLayer> layer_;
-  waf::MemoryCollections kept_{clock_};
-  waf::RuleStatistics statistics_{clock_, 1};
-  WafShard shard_{clock_, kept_, statistics_};
-  WafInspection inspection_;
 };
 
 TEST_F(Waf, TheRulesSeeTheCanonicalRequest) {
