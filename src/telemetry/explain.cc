@@ -145,6 +145,20 @@ std::span<const Json> items_of(const Json& record, std::string_view name) {
   return list == nullptr || !list->is_array() ? std::span<const Json>() : list->items();
 }
 
+// "also in ARGS:b, ARGS:c and 2 others"
+void add_other_places(const Json& hit, Page& page) {
+  const std::span<const Json> also = items_of(hit, "also");
+  if (also.empty()) return;
+  page.literal("              also in ");
+  for (std::size_t i = 0; i < also.size(); ++i) {
+    if (i != 0) page.literal(", ");
+    page.text(std::string(also[i].string().value_or("")), Tone::strong);
+  }
+  if (const std::uint64_t elsewhere = number_of(hit, "elsewhere"); elsewhere > 0)
+    page.literal(" and ").text(std::to_string(elsewhere)).literal(" others");
+  page.literal("\n");
+}
+
 void add_hit(const Json& hit, Page& page) {
   const std::int64_t score = signed_of(hit, "score");
   page.literal("  ").column(std::to_string(number_of(hit, "rule")), 8, Tone::strong);
@@ -158,6 +172,7 @@ void add_hit(const Json& hit, Page& page) {
     if (const std::uint64_t times = number_of(hit, "times"); times > 1)
       page.literal(", and ").text(std::to_string(times - 1)).literal(" more like it");
     page.literal("\n");
+    add_other_places(hit, page);
   }
   if (const Json* limit = hit.find("limit_reached"); limit != nullptr && limit->boolean().value_or(false)) {
     page.literal("              its pattern reached its bound of work, which counts as a match\n");

@@ -61,6 +61,9 @@ TEST(Explain, WhatTheRulesFound) {
   WafRecord waf = sample_waf();
   waf.hits[0].matched = waf.hits[1].matched = "1' OR 1=1\x1b[2J";
   waf.hits[1].limit_reached = true;
+  waf.hits[1].also = {"ARGS:b", "ARGS:c"};
+  waf.hits[1].also_count = 2;
+  waf.hits[1].elsewhere = 2;
   waf.omitted = 2;
   waf.levels[1] = 3;
   record.add({Layer::waf, Verdict::deny, Mode::enforce, 12'345, "waf.score", "score 10, denied from 5"});
@@ -74,6 +77,7 @@ What the inspection rules found: a score of 10, where 5 denies
               attack-sqli, paranoia-level/1
   942190  +5  Detects MSSQL code execution and information gathering attempts (critical)
               in ARGS:id: 1' OR 1=1\x1b[2J, and 1 more like it
+              also in ARGS:b, ARGS:c and 2 others
               its pattern reached its bound of work, which counts as a match
   949110      Inbound Anomaly Score Exceeded (Total Score: 10)
               in TX:anomaly_score: 10

@@ -51,6 +51,9 @@ struct FixedHit {
   bool limit_reached;
   std::array<std::uint16_t, kHitTexts.size()> text_bytes;
   std::array<std::uint16_t, WafHit::kTagsMax> tag_bytes;
+  std::array<std::uint16_t, WafHit::kAlsoMax> also_bytes;
+  std::uint16_t elsewhere;
+  std::uint8_t also_count;
 };
 static_assert(sizeof(FixedWaf) <= 64 && sizeof(FixedHit) <= 64);  // as kPackedBytesMax counts them
 
@@ -86,6 +89,8 @@ char* pack_hit(const WafHit& hit, char* at) noexcept {
   fixed.phase = hit.phase;
   fixed.tag_count = hit.tag_count;
   fixed.limit_reached = hit.limit_reached;
+  fixed.elsewhere = hit.elsewhere;
+  fixed.also_count = hit.also_count;
   char* const head = at;
   at += sizeof fixed;
   for (std::size_t i = 0; i < kHitTexts.size(); ++i) {
@@ -96,6 +101,10 @@ char* pack_hit(const WafHit& hit, char* at) noexcept {
   for (std::size_t i = 0; i < hit.tag_count; ++i) {
     fixed.tag_bytes[i] = kept(hit.tags[i], WafHit::kTextBytesMax);
     at = put(at, hit.tags[i].data(), fixed.tag_bytes[i]);
+  }
+  for (std::size_t i = 0; i < hit.also_count; ++i) {
+    fixed.also_bytes[i] = kept(hit.also[i], WafHit::kTextBytesMax);
+    at = put(at, hit.also[i].data(), fixed.also_bytes[i]);
   }
   std::memcpy(head, &fixed, sizeof fixed);
   return at;
@@ -128,6 +137,9 @@ bool unpack_waf(Reader& reader, WafRecord& waf) noexcept {
     WafHit& hit = waf.hits[i];
     FixedHit kept_hit;
     if (!read_fixed(reader, kept_hit) || kept_hit.tag_count > WafHit::kTagsMax) return false;
+    if (kept_hit.also_count > WafHit::kAlsoMax) return false;
+    hit.elsewhere = kept_hit.elsewhere;
+    hit.also_count = kept_hit.also_count;
     hit.rule = kept_hit.rule;
     hit.score = kept_hit.score;
     hit.times = kept_hit.times;
@@ -137,6 +149,7 @@ bool unpack_waf(Reader& reader, WafRecord& waf) noexcept {
     hit.limit_reached = kept_hit.limit_reached;
     for (std::size_t j = 0; j < kHitTexts.size(); ++j) hit.*kHitTexts[j] = reader.take(kept_hit.text_bytes[j]);
     for (std::size_t j = 0; j < hit.tag_count; ++j) hit.tags[j] = reader.take(kept_hit.tag_bytes[j]);
+    for (std::size_t j = 0; j < hit.also_count; ++j) hit.also[j] = reader.take(kept_hit.also_bytes[j]);
   }
   return reader.whole;
 }

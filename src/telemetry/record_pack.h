@@ -34,7 +34,7 @@ std::array<char, 32> packed_id(std::string_view request_id) noexcept;
 
 inline constexpr std::size_t kPackedBytesMax =
     1024 + (kPathBytesMax + 1) + (13 + 2 * DecisionRecord::kLayersMax) * (kTextBytesMax + 1) + 64 +
-    WafRecord::kHitsMax * (64 + (4 + WafHit::kTagsMax) * (WafHit::kTextBytesMax + 1));
+    WafRecord::kHitsMax * (64 + (4 + WafHit::kTagsMax + WafHit::kAlsoMax) * (WafHit::kTextBytesMax + 1));
 
 // Writes the record to `to`, which has room for kPackedBytesMax; returns how many bytes it took.
 std::size_t pack(const DecisionRecord& record, char* to) noexcept;

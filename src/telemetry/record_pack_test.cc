@@ -81,6 +81,9 @@ TEST(RecordPack, TheLargestRecordFits) {
     hit.tags.fill(text);
     hit.limit_reached = true;
     hit.tag_count = WafHit::kTagsMax;
+    hit.also.fill(text);
+    hit.also_count = WafHit::kAlsoMax;
+    hit.elsewhere = 9;
   }
   waf.hit_count = WafRecord::kHitsMax;
   waf.outbound = true;

@@ -135,6 +135,11 @@ void append_hit(JsonWriter& json, const WafHit& hit) {
   text_field(json, "\",\"variable\":\"", hit.variable, WafHit::kTextBytesMax);
   text_field(json, "\",\"matched\":\"", hit.matched, WafHit::kTextBytesMax);
   number_field(json, "\",\"times\":", hit.times);
+  for (std::size_t i = 0; i < hit.also_count; ++i) {
+    text_field(json, i == 0 ? ",\"also\":[\"" : ",\"", hit.also[i], WafHit::kTextBytesMax);
+    json.raw(i + 1 == hit.also_count ? "\"]" : "\"");
+  }
+  if (hit.elsewhere != 0) number_field(json, ",\"elsewhere\":", hit.elsewhere);
   if (hit.limit_reached) json.raw(",\"limit_reached\":true");
   json.raw(",\"tags\":[");
   for (std::size_t i = 0; i < hit.tag_count; ++i) {

@@ -16,6 +16,7 @@ namespace gatehouse::telemetry {
 struct WafHit {
   static constexpr std::size_t kTagsMax = 8;
   static constexpr std::size_t kTextBytesMax = 256;
+  static constexpr std::size_t kAlsoMax = 3;
 
   std::uint64_t rule = 0;   // its id
   std::int32_t score = 0;   // what it added
@@ -25,7 +26,10 @@ struct WafHit {
   // A pattern gave up at its bound of work, which counts as a match.
   bool limit_reached = false;
   std::string_view severity, message;
-  std::string_view variable, matched;  // "ARGS:id", and the bytes after the rule's transformations
+  std::string_view variable, matched;           // "ARGS:id", and the bytes after the rule's transformations
+  std::array<std::string_view, kAlsoMax> also;  // the other variables in which it matched
+  std::uint8_t also_count = 0;
+  std::uint16_t elsewhere = 0;  // values that matched in yet others
   std::array<std::string_view, kTagsMax> tags;
   std::uint8_t tag_count = 0;
 };

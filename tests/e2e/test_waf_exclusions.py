@@ -112,15 +112,22 @@ def test_what_is_suggested_lets_the_request_pass_when_it_is_pasted(gate):
     assert not findings(gate, "waf.exclusion_wide") and not findings(gate, "waf.exclusion_no_target")
 
 
-def test_every_rule_in_the_way_is_suggested(gate):
-    """Two rules at two places; what only adds up to less than the threshold stays."""
-    refused = gate.ask(method="POST", target="/form?q=odd", fields={**FORM, "Referer": "https://attack.example/"}, body=b"a=attack")
+def test_every_place_in_the_way_is_suggested(gate):
+    """A rule that matched at two places; what only adds up to less than the threshold stays. With it the request passes."""
+    request = {"method": "POST", "target": "/form?q=odd", "fields": {**FORM, "Referer": "https://attack.example/"}, "body": b"a=attack"}
+    refused = gate.ask(**request)
     assert refused.status == 403
-    ran = gate.command("waf", "suggest", gate.record_of(refused)["request_id"], "--json")
+    record = gate.record_of(refused)
+    ran = gate.command("waf", "suggest", record["request_id"], "--json")
     assert ran.returncode == 0, ran.stderr
     answer = json.loads(ran.stdout)
-    assert [one["rule"] for one in answer["exclude"]] == [100], "an odd one alone is below it"
-    assert any("matched 2 values" in note for note in answer["notes"]), "it matched twice: the record keeps the first place"
+    assert [one["rule"] for one in answer["exclude"]] == [100, 100], "an odd one alone is below it"
+    assert not answer["notes"]
+    assert "also in" in gate.command("explain", record["request_id"]).stdout
+    for exclude, status in ((answer["exclude"][:1], 403), (answer["exclude"], 200)):
+        gate.config["waf"]["exclude"] = exclude
+        assert gate.reload().returncode == 0
+        assert gate.ask(**request).status == status
 
 
 def test_what_cannot_be_suggested(gate):

@@ -32,8 +32,10 @@ std::int64_t number_of(const json& object, const char* key) {
 }
 
 struct Hit {
-  std::int64_t rule = 0, score = 0, times = 1;
-  std::string variable, message;
+  std::int64_t rule = 0, score = 0;
+  std::int64_t elsewhere = 0;          // values of which the record does not say where they stood
+  std::vector<std::string> variables;  // in which it matched; the first one alone in records of old
+  std::string message;
 };
 struct Refused {
   std::string id, route, path, client, reason;
@@ -62,9 +64,14 @@ std::optional<Refused> refused_of(const std::string& record) {
   const auto rules = waf.find("rules");
   for (const json& rule : rules != waf.end() && rules->is_array() ? *rules : json::array()) {
     if (!rule.is_object() || (number_of(rule, "phase") >= 3) != answer) continue;
-    result.hits.push_back({number_of(rule, "rule"), number_of(rule, "score"),
-                           std::max<std::int64_t>(number_of(rule, "times"), 1), text_of(rule, "variable"),
-                           text_of(rule, "message")});
+    Hit hit{number_of(rule, "rule"), number_of(rule, "score"), number_of(rule, "elsewhere"), {}, ""};
+    hit.variables.push_back(text_of(rule, "variable"));
+    const auto also = rule.find("also");
+    for (const json& variable : also != rule.end() && also->is_array() ? *also : json::array()) {
+      if (variable.is_string()) hit.variables.push_back(variable.get<std::string>());
+    }
+    hit.message = text_of(rule, "message");
+    result.hits.push_back(std::move(hit));
   }
   return result;
 }
@@ -83,6 +90,18 @@ Place place_of(const std::string& variable) {
   return {Place::Kind::target, variable};
 }
 
+// Where one of them is no field of the request, the rule has to go.
+std::vector<Place> places_of(const Hit& hit) {
+  std::vector<Place> places;
+  for (const std::string& variable : hit.variables) {
+    const Place place = place_of(variable);
+    if (place.kind == Place::Kind::rule) return {place};
+    if (std::find(places.begin(), places.end(), place) == places.end()) places.push_back(place);
+  }
+  return places;
+}
+bool is_everywhere(const Hit& hit) { return places_of(hit).front().kind == Place::Kind::rule; }
+
 // Fewest rules first: those that weigh most, until the rest stays below the threshold.
 std::vector<Hit> in_the_way(const Refused& refused) {
   if (refused.reason == "waf.rule")
@@ -93,7 +112,7 @@ std::vector<Hit> in_the_way(const Refused& refused) {
   if (unknown) {
     std::vector<Hit> all;
     std::copy_if(refused.hits.begin(), refused.hits.end(), std::back_inserter(all),
-                 [](const Hit& hit) { return place_of(hit.variable).kind != Place::Kind::rule; });
+                 [](const Hit& hit) { return !is_everywhere(hit); });
     return all;
   }
   std::vector<Hit> hits = refused.hits;
@@ -134,12 +153,12 @@ struct Suggestion {
 std::vector<Suggestion> suggestions_of(const std::vector<Hit>& hits, const Refused& refused) {
   std::vector<Suggestion> result;
   for (const Hit& hit : hits) {
-    const Place place = place_of(hit.variable);
-    auto at = std::find_if(result.begin(), result.end(), [&](const Suggestion& s) { return s.place == place; });
-    if (at == result.end()) {
-      at = result.insert(result.end(), {place, {}, fmt::format("request {}: {}", refused.id, hit.message)});
+    for (const Place& place : places_of(hit)) {
+      auto at = std::find_if(result.begin(), result.end(), [&](const Suggestion& s) { return s.place == place; });
+      if (at == result.end())
+        at = result.insert(result.end(), {place, {}, fmt::format("request {}: {}", refused.id, hit.message)});
+      at->rules.push_back(hit.rule);
     }
-    at->rules.push_back(hit.rule);
   }
   return result;
 }
@@ -148,11 +167,15 @@ bool would_pass(const Refused& refused, const std::vector<Suggestion>& suggestio
                 const std::string& pattern) {
   if (refused.route != route) return false;
   if (!pattern.empty() && !gateway::PathPattern::parse(pattern)->matches(refused.path)) return false;
+  const auto covers = [](const Suggestion& s, const Hit& hit, const Place& place) {
+    return (s.place.kind == Place::Kind::rule || s.place == place) &&
+           std::find(s.rules.begin(), s.rules.end(), hit.rule) != s.rules.end();
+  };
   const auto excluded = [&](const Hit& hit) {
-    const Place place = place_of(hit.variable);
-    return std::any_of(suggestions.begin(), suggestions.end(), [&](const Suggestion& s) {
-      return (s.place.kind == Place::Kind::rule || s.place == place) &&
-             std::find(s.rules.begin(), s.rules.end(), hit.rule) != s.rules.end();
+    const std::vector<Place> places = places_of(hit);
+    return std::all_of(places.begin(), places.end(), [&](const Place& place) {
+      return std::any_of(suggestions.begin(), suggestions.end(),
+                         [&](const Suggestion& s) { return covers(s, hit, place); });
     });
   };
   if (refused.reason == "waf.rule") return !refused.hits.empty() && excluded(refused.hits.back());
@@ -160,7 +183,7 @@ bool would_pass(const Refused& refused, const std::vector<Suggestion>& suggestio
   bool scored = false, all = true;
   for (const Hit& hit : refused.hits) {
     scored |= hit.score != 0;
-    all &= excluded(hit) || place_of(hit.variable).kind == Place::Kind::rule;
+    all &= excluded(hit) || is_everywhere(hit);
     left -= excluded(hit) ? hit.score : 0;
   }
   if (!scored) return all;
@@ -225,12 +248,10 @@ Result<std::string> suggest_exclusion(const std::string& record, std::span<const
   for (const Suggestion& suggestion : suggestions) exclusions.push_back(exclusion_json(suggestion, pattern, until));
   std::vector<std::string> notes;
   for (const Hit& hit : hits) {
-    if (hit.times > 1)
+    if (hit.elsewhere > 0 && !is_everywhere(hit))
       notes.push_back(
-          fmt::format("Rule {} matched {} values, of which the record keeps the first: if others stood "
-                      "elsewhere, this is not enough.",
-                      hit.rule, hit.times));
-    if (place_of(hit.variable).kind == Place::Kind::rule)
+          fmt::format("Rule {} matched in more places than the record keeps: this is not enough.", hit.rule));
+    if (is_everywhere(hit))
       notes.push_back(
           fmt::format("Rule {} is off on this path: what it matched is no field of the request.", hit.rule));
   }

@@ -13,9 +13,10 @@ using testing::HasSubstr;
 
 const WallTime kNow = std::chrono::sys_days(std::chrono::year(2026) / 11 / 28) + std::chrono::hours(17);
 
-std::string hit(int rule, int score, const std::string& variable, int times = 1) {
-  return fmt::format(R"({{"rule":{},"score":{},"variable":"{}","message":"m{}","times":{}}})", rule, score, variable,
-                     rule, times);
+// `more` as JSON has it: `,"also":["ARGS:b"]`.
+std::string hit(int rule, int score, const std::string& variable, const std::string& more = "") {
+  return fmt::format(R"({{"rule":{},"score":{},"variable":"{}","message":"m{}"{}}})", rule, score, variable, rule,
+                     more);
 }
 std::string record(const std::string& id, const std::string& path, int score, const std::string& hits,
                    const std::string& reason = "waf.score", const std::string& route = "comments") {
@@ -67,8 +68,25 @@ TEST(WafSuggest, OtherPlaces) {
               HasSubstr("target: REQUEST_HEADERS:referer"));
   EXPECT_THAT(suggest(record("a", "/x", 5, hit(1, 5, "REQUEST_URI"))), HasSubstr("target: REQUEST_URI"));
   EXPECT_THAT(suggest(record("a", "/x", 5, hit(1, 5, "TX:1"))), HasSubstr("Rule 1 is off on this path"));
-  EXPECT_THAT(suggest(record("a", "/x", 5, hit(1, 5, "ARGS:a", 3))), HasSubstr("Rule 1 matched 3 values"));
   EXPECT_THAT(suggest(record("a", "/x", 0, hit(1, 0, "ARGS:a"), "waf.rule")), HasSubstr("- rule: 1\n"));
+}
+
+// An exclusion for one of two places would not have let the request pass.
+TEST(WafSuggest, EveryPlaceOfARule) {
+  const std::string one =
+      record("a", "/x", 10, hit(1, 10, "ARGS:a", R"(,"also":["REQUEST_HEADERS:referer","ARGS:a"])"));
+  const std::string text = suggest(one, {record("b", "/x", 5, hit(1, 5, "ARGS:a")),
+                                         record("c", "/x", 9, hit(1, 9, "ARGS:a", R"(,"also":["ARGS:b"])"))});
+  EXPECT_THAT(text, HasSubstr("    - rule: 1\n      parameter: a\n"));
+  EXPECT_THAT(text, HasSubstr("    - rule: 1\n      target: REQUEST_HEADERS:referer\n"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("not enough")));
+  EXPECT_THAT(text, HasSubstr("#   b ")) << "one of the places is there";
+  EXPECT_THAT(text, testing::Not(HasSubstr("#   c "))) << "it matched in another place besides";
+  EXPECT_THAT(suggest(record("a", "/x", 5, hit(1, 5, "ARGS:a", R"(,"also":["ARGS:b"],"elsewhere":2)"))),
+              HasSubstr("Rule 1 matched in more places than the record keeps"));
+  const std::string everywhere = suggest(record("a", "/x", 5, hit(1, 5, "ARGS:a", R"(,"also":["TX:1"])")));
+  EXPECT_THAT(everywhere, HasSubstr("Rule 1 is off on this path"));
+  EXPECT_THAT(everywhere, testing::Not(HasSubstr("parameter")));
 }
 
 TEST(WafSuggest, WhatElseItWouldHaveLetPass) {

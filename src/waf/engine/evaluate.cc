@@ -365,7 +365,7 @@ void Transaction::matched(const CompiledRule& rule, const Candidate& candidate, 
     const std::size_t from =
         value.size() <= kEvidenceBytesMax ? 0 : std::min(match.offset, value.size() - kEvidenceBytesMax);
     RuleMatch kept{full_name(candidate), std::string(value.substr(from, kEvidenceBytesMax)), match.offset - from,
-                   match.size};
+                   match.size, rule.next == 0};
     kept.size = std::min(kept.size, kept.value.size() - kept.offset);
     fired.matches.push_back(std::move(kept));
   }

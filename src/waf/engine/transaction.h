@@ -40,6 +40,7 @@ struct RuleMatch {
   std::string value;       // after the transformations, cut to kEvidenceBytesMax
   std::size_t offset = 0;  // of the matched bytes in it
   std::size_t size = 0;
+  bool last = true;  // of its chain's last rule, which says what is wrong; the others say when that matters
 };
 
 // A rule that matched, its whole chain included.

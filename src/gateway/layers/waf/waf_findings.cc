@@ -60,6 +60,28 @@ std::string_view message_of(const waf::FiredRule& fired, const waf::CompiledRule
   return cut(text, WafHit::kTextBytesMax, arena);
 }
 
+bool tells(const waf::RuleMatch& match) noexcept { return match.last; }
+
+// Who excludes a rule for one of the places would be refused for the others.
+void list_places(const waf::FiredRule& fired, Arena& arena, WafHit& hit) {
+  std::size_t times = 0;
+  for (const waf::RuleMatch& match : fired.matches) {
+    if (!tells(match)) continue;
+    ++times;
+    const std::string_view variable = std::string_view(match.variable).substr(0, WafHit::kTextBytesMax);
+    const auto listed = hit.also.begin() + hit.also_count;
+    if (variable == hit.variable || std::find(hit.also.begin(), listed, variable) != listed) continue;
+    if (hit.also_count == WafHit::kAlsoMax) {
+      ++hit.elsewhere;
+    } else {
+      hit.also[hit.also_count++] = arena.copy(variable);
+    }
+  }
+  // What the engine did not keep may have stood anywhere.
+  if (fired.matches.size() == waf::Transaction::kMatchesMax) ++hit.elsewhere;
+  hit.times = static_cast<std::uint16_t>(std::max<std::size_t>(times, 1));
+}
+
 WafHit hit_of(const waf::FiredRule& fired, const Context& context) {
   Arena& arena = context.request.arena;
   const waf::CompiledRule& rule = context.program.rule(fired.index);
@@ -70,14 +92,14 @@ WafHit hit_of(const waf::FiredRule& fired, const Context& context) {
   hit.level = fired.score_level;
   hit.phase = fired.phase;
   hit.limit_reached = fired.limit_reached;
-  hit.times = static_cast<std::uint16_t>(std::max<std::size_t>(fired.matches.size(), 1));
   if (actions.severity != waf::Severity::unset) hit.severity = kSeverities[static_cast<std::size_t>(actions.severity)];
   const bool secret = std::any_of(fired.matches.begin(), fired.matches.end(),
                                   [&](const waf::RuleMatch& match) { return is_secret(match, context); });
   if (!fired.matches.empty()) {
-    // The last rule of a chain is the one that says what is wrong; the others say when that matters.
-    const waf::RuleMatch& match = rule.next != 0 ? fired.matches.back() : fired.matches.front();
+    const auto first = std::find_if(fired.matches.begin(), fired.matches.end(), tells);
+    const waf::RuleMatch& match = first != fired.matches.end() ? *first : fired.matches.back();
     hit.variable = cut(match.variable, WafHit::kTextBytesMax, arena);
+    list_places(fired, arena, hit);
     const std::string_view whole = match.value;
     const std::string_view bytes = match.size != 0 ? whole.substr(match.offset, match.size) : whole;
     std::string shown;

@@ -27,8 +27,6 @@ SecRule TX:ANOMALY_SCORE "@ge %{tx.inbound_anomaly_score_threshold}" "id:949110,
 class Waf : public WafLayerTest {
  protected:
   Waf() {
-    std::ofstream(folder_ / "rules.conf") << kRules;
-    config_.waf.rules = {folder_ / "rules.conf"};
     config_.waf.request_body = 100;
     load(kRules);
   }
@@ -75,6 +73,30 @@ TEST_F(Waf, ABodyAddsUp) {
   EXPECT_EQ(sample.record.waf->hits[1].score, 10);
   EXPECT_EQ(sample.record.waf->hits[1].times, 2);
   EXPECT_EQ(sample.record.waf->levels[0], 10);
+}
+
+// Each place once, the first with its bytes; of more than are listed, how many values.
+TEST_F(Waf, EveryPlaceOfARuleIsTold) {
+  SampleRequest sample(config_, clock_);
+  form(sample);
+  EXPECT_EQ(head(sample, "/orders", true).verdict, Verdict::pass);
+  EXPECT_EQ(body(sample, "a=bad&b=good&c=bad&a=bad&d=bad").verdict, Verdict::deny);
+  const telemetry::WafHit& hit = sample.record.waf->hits[1];
+  EXPECT_EQ(hit.rule, 9u);
+  EXPECT_EQ(hit.variable, "ARGS:a");
+  EXPECT_EQ(hit.times, 4);
+  ASSERT_EQ(hit.also_count, 2);
+  EXPECT_EQ(hit.also[0], "ARGS:c");
+  EXPECT_EQ(hit.also[1], "ARGS:d");
+  EXPECT_EQ(hit.elsewhere, 0);
+  inspection_.transaction.give_back();
+
+  SampleRequest many(config_, clock_);
+  form(many);
+  EXPECT_EQ(head(many, "/orders", true).verdict, Verdict::pass);
+  EXPECT_EQ(body(many, "a=bad&b=bad&c=bad&d=bad&e=bad&f=bad&e=bad").verdict, Verdict::deny);
+  EXPECT_EQ(many.record.waf->hits[1].also_count, telemetry::WafHit::kAlsoMax);
+  EXPECT_EQ(many.record.waf->hits[1].elsewhere, 3);
 }
 
 // A value made to keep a pattern busy is not let through for it, and the record says why.
