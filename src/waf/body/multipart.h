@@ -8,7 +8,8 @@
 // them; (2) it drops all parts of a body with an error; (3) an empty boundary, an unclosed quote, repeated part
 // headers and header names that are no tokens are errors, it takes them silently; (4) boundaries are at most 70 bytes
 // (RFC 2046 §5.1.1), no commas or spaces; (5) other parameters may stand before the boundary and behind a quoted one
-// (RFC 2045 §5.1); (6) a `filename*` beside `filename` is a further entry of FILES.
+// (RFC 2045 §5.1); (6) a `filename*` beside `filename` is a further entry of FILES; (7) it sees no boundary where the
+// closing one is the only one and the body ends with it, without a line end, which RFC 2046 §5.1.1 allows.
 // Thread safety: function without state. Linear in the body.
 // Source: RFC 7578, RFC 2046 §5.1, ModSecurity Reference Manual v3.
 

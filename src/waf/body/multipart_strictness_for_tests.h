@@ -29,10 +29,19 @@ inline bool is_stricter_about_parts(std::string_view message) {
   return errors_of_ours_alone().contains(message) || message == "unclosed quote in Content-Disposition";
 }
 
-// Its error, where ours reads what RFC 2045 §5.1 allows: (5).
-inline bool is_later_parameter(std::string_view message) {
-  return message.find("Invalid boundary in C-T (malformed)") != std::string_view::npos ||
-         message.find("Invalid boundary in C-T (quote)") != std::string_view::npos;
+// Why an error of its own is none for us; empty: for no known reason.
+inline std::string_view why_error_of_theirs_alone(std::string_view message, std::string_view body) {
+  const auto says = [message](std::string_view what) { return message.find(what) != std::string_view::npos; };
+  // What RFC 2045 §5.1 allows: (5).
+  if (says("Invalid boundary in C-T (malformed)") || says("Invalid boundary in C-T (quote)"))
+    return "parameters beside the boundary";
+  // The closing boundary is the only one and the body ends with it, without a line end: (7).
+  if (says("No boundaries found in payload") && body.ends_with("--")) return "a closing boundary alone";
+  // Nothing on its first line is no error for us; the folding is flagged.
+  for (const std::string_view folded : {"Disposition:\r\n ", "Disposition:\r\n\t", "Disposition:\n "}) {
+    if (body.find(folded) != std::string_view::npos) return "Content-Disposition on its second line";
+  }
+  return {};
 }
 
 }  // namespace gatehouse::waf

@@ -4,39 +4,17 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "waf/differential/plan_cache_for_tests.h"
 #include "waf/differential/traffic_for_tests.h"
 #include "waf/engine/transaction.h"
 
 namespace gatehouse::waf {
-
-// Compiling a whole rule set's plan takes a minute: it is kept beside the test's program, under a name that changes
-// with the sources that make plans.
-inline std::string plan_cache_file(std::string_view rule_set) {
-  std::uint64_t hash = 14695981039346656037u;  // FNV-1a
-  std::vector<std::filesystem::path> sources;
-  const std::filesystem::path waf = std::filesystem::path(GATEHOUSE_SOURCE_DIR) / "src/waf";
-  for (const char* folder : {"match", "operator", "transform"}) {
-    for (const auto& entry : std::filesystem::directory_iterator(waf / folder)) sources.push_back(entry.path());
-  }
-  std::sort(sources.begin(), sources.end());
-  for (const auto& source : sources) {
-    std::ifstream in(source, std::ios::binary);
-    for (auto at = std::istreambuf_iterator<char>(in); at != std::istreambuf_iterator<char>(); ++at) {
-      hash = (hash ^ static_cast<std::uint8_t>(*at)) * 1099511628211u;
-    }
-  }
-  const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  return (folder / fmt::format("waf_test.{}.{:016x}.plan", rule_set, hash)).string();
-}
 
 inline std::unique_ptr<const Program> compile_rules(const std::vector<RuleSource>& sources) {
   ParseResult parsed = parse_rules(sources);

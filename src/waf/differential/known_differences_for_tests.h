@@ -174,10 +174,8 @@ class KnownDifferences {
       return is_ours(id) ? "a line behind the first fault" : std::string_view();
     }
     if (!is_ours(id)) {
-      // It refuses parameters beside the boundary that RFC 2045 §5.1 allows.
-      return is_form_in_parts_ && is_later_parameter(theirs_.transaction->m_variableReqbodyErrorMsg.m_value)
-                 ? "parameters beside the boundary"
-                 : std::string_view();
+      if (!is_form_in_parts_ || parts_.error != BodyError::none) return {};
+      return why_error_of_theirs_alone(theirs_.transaction->m_variableReqbodyErrorMsg.m_value, request_.body);
     }
     // Forms in parts alone are read by it.
     if (has_other_parts()) return "parts that are no form";
@@ -221,7 +219,7 @@ class KnownDifferences {
 
   // Whether both say the same of a request with one of the arguments alone, whichever it is.
   bool agree_on_each_value(std::uint64_t id) {
-    for (const auto& [name, value] : in_their_order(theirs_.transaction->m_variableArgs)) {
+    for (const auto& [name, value] : in_their_order(theirs_.transaction->m_variableArgs, true)) {
       RawRequest request = request_;
       request.uri = split_once(request.uri, '?').first + "?" + percent_encoded(name) + "=" + percent_encoded(value);
       request.body.clear();

@@ -1,6 +1,7 @@
 #pragma once
 // Other forms of a request, in which one engine sees what the other sees of the first. Tests only.
 
+#include <algorithm>
 #include <regex>
 #include <string>
 #include <string_view>
@@ -66,46 +67,51 @@ inline std::string origin_form(const std::string& target) {
   return slash == std::string::npos ? "/" : target.substr(slash);
 }
 
-// Values in the order in which the library shows them to rules: an unordered map's, turned round.
-inline std::vector<std::pair<std::string, std::string>> in_their_order(modsecurity::AnchoredSetVariable& values) {
-  std::vector<const modsecurity::VariableValue*> list;
-  values.resolve(&list);
-  std::vector<std::pair<std::string, std::string>> result;
-  for (const modsecurity::VariableValue* value : list) {
-    result.emplace_back(value->getKey(), value->getValue());
-    delete value;
-  }
+using NamesAndValues = std::vector<std::pair<std::string, std::string>>;
+
+// The values of one of the library's collections, which are in no order. `backwards`: as rules see them that look at
+// all of it; otherwise, at those of one name.
+inline NamesAndValues in_their_order(const modsecurity::AnchoredSetVariable& values, bool backwards) {
+  NamesAndValues result;
+  for (const auto& [name, value] : values) result.emplace_back(value->getKey(), value->getValue());
+  if (backwards) std::reverse(result.begin(), result.end());
   return result;
 }
+inline std::string form_of(const NamesAndValues& values) {
+  std::string out;
+  for (const auto& [name, value] : values)
+    out += (out.empty() ? "" : "&") + percent_encoded(name) + "=" + percent_encoded(value);
+  return out;
+}
 
-// The same values in the library's order: first each where it stood, then all arguments in the query, since it keeps
-// those of the query and of the body together.
-inline std::vector<RawRequest> in_their_order(const RawRequest& request, modsecurity::Transaction& theirs) {
-  const auto form = [](modsecurity::AnchoredSetVariable& values) {
-    std::string out;
-    for (const auto& [name, value] : in_their_order(values))
-      out += (out.empty() ? "" : "&") + percent_encoded(name) + "=" + percent_encoded(value);
-    return out;
-  };
-  RawRequest each = request;
-  std::string cookies;
-  for (const auto& [name, value] : in_their_order(theirs.m_variableRequestCookies))
-    cookies += (cookies.empty() ? "" : "; ") + name + "=" + value;
-  each.headers.clear();
-  for (auto& [name, value] : in_their_order(theirs.m_variableRequestHeaders)) {
-    if (!same_name(name, "cookie")) each.headers.emplace_back(name, value);
-  }
-  if (!cookies.empty()) each.headers.emplace_back("Cookie", cookies);
-  const std::string path = split_once(request.uri, '?').first;
-  if (request.uri.find('?') != std::string::npos) each.uri = path + "?" + form(theirs.m_variableArgsGet);
-  RawRequest together = each;
+// The same values in the library's order: each where it stood, and all arguments in the query, since it keeps those of
+// the query and of the body together.
+inline std::vector<RawRequest> in_their_order(const RawRequest& request, const modsecurity::Transaction& theirs) {
   const bool is_form = theirs.m_variableReqbodyProcessor.m_value == "URLENCODED";
-  if (is_form) each.body = form(theirs.m_variableArgsPost);
-  together.uri = path + "?" + form(theirs.m_variableArgs);
-  together.body = is_form ? "a=b" : "";
-  set_length(each);
-  set_length(together);
-  return {each, together};
+  const std::string path = split_once(request.uri, '?').first;
+  std::vector<RawRequest> result;
+  for (const bool backwards : {false, true}) {
+    RawRequest each = request;
+    each.headers.clear();
+    for (auto& [name, value] : in_their_order(theirs.m_variableRequestHeaders, backwards)) {
+      if (!same_name(name, "cookie")) each.headers.emplace_back(name, value);
+    }
+    std::string cookies;
+    for (const auto& [name, value] : in_their_order(theirs.m_variableRequestCookies, backwards))
+      cookies += (cookies.empty() ? "" : "; ") + name + "=" + value;
+    if (!cookies.empty()) each.headers.emplace_back("Cookie", cookies);
+    if (request.uri.find('?') != std::string::npos)
+      each.uri = path + "?" + form_of(in_their_order(theirs.m_variableArgsGet, backwards));
+    RawRequest together = each;
+    if (is_form) each.body = form_of(in_their_order(theirs.m_variableArgsPost, backwards));
+    together.uri = path + "?" + form_of(in_their_order(theirs.m_variableArgs, backwards));
+    together.body = is_form ? "a=b" : "";
+    for (RawRequest* form : {&each, &together}) {
+      set_length(*form);
+      result.push_back(std::move(*form));
+    }
+  }
+  return result;
 }
 
 // A form in parts, without the line ends in the values of its fields.
