@@ -16,14 +16,6 @@
 
 namespace gatehouse::waf {
 
-inline RawRequest without_high_bytes(RawRequest request) {
-  static const std::regex kHigh("[\\x80-\\xff]|%[89a-f][0-9a-f]", std::regex::icase);
-  request.uri = std::regex_replace(request.uri, kHigh, "");
-  request.body = std::regex_replace(request.body, kHigh, "");
-  set_length(request);
-  return request;
-}
-
 inline RawRequest without_nuls(RawRequest request) {
   static const std::regex kNul(
       "\\x00|(?:%25|%|\\\\|%5C)[ux]0*?00(?![0-9a-f])|(?:%25|%)00|(?:&|%26)(?:#|%23)x0+(?:;|%3B)", std::regex::icase);
