@@ -25,7 +25,7 @@ constexpr std::uint64_t kPlaceBase = 16 * 1024, kPlacePerByte = 32;
 constexpr std::size_t kTimedFrom = 2048;
 constexpr std::size_t kPlacesFirst = 16;
 constexpr std::chrono::nanoseconds kPart{1'000'000};
-constexpr std::chrono::nanoseconds kTimeBase{20'000'000}, kTimePerByte{500}, kTimePerAnswerByte{40'000};
+constexpr std::chrono::nanoseconds kTimeBase{5'000'000}, kTimePerByte{100}, kTimePerAnswerByte{40'000};
 constexpr std::chrono::seconds kTimeUngated{60};  // without a plan every rule runs on every value: only tests do that
 
 std::chrono::nanoseconds cpu_time() noexcept {
