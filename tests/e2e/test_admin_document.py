@@ -202,8 +202,8 @@ def test_every_operation_answers_as_documented(gatehouse, backend, transport):
 def test_nothing_else_is_served(gatehouse, backend):
     """By the server's own table, and by what it says it allows."""
     source = (gateway.ROOT / "src" / "admin" / "admin_api.cc").read_text()
-    prefixes = dict(re.findall(r'(k\w+Prefix) = "([^"]+)"', source))
-    routes = {(method, prefixes.get(path, path.strip('"'))) for method, path in re.findall(r'^      \{"([A-Z]+)", ("[^"]+"|k\w+Prefix)', source, re.M)}
+    named = dict(re.findall(r'(k\w+(?:Prefix|Path)) = "([^"]+)"', source))
+    routes = {(method, named.get(path, path.strip('"'))) for method, path in re.findall(r'^      \{"([A-Z]+)", ("[^"]+"|k\w+(?:Prefix|Path))', source, re.M)}
     assert len(routes) > 10
     assert routes == {(method, path.partition("{")[0]) for method, path in operations()}
 
