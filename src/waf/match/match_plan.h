@@ -211,7 +211,7 @@ class MatchPlan {
     std::uint32_t slot = 0;  // a bit for each chain head, a phase's from a word's begin on
   };
   struct PhaseBits {
-    std::size_t first_word = 0, size = 0;                  // of the slots; chain heads
+    std::size_t first_word = 0;                            // of the slots
     std::vector<std::uint64_t> ungated;                    // by position
     std::array<std::vector<std::uint64_t>, kLanes> lanes;  // gated rules by lane
   };

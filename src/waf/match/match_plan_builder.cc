@@ -373,7 +373,6 @@ void MatchPlanBuilder::place_rules() {
     const auto heads = program_.phase(phase);
     const std::size_t words = (heads.size() + 63) / 64;
     bits.first_word = plan_->slots_ / 64;
-    bits.size = heads.size();
     bits.ungated.assign(words, 0);
     for (auto& lane : bits.lanes) lane.assign(words, 0);
     for (std::size_t i = 0; i < heads.size(); ++i) {
