@@ -3,7 +3,8 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 foreach(dep
     openssl libsodium libnghttp2 libcares yaml-cpp fmt zlib libbrotlienc libbrotlidec libzstd libcurl libseccomp
-    libcap libpcre2-8 libhs libxml-2.0 modsecurity libmaxminddb)
+    libcap libpcre2-8 libhs libxml-2.0 modsecurity libmaxminddb
+    sqlite3 libpq hiredis libqrencode)
   string(TOUPPER ${dep} key)
   string(REGEX REPLACE "[-.]" "_" key ${key})
   pkg_check_modules(${key} REQUIRED IMPORTED_TARGET ${dep})

@@ -20,6 +20,7 @@ enum class ErrorCode : std::uint8_t {
   unavailable,  // a peer or a resource that may come back
   timeout,
   exhausted,  // a bound was reached
+  conflict,   // what was to be made is there already, or something else changed meanwhile
   io,
   tls,
   internal,

@@ -31,6 +31,10 @@ THIRD_PARTY = {
     "pcre2": {"waf"},
     "libxml/": {"waf"},
     "maxminddb": {"waf"},
+    "sqlite3": {"store"},
+    "libpq": {"store"},
+    "hiredis": {"store"},
+    "qrencode": {"identity"},
 }
 ONLY_IN_SOURCES = ("nlohmann/json.hpp", "yaml-cpp/", "CLI/")
 # Tests may check us against a second opinion, wherever it comes from.
