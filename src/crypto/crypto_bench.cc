@@ -6,10 +6,12 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "crypto/aead.h"
 #include "crypto/digest.h"
 #include "crypto/jwt.h"
 #include "crypto/keyed_hash.h"
 #include "crypto/openssl.h"
+#include "crypto/password_hash.h"
 #include "crypto/tls_session.h"
 #include "crypto/x509.h"
 
@@ -32,6 +34,19 @@ void sha256_600(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(crypto::sha256(text));
 }
 BENCHMARK(sha256_600);
+
+void aead_seal_and_open_40(benchmark::State& state) {
+  const auto key = crypto::AeadKey::generate();
+  const std::string text(40, 'x');
+  for (auto _ : state) benchmark::DoNotOptimize(key.open(key.seal(text, "users/1/email"), "users/1/email"));
+}
+BENCHMARK(aead_seal_and_open_40);
+
+// What a login costs, and nothing else of it counts beside.
+void password_hash(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(crypto::hash_password("correct horse battery staple", "pepper"));
+}
+BENCHMARK(password_hash)->Unit(benchmark::kMillisecond);
 
 void jwt_sign_es256(benchmark::State& state) {
   const auto key = crypto::SigningKey::generate();

@@ -6,6 +6,7 @@
 
 #include "crypto/keyed_hash.h"
 #include "crypto/random.h"
+#include "crypto/sha1.h"
 
 namespace gatehouse::crypto {
 namespace {
@@ -26,6 +27,25 @@ TEST(Digest, PublishedVectors) {
       {"", "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"},
   };
   for (const Case& c : cases) EXPECT_EQ(to_hex(as_text(hmac_sha256(c.key, c.data))), c.mac);
+}
+
+TEST(Digest, HmacSha1OfPublishedVectors) {  // RFC 2202 test cases 1, 2 and 6; RFC 4226 appendix D, counter 0
+  struct Case {
+    std::string key, data;
+    const char* mac;
+  };
+  const Case cases[] = {
+      {std::string(20, '\x0b'), "Hi There", "b617318655057264e28bc0b6fb378c8ef146be00"},
+      {"Jefe", "what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"},
+      {std::string(80, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First",
+       "aa4ae5e15272d00e95705637ce8a3b55ed402112"},
+      {"12345678901234567890", std::string(8, '\0'), "cc93cf18508d94934c64b65d8ba7667fb7cde4b0"},
+      {"", "", "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d"},
+  };
+  for (const Case& c : cases) {
+    const Sha1 mac = hmac_sha1(c.key, c.data);
+    EXPECT_EQ(to_hex({reinterpret_cast<const char*>(mac.data()), mac.size()}), c.mac);
+  }
 }
 
 TEST(Digest, ComparesWholeStrings) {

@@ -23,10 +23,15 @@ int no_passphrase(char*, int, int, void*) { return -1; }
 const Algorithms& Algorithms::get() noexcept {
   // Never freed: threads may still use them while the process ends.
   static const Algorithms algorithms = [] {
-    Algorithms a{EVP_MD_fetch(nullptr, "SHA1", nullptr),     EVP_MD_fetch(nullptr, "SHA2-256", nullptr),
-                 EVP_MD_fetch(nullptr, "SHA2-384", nullptr), EVP_MD_fetch(nullptr, "SHA2-512", nullptr),
-                 EVP_MAC_fetch(nullptr, "HMAC", nullptr),    EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr)};
-    GH_CHECK(a.sha1 && a.sha256 && a.sha384 && a.sha512 && a.hmac && a.aes256_cbc);
+    Algorithms a{EVP_MD_fetch(nullptr, "SHA1", nullptr),
+                 EVP_MD_fetch(nullptr, "SHA2-256", nullptr),
+                 EVP_MD_fetch(nullptr, "SHA2-384", nullptr),
+                 EVP_MD_fetch(nullptr, "SHA2-512", nullptr),
+                 EVP_MAC_fetch(nullptr, "HMAC", nullptr),
+                 EVP_KDF_fetch(nullptr, "HKDF", nullptr),
+                 EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr),
+                 EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr)};
+    GH_CHECK(a.sha1 && a.sha256 && a.sha384 && a.sha512 && a.hmac && a.hkdf && a.aes256_cbc && a.aes256_gcm);
     return a;
   }();
   return algorithms;

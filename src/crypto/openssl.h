@@ -5,6 +5,7 @@
 #include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -40,7 +41,9 @@ struct Algorithms {
   EVP_MD* sha384;
   EVP_MD* sha512;
   EVP_MAC* hmac;
+  EVP_KDF* hkdf;
   EVP_CIPHER* aes256_cbc;
+  EVP_CIPHER* aes256_gcm;
   static const Algorithms& get() noexcept;
 };
 
