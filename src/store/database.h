@@ -8,9 +8,13 @@
 // are BYTES (a migration's word for BLOB or BYTEA); `INSERT … ON CONFLICT`, `UPDATE … RETURNING`, `DELETE … RETURNING`
 // exist in both. What must happen once (a code is used) is one statement with its condition in it, not a read and a
 // write.
+// Text is UTF-8 without NUL, and is compared byte by byte; LIKE tells upper from lower case. A statement gives integers
+// (truth and counts, too), text, bytes and NULL; SUM gives an integer inside CAST(… AS BIGINT). A value is of its
+// column's type already: PostgreSQL converts none, SQLite some.
 // Errors: ErrorCode::conflict, a unique key or a row's reference refuses the change; unavailable with Retry::safe, the
-// database cannot be reached and nothing was changed; exhausted, the disk is full or no connection came free in time;
-// io and invalid otherwise.
+// database cannot be reached and nothing was changed; unavailable without, it was lost at a moment that leaves open
+// whether the change was made; exhausted, the disk is full, a value or an answer is too large, or no connection came
+// free in time; timeout, the statement took too long and was undone; io, the file is damaged; invalid otherwise.
 
 #include <cstdint>
 #include <functional>
@@ -78,7 +82,8 @@ using Parameters = std::vector<Value>;
 // Where a statement runs: by itself, or inside a transaction.
 class Executor {
  public:
-  // One statement. `rows_max` bounds what is read; more is ErrorCode::exhausted.
+  // One statement. More than `kRowsMax` rows or 64 MiB of them are ErrorCode::exhausted. In a transaction, a statement
+  // that fails undoes all of it: those after it fail alike, and so does the transaction.
   virtual Result<Rows> run(std::string_view sql, const Parameters& parameters = {}) = 0;
   static constexpr std::size_t kRowsMax = 100'000;
 

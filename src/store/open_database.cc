@@ -1,0 +1,12 @@
+#include "store/back_ends.h"
+
+namespace gatehouse::store {
+
+Result<std::unique_ptr<Database>> open_database(const DatabaseOptions& options, const Clock&) {
+  constexpr std::string_view kSqlite = "sqlite:";
+  if (options.connections == 0) return fail(ErrorCode::invalid, "a store needs at least one connection");
+  if (options.location.starts_with(kSqlite)) return open_sqlite(options.location.substr(kSqlite.size()), options);
+  return fail(ErrorCode::invalid, "a store is sqlite:/path or postgresql://…", ErrorSource::configuration);
+}
+
+}  // namespace gatehouse::store
