@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/temp_dir.h"
 #include "crypto/jwk.h"
+#include "crypto/signing_key.h"
 #include "net/socket.h"
 
 namespace gatehouse::app {

@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <mutex>
 
 #include "crypto/aead.h"
 #include "crypto/digest.h"
@@ -12,6 +14,7 @@
 #include "crypto/keyed_hash.h"
 #include "crypto/openssl.h"
 #include "crypto/password_hash.h"
+#include "crypto/signing_key.h"
 #include "crypto/tls_session.h"
 #include "crypto/x509.h"
 
@@ -48,11 +51,23 @@ void password_hash(benchmark::State& state) {
 }
 BENCHMARK(password_hash)->Unit(benchmark::kMillisecond);
 
-void jwt_sign_es256(benchmark::State& state) {
-  const auto key = crypto::SigningKey::generate();
+// One token; several threads share the key.
+void jwt_sign(benchmark::State& state) {
+  const auto algorithm = static_cast<crypto::JoseAlgorithm>(state.range(0));
+  static std::map<crypto::JoseAlgorithm, crypto::SigningKey> keys;
+  static std::mutex mutex;
+  const crypto::SigningKey& key = [&]() -> const crypto::SigningKey& {
+    const std::lock_guard lock(mutex);
+    return keys.try_emplace(algorithm, *crypto::SigningKey::generate(algorithm)).first->second;
+  }();
   for (auto _ : state) benchmark::DoNotOptimize(key.sign(kClaims));
+  state.SetLabel(std::string(crypto::name_of(algorithm)));
 }
-BENCHMARK(jwt_sign_es256);
+BENCHMARK(jwt_sign)
+    ->Arg(static_cast<int>(crypto::JoseAlgorithm::es256))
+    ->Arg(static_cast<int>(crypto::JoseAlgorithm::eddsa))
+    ->Arg(static_cast<int>(crypto::JoseAlgorithm::rs256))
+    ->ThreadRange(1, 2);
 
 void jwt_verify_es256(benchmark::State& state) {
   const auto key = crypto::SigningKey::generate();

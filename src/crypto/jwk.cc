@@ -8,10 +8,9 @@
 #include <array>
 
 #include "base/check.h"
-#include "base/file.h"
 #include "codec/base64.h"
 #include "codec/json.h"
-#include "crypto/digest.h"
+#include "crypto/jwk_form.h"
 #include "crypto/openssl.h"
 
 namespace gatehouse::crypto {
@@ -166,41 +165,6 @@ const EVP_MD* digest_of(JoseAlgorithm a) {
   return nullptr;
 }
 
-// DER of an ECDSA signature from r and s at full length. Empty when the length is not exactly theirs.
-std::string ecdsa_der(std::string_view raw, std::size_t number_bytes) {
-  if (raw.size() != 2 * number_bytes) return {};
-  const auto* bytes = reinterpret_cast<const unsigned char*>(raw.data());
-  const EcdsaSigPtr signature(ECDSA_SIG_new());
-  BIGNUM* r = BN_bin2bn(bytes, static_cast<int>(number_bytes), nullptr);
-  BIGNUM* s = BN_bin2bn(bytes + number_bytes, static_cast<int>(number_bytes), nullptr);
-  GH_CHECK(signature && r && s && ECDSA_SIG_set0(signature.get(), r, s) == 1);
-  unsigned char* der = nullptr;
-  const int size = i2d_ECDSA_SIG(signature.get(), &der);
-  GH_CHECK(size > 0);
-  std::string text(reinterpret_cast<char*>(der), static_cast<std::size_t>(size));
-  OPENSSL_free(der);
-  return text;
-}
-
-std::string octets(const EVP_PKEY* key, const char* parameter) {
-  std::size_t size = 0;
-  if (EVP_PKEY_get_octet_string_param(key, parameter, nullptr, 0, &size) != 1) return {};
-  std::string bytes(size, '\0');
-  GH_CHECK(EVP_PKEY_get_octet_string_param(key, parameter, reinterpret_cast<unsigned char*>(bytes.data()), size,
-                                           &size) == 1);
-  bytes.resize(size);
-  return bytes;
-}
-
-std::string number_octets(const EVP_PKEY* key, const char* parameter, std::size_t size) {
-  BIGNUM* number = nullptr;
-  GH_CHECK(EVP_PKEY_get_bn_param(key, parameter, &number) == 1);
-  const BignumPtr owned(number);
-  std::string bytes(std::max<std::size_t>(size, static_cast<std::size_t>(BN_num_bytes(number))), '\0');
-  GH_CHECK(BN_bn2binpad(number, reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) > 0);
-  return bytes;
-}
-
 }  // namespace
 
 void KeyRelease::operator()(evp_pkey_st* key) const noexcept { EVP_PKEY_free(key); }
@@ -239,9 +203,20 @@ Signature VerificationKey::verify(std::string_view input, std::string_view signa
 
 std::string VerificationKey::public_bytes() const {
   if (is_rsa(algorithm_)) {
-    return number_octets(key_.get(), OSSL_PKEY_PARAM_RSA_N, 0) + number_octets(key_.get(), OSSL_PKEY_PARAM_RSA_E, 0);
+    return number_octets(*key_, OSSL_PKEY_PARAM_RSA_N, 0) + number_octets(*key_, OSSL_PKEY_PARAM_RSA_E, 0);
   }
-  return octets(key_.get(), OSSL_PKEY_PARAM_PUB_KEY);
+  return octets(*key_, OSSL_PKEY_PARAM_PUB_KEY);
+}
+
+std::string VerificationKey::thumbprint() const { return jwk_thumbprint(*key_); }
+
+Result<VerificationKey> VerificationKey::parse(const Json& jwk, AlgorithmSet allowed) {
+  if (!jwk.is_object()) return fail(ErrorCode::invalid, "a key is not an object");
+  if (holds_secret(jwk)) return fail(ErrorCode::invalid, "a key publishes a secret");
+  Candidate candidate = make_candidate(jwk, allowed);
+  if (!candidate.key) return fail(ErrorCode::invalid, "a key cannot be used: " + candidate.skipped);
+  return VerificationKey(std::move(candidate.key), std::string(jwk.find_string("kid").value_or("")),
+                         candidate.algorithm);
 }
 
 Result<KeySet> KeySet::parse(std::string_view jwks, AlgorithmSet allowed) {
@@ -284,62 +259,6 @@ bool KeySet::keeps_all_of(const KeySet& older) const {
       return key.id() == old.id() && key.algorithm() == old.algorithm() && key.public_bytes() == old.public_bytes();
     });
   });
-}
-
-SigningKey::SigningKey(KeyHandle key) : key_(std::move(key)) {
-  x_ = codec::base64url_encode(number_octets(key_.get(), OSSL_PKEY_PARAM_EC_PUB_X, 32));
-  y_ = codec::base64url_encode(number_octets(key_.get(), OSSL_PKEY_PARAM_EC_PUB_Y, 32));
-  // The members in this order and no white space: that is what the thumbprint is over (RFC 7638 §3).
-  const std::string thumbprint = fmt::format(R"({{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}})", x_, y_);
-  id_ = codec::base64url_encode(as_text(sha256(thumbprint)));
-  protected_header_ = codec::base64url_encode(fmt::format(R"({{"alg":"ES256","kid":"{}","typ":"JWT"}})", id_)) + ".";
-}
-
-SigningKey SigningKey::generate() { return SigningKey(KeyHandle(generate_p256().release())); }
-
-Result<SigningKey> SigningKey::load_or_create(const std::string& pem_file) {
-  auto existing = load_private_key(pem_file);
-  if (existing) {
-    char group[32] = "";
-    std::size_t size = 0;
-    const bool p256 = EVP_PKEY_get_group_name(existing->get(), group, sizeof group, &size) == 1 &&
-                      (std::string_view(group, size) == "prime256v1" || std::string_view(group, size) == "P-256");
-    ERR_clear_error();
-    if (!p256) return fail(ErrorCode::invalid, pem_file + ": is not a P-256 key", ErrorSource::configuration);
-    return SigningKey(KeyHandle(existing->release()));
-  }
-  // A key that is there and cannot be read is not replaced: services know it.
-  if (existing.error().code != ErrorCode::not_found) return tl::unexpected(std::move(existing.error()));
-  PkeyPtr key = generate_p256();
-  if (Status wrote = write_file_atomically(pem_file, to_pem(*key), 0600); !wrote) {
-    return tl::unexpected(std::move(wrote.error()));
-  }
-  return SigningKey(KeyHandle(key.release()));
-}
-
-std::string SigningKey::sign(std::string_view claims_json) const {
-  std::string token = protected_header_ + codec::base64url_encode(claims_json);
-  const DigestContextPtr context(EVP_MD_CTX_new());
-  std::array<unsigned char, 80> der;  // at most 72 for P-256
-  std::size_t size = der.size();
-  GH_CHECK(context &&
-           EVP_DigestSignInit_ex(context.get(), nullptr, "SHA2-256", nullptr, nullptr, key_.get(), nullptr) == 1 &&
-           EVP_DigestSign(context.get(), der.data(), &size, reinterpret_cast<const unsigned char*>(token.data()),
-                          token.size()) == 1);
-  const unsigned char* at = der.data();
-  const EcdsaSigPtr signature(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(size)));
-  std::array<unsigned char, 64> raw;
-  GH_CHECK(signature && BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), raw.data(), 32) == 32 &&
-           BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), raw.data() + 32, 32) == 32);
-  token += '.';
-  token += codec::base64url_encode({reinterpret_cast<const char*>(raw.data()), raw.size()});
-  return token;
-}
-
-std::string SigningKey::public_jwks() const {
-  return fmt::format(
-      R"({{"keys":[{{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig","kid":"{}","x":"{}","y":"{}"}}]}})", id_, x_,
-      y_);
 }
 
 }  // namespace gatehouse::crypto

@@ -1,6 +1,6 @@
 #pragma once
-// Keys of JSON Object Signing and Encryption: verification keys from a JWK Set (RFC 7517, RFC 7518 §6, RFC 8037), and
-// the key that signs our own tokens.
+// Keys of JSON Object Signing and Encryption that verify: from a JWK or a JWK Set (RFC 7517, RFC 7518 §6, RFC 8037).
+// The keys that sign are in signing_key.h.
 //
 // Thread safety: keys and key sets are immutable once made, and may be used by all threads.
 // Invariants: (1) a key verifies exactly one algorithm, chosen when it is loaded and never by a token: that closes the
@@ -16,6 +16,9 @@
 
 #include "base/result.h"
 
+namespace gatehouse::codec {
+class Json;
+}
 struct evp_pkey_st;  // OpenSSL's EVP_PKEY; nobody outside this module looks inside
 
 namespace gatehouse::crypto {
@@ -49,12 +52,17 @@ class VerificationKey {
   VerificationKey(KeyHandle key, std::string id, JoseAlgorithm algorithm) noexcept
       : key_(std::move(key)), id_(std::move(id)), algorithm_(algorithm) {}
 
+  // One JWK by itself, a client's or a DPoP proof's. ErrorCode::invalid: it holds a secret, is not for signatures, of
+  // an unknown or weak kind, or for an algorithm that `allowed` lacks.
+  static Result<VerificationKey> parse(const codec::Json& jwk, AlgorithmSet allowed = AlgorithmSet::all());
+
   const std::string& id() const noexcept { return id_; }  // `kid`; may be empty
   JoseAlgorithm algorithm() const noexcept { return algorithm_; }
   // `signature` in JOSE's form: r and s at full length for ECDSA (RFC 7518 §3.4), never DER.
   Signature verify(std::string_view input, std::string_view signature) const noexcept;
   // The bytes of modulus or point: equal for equal keys, whatever their `kid`.
   std::string public_bytes() const;
+  std::string thumbprint() const;  // RFC 7638 with SHA-256, in base64url: `jkt`
 
  private:
   KeyHandle key_;
@@ -83,25 +91,6 @@ class KeySet {
  private:
   std::vector<VerificationKey> keys_;
   std::vector<std::string> skipped_;
-};
-
-// ES256, for tokens of our own.
-class SigningKey {
- public:
-  static SigningKey generate();
-  // Reads the PEM file, or makes one with mode 0600.
-  static Result<SigningKey> load_or_create(const std::string& pem_file);
-
-  const std::string& id() const noexcept { return id_; }  // the JWK thumbprint (RFC 7638)
-  // The compact form (RFC 7515 §7.1) over a JSON object. About 25 µs.
-  std::string sign(std::string_view claims_json) const;
-  std::string public_jwks() const;  // the JWK Set to hand out
-
- private:
-  explicit SigningKey(KeyHandle key);
-  KeyHandle key_;
-  std::string id_, x_, y_;
-  std::string protected_header_;  // encoded
 };
 
 }  // namespace gatehouse::crypto

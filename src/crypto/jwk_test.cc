@@ -1,14 +1,10 @@
 #include "crypto/jwk.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
-#include <cstdlib>
-#include <filesystem>
-
-#include "base/file.h"
 #include "codec/base64.h"
 #include "codec/json.h"
+#include "crypto/signing_key.h"
 
 namespace gatehouse::crypto {
 namespace {
@@ -131,35 +127,47 @@ TEST(KeySet, AnRsaKeyWithoutAlgorithmGetsTheFirstAllowed) {
   EXPECT_FALSE(KeySet::parse(set_of(ec()), pss));
 }
 
-TEST(SigningKey, SignsWhatItsPublicKeyVerifies) {
-  const SigningKey key = SigningKey::generate();
-  const auto keys = KeySet::parse(key.public_jwks());
-  ASSERT_TRUE(keys) << keys.error().message;
-  for (int i = 0; i < 50; ++i) {  // leading zeros in r or s come about once in 128
-    const std::string token = key.sign(fmt::format(R"({{"n":{}}})", i));
-    const std::size_t dot = token.rfind('.');
-    const auto signature = codec::base64url_decode(token.substr(dot + 1));
-    ASSERT_TRUE(signature && signature->size() == 64);
-    EXPECT_EQ(keys->find(key.id())->verify(token.substr(0, dot), *signature), Signature::valid);
-  }
+TEST(VerificationKey, OneJwkByItself) {
+  const auto parse = [](const std::string& text) { return VerificationKey::parse(*codec::Json::parse(text)); };
+  EXPECT_EQ(parse(ec(R"("kid":"a",)"))->id(), "a");
+  EXPECT_EQ(parse(ec(R"("alg":"ES256",)"))->algorithm(), JoseAlgorithm::es256);
+  EXPECT_FALSE(parse(ec(R"("d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI",)"))) << "a private key";
+  EXPECT_FALSE(parse(
+      R"({"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"})"));
+  EXPECT_FALSE(parse(ec("", kY, kX))) << "not on the curve";
+  EXPECT_FALSE(parse(ec(R"("use":"enc",)")));
+  EXPECT_FALSE(parse(rsa(1024, "AQAB")));
+  EXPECT_FALSE(parse("[]"));
+  AlgorithmSet eddsa;
+  eddsa.add(JoseAlgorithm::eddsa);
+  EXPECT_FALSE(VerificationKey::parse(*codec::Json::parse(ec()), eddsa));
 }
 
-TEST(SigningKey, IsKeptInAFileOfItsOwner) {
-  std::string pattern = ::testing::TempDir() + "jwk_test_XXXXXX";
-  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-  const std::string file = pattern + "/internal.key";
-  const auto made = SigningKey::load_or_create(file);
-  ASSERT_TRUE(made) << made.error().message;
-  const auto again = SigningKey::load_or_create(file);
-  ASSERT_TRUE(again) << again.error().message;
-  EXPECT_EQ(made->id(), again->id());
-  struct stat info;
-  ASSERT_EQ(::stat(file.c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0600U);
-  ASSERT_TRUE(write_file_atomically(file, "not a key"));
-  EXPECT_FALSE(SigningKey::load_or_create(file)) << "and it is not replaced";
-  EXPECT_EQ(*read_file(file), "not a key");
-  std::filesystem::remove_all(pattern);
+TEST(VerificationKey, ThumbprintsOfPublishedKeys) {
+  struct Case {
+    const char* name;
+    std::string jwk;
+    const char* thumbprint;
+  };
+  const Case cases[] = {
+      {"RFC 7638 §3.1",
+       R"({"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZ)"
+       R"(CiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdA)"
+       R"(ZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awa)"
+       R"(pJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"})",
+       "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"},
+      {"RFC 8037 A.3", R"({"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})",
+       "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"},
+      {"RFC 9449 §6.1",
+       ec(R"("kid":"any",)", "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs",
+          "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"),
+       "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"},
+  };
+  for (const Case& c : cases) {
+    const auto key = VerificationKey::parse(*codec::Json::parse(c.jwk));
+    ASSERT_TRUE(key) << c.name << ": " << key.error().message;
+    EXPECT_EQ(key->thumbprint(), c.thumbprint) << c.name;
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "codec/base64.h"
+#include "crypto/signing_key.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gatehouse;

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "codec/base64.h"
+#include "crypto/signing_key.h"
 
 namespace gatehouse::crypto {
 namespace {

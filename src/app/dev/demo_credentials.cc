@@ -7,7 +7,7 @@
 #include <chrono>
 #include <string_view>
 
-#include "crypto/jwk.h"
+#include "crypto/signing_key.h"
 #include "gateway/layers/authentication/api_keys.h"
 #include "net/socket.h"
 

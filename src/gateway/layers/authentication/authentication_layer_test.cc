@@ -6,6 +6,7 @@
 
 #include "codec/base64.h"
 #include "crypto/jwt.h"
+#include "crypto/signing_key.h"
 #include "gateway/layers/authentication/upstream_identity.h"
 
 namespace gatehouse::gateway {

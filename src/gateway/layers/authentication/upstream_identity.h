@@ -14,7 +14,7 @@
 #include <memory>
 #include <string_view>
 
-#include "crypto/jwk.h"
+#include "crypto/signing_key.h"
 #include "gateway/layers/authentication/bounded_cache.h"
 #include "gateway/request.h"
 
