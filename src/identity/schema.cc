@@ -10,11 +10,11 @@ namespace {
 constexpr std::string_view kPeople = R"sql(
 CREATE TABLE users (
   id TEXT PRIMARY KEY,               -- ULID; the subject that clients see
-  username TEXT NOT NULL UNIQUE,     -- NFC, lower case
+  username TEXT NOT NULL UNIQUE,     -- lower case, of a set of ASCII characters
   state TEXT NOT NULL,               -- invited, active, disabled
   password TEXT,                     -- Argon2id PHC string over the peppered password
   password_at BIGINT NOT NULL DEFAULT 0,
-  profile_sealed BYTES,              -- JSON: name, given_name, family_name, email, phone_number, address, locale, …
+  profile_sealed BYTES,              -- as a form: name, given_name, email, phone_number, locale, …
   version BIGINT NOT NULL DEFAULT 1,
   email_hash BYTES UNIQUE,           -- keyed hash of the address: finds it, doesn't tell it
   email_verified BIGINT NOT NULL DEFAULT 0,
@@ -49,7 +49,7 @@ CREATE TABLE factors (
   user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
   kind TEXT NOT NULL,                -- totp, webauthn, email, sms, recovery
   label TEXT NOT NULL,               -- what its owner calls it
-  data_sealed BYTES NOT NULL,        -- JSON, as its kind needs
+  data_sealed BYTES NOT NULL,        -- as its kind needs
   version BIGINT NOT NULL DEFAULT 1,
   credential_id BYTES UNIQUE,        -- of webauthn
   counter BIGINT NOT NULL DEFAULT 0, -- webauthn: signature counter; totp: the last step that was used
@@ -58,15 +58,18 @@ CREATE TABLE factors (
 );
 CREATE INDEX factors_user ON factors(user_id);
 CREATE TABLE known_devices (
-  token_hash BYTES PRIMARY KEY,
+  id TEXT PRIMARY KEY,
+  token_hash BYTES NOT NULL,         -- of the cookie: one browser may be known for several users
   user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
   label TEXT NOT NULL,               -- "Firefox on Linux"
-  skips_factor BIGINT NOT NULL DEFAULT 0,  -- "remember this device"
+  skips_factor_until_at BIGINT NOT NULL DEFAULT 0,  -- "remember this device"
   created_at BIGINT NOT NULL,
   seen_at BIGINT NOT NULL,
-  expires_at BIGINT NOT NULL
+  expires_at BIGINT NOT NULL,
+  UNIQUE (token_hash, user_id)
 );
 CREATE INDEX known_devices_user ON known_devices(user_id);
+CREATE INDEX known_devices_expiry ON known_devices(expires_at);
 CREATE TABLE tickets (
   token_hash BYTES PRIMARY KEY,
   kind TEXT NOT NULL,                -- invite, verify_email, reset, first_admin
@@ -77,6 +80,7 @@ CREATE TABLE tickets (
   expires_at BIGINT NOT NULL
 );
 CREATE INDEX tickets_expiry ON tickets(expires_at);
+CREATE INDEX tickets_user ON tickets(user_id);
 CREATE TABLE sessions (
   token_hash BYTES PRIMARY KEY,      -- of the cookie
   id TEXT NOT NULL UNIQUE,           -- `sid`
@@ -101,7 +105,7 @@ CREATE TABLE federated_identities (
 );
 CREATE TABLE interactions (
   token_hash BYTES PRIMARY KEY,      -- of what the browser carries from page to page
-  data_sealed BYTES NOT NULL,        -- JSON: the authorization request, how far the login is
+  data_sealed BYTES NOT NULL,        -- as a form: the authorization request, how far the login is
   version BIGINT NOT NULL DEFAULT 1,
   expires_at BIGINT NOT NULL
 );
@@ -185,6 +189,10 @@ CREATE TABLE used_once (
   expires_at BIGINT NOT NULL
 );
 CREATE INDEX used_once_expiry ON used_once(expires_at);
+CREATE TABLE revocation_numbers (
+  one BIGINT PRIMARY KEY,            -- there is one row: whoever takes a number holds it until its commit, so that
+  last BIGINT NOT NULL               -- numbers become visible in their order
+);
 CREATE TABLE revocations (
   number BIGINT PRIMARY KEY,         -- grows; other gateways ask for what came after the last that they saw
   kind TEXT NOT NULL,                -- token, grant, session, user

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string_view>
 
+#include "base/bounded_cache.h"
 #include "base/striped_counter.h"
-#include "gateway/layers/authentication/bounded_cache.h"
 #include "gateway/layers/authentication/principal_record.h"
 
 namespace gatehouse::gateway {

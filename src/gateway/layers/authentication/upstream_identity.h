@@ -14,8 +14,8 @@
 #include <memory>
 #include <string_view>
 
+#include "base/bounded_cache.h"
 #include "crypto/signing_key.h"
-#include "gateway/layers/authentication/bounded_cache.h"
 #include "gateway/request.h"
 
 namespace gatehouse::gateway {

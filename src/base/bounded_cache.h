@@ -8,17 +8,21 @@
 // (2) A full bucket evicts what has expired, else what was used longest ago. (3) Keys are wiped when they leave: they
 // may be credentials.
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
 
 #include "base/clock.h"
 
-namespace gatehouse::gateway {
+namespace gatehouse {
 
 template <class Value>
 class BoundedCache {
@@ -56,6 +60,16 @@ class BoundedCache {
     bucket.entries[at].swap(entry);
   }
 
+  // Gone when this returns: it waits for the lock, unlike the others.
+  void erase(std::uint64_t hash, std::string_view key) {
+    Bucket& bucket = buckets_[hash & mask_];
+    std::unique_ptr<Entry> gone;
+    const Hold hold(bucket, Hold::Patience::all);
+    for (std::unique_ptr<Entry>& entry : bucket.entries) {
+      if (entry && entry->key == key) return gone.swap(entry);
+    }
+  }
+
   std::size_t capacity() const noexcept { return (mask_ + 1) * kWays; }
 
  private:
@@ -80,8 +94,13 @@ class BoundedCache {
   };
   class Hold {
    public:
-    explicit Hold(Bucket& bucket) noexcept : bucket_(bucket) {
-      for (int i = 0; i < kSpinsMax && !taken_; ++i) {
+    enum class Patience : bool { some, all };
+    explicit Hold(Bucket& bucket, Patience patience = Patience::some) noexcept : bucket_(bucket) {
+      for (int i = 0; !taken_; ++i) {
+        if (i >= kSpinsMax) {
+          if (patience == Patience::some) return;
+          std::this_thread::yield();
+        }
         taken_ = !bucket_.locked.load(std::memory_order_relaxed) &&
                  !bucket_.locked.exchange(true, std::memory_order_acquire);
       }
@@ -123,4 +142,4 @@ class BoundedCache {
   std::unique_ptr<Bucket[]> buckets_;
 };
 
-}  // namespace gatehouse::gateway
+}  // namespace gatehouse

@@ -1,4 +1,4 @@
-#include "gateway/layers/authentication/bounded_cache.h"
+#include "base/bounded_cache.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-namespace gatehouse::gateway {
+namespace gatehouse {
 namespace {
 
 using namespace std::chrono_literals;
@@ -28,6 +28,10 @@ TEST(BoundedCache, FindsExactlyWhatWasPut) {
   cache.insert(7, "a", kNow, kNow + 20s, 2);
   EXPECT_EQ(look(cache, 7, "a"), 2) << "replaced";
   EXPECT_EQ(look(cache, 7, "a", kNow + 10s), 2);
+  cache.erase(7, "b");
+  EXPECT_EQ(look(cache, 7, "a"), 2);
+  cache.erase(7, "a");
+  EXPECT_EQ(look(cache, 7, "a"), -1);
 }
 
 TEST(BoundedCache, EvictsTheExpiredThenTheLeastRecentlyUsed) {
@@ -63,4 +67,4 @@ TEST(BoundedCache, ThreadsSeeOnlyWholeEntries) {
 }
 
 }  // namespace
-}  // namespace gatehouse::gateway
+}  // namespace gatehouse

@@ -1,0 +1,81 @@
+#pragma once
+// Slows down guessing: asked before anything is computed, told afterwards.
+//
+// Three things are counted: failures of an account from browsers that nobody knows, failures of an address prefix (/32
+// of IPv4, /64 of IPv6) over all accounts, and failures of a known device (a cookie that only a completed login gives).
+// Each is free for a few, then the next try has to wait: 1 s, 2 s, 4 s … up to a bound, which time forgives again. Who
+// brings a known-device cookie of the account is counted by that device alone: strangers' failures, however many and
+// from wherever, don't slow the owner down; and a stolen cookie has a count of its own. There is no lock-out: even
+// under attack an account's next try is at most `delay_max` away. Thread safety: any thread; no call blocks but for a
+// lock held shortly (and for what `shared` does). Bounded: each table holds `entries_max` keys; a full one forgets the
+// one that failed longest ago.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ip.h"
+
+namespace gatehouse::identity {
+
+// Failures counted with other gateways. Implementations must not block for long; one that cannot be reached says so,
+// and the local count holds.
+class SharedFailures {
+ public:
+  virtual ~SharedFailures() = default;
+  // Counts `failures` more (0: only asks) under `key`, forgotten after `window` without one. nullopt: not reachable.
+  virtual std::optional<std::uint32_t> add(std::string_view key, std::uint32_t failures, Duration window) = 0;
+  virtual void forget(std::string_view key) = 0;
+};
+
+struct ThrottleOptions {
+  std::uint32_t free_per_account = 5;  // failures before the first delay
+  std::uint32_t free_per_address = 20;
+  std::uint32_t free_per_device = 5;
+  Duration delay = std::chrono::seconds(1);  // the first; doubles
+  Duration delay_max = std::chrono::seconds(60);
+  Duration window = std::chrono::minutes(15);  // without a failure: all is forgotten
+  std::size_t entries_max = 64 * 1024;         // of each table
+};
+
+// Who tries. Views live for the call.
+struct ThrottleKey {
+  std::string_view account;  // as normalised: a user's id, or the username that was typed
+  IpAddress address;
+  std::string_view device;  // of a known device of *this* account (Devices::find said so); else empty
+};
+
+struct ThrottleDecision {
+  enum class Verdict : std::uint8_t { proceed, wait } verdict = Verdict::proceed;
+  Duration retry_after{};  // at least 1 s when it is `wait`: 429 with Retry-After
+};
+
+class Throttle {
+ public:
+  Throttle(const Clock& clock, ThrottleOptions options = {}, SharedFailures* shared = nullptr);
+  ~Throttle();
+
+  // Takes a try: of many that ask at the same time once a delay has passed, one proceeds. Who proceeds tells the
+  // outcome; who doesn't (its process died) has lost that try.
+  ThrottleDecision ask(const ThrottleKey& key);
+  void failed(const ThrottleKey& key);
+  // Forgets the failures of the device, or of the account; those of the address stay, or one's own account would buy
+  // guesses at others'.
+  void succeeded(const ThrottleKey& key);
+
+ private:
+  struct Entry;
+  class Table;
+  const Clock& clock_;
+  const ThrottleOptions options_;
+  SharedFailures* const shared_;
+  std::unique_ptr<Table> accounts_, addresses_, devices_;
+};
+
+}  // namespace gatehouse::identity
