@@ -57,7 +57,7 @@ struct StartedSession {
 
 class Sessions {
  public:
-  static constexpr Duration kFresh = std::chrono::seconds(30);
+  static constexpr Duration kFresh = std::chrono::seconds(10);
   static constexpr Duration kSeenEvery = std::chrono::minutes(1);
   static constexpr std::size_t kCachedMax = 64 * 1024;
   static constexpr std::size_t kPerUserMax = 100;  // the one that was used longest ago gives way
@@ -73,8 +73,8 @@ class Sessions {
                                std::string_view client_ip);
   // The session of a cookie's value; null: none, or it is over.
   Result<SessionPtr> find(std::string_view token);
-  // The same user has proved it again (step-up, prompt=login): another token for the same `sid`; the old one is void.
-  // ErrorCode::not_found: it was renewed or ended meanwhile.
+  // The same user has proved it again (step-up, prompt=login): another token for the same `sid`; the old one is void,
+  // at other gateways within kFresh. ErrorCode::not_found: it was renewed or ended meanwhile.
   Result<StartedSession> renew(std::string_view token, const Proof& proof);
 
   Result<std::vector<Session>> list(std::string_view user_id);  // those that are not over; the last used first

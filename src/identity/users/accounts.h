@@ -5,11 +5,13 @@
 // everything else blocks.
 // A change made through this object is seen by its next `find`; one made through another gateway within kFresh. While
 // the store cannot be reached, `find` goes on answering with what it remembers.
+// A username with `@` is its user's own address, so that nobody takes a name that another signs in with.
 // Invariants: usernames and e-mail addresses are unique in their normal form (users/profile.h). The store has the
 // profile sealed; an e-mail address is found by a keyed hash.
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +49,7 @@ struct User {
   std::int64_t password_at_s = 0;
   std::int64_t sessions_after_s = 0;  // what was signed in before it is over
   std::int64_t created_s = 0, updated_s = 0;
+  std::uint64_t version = 0;  // of the profile
 
   bool active() const noexcept { return state == UserState::active; }
   bool has_role(std::string_view role) const noexcept;
@@ -74,6 +77,7 @@ struct StoredPassword {
   std::string user_id;
   UserState state = UserState::disabled;
   std::string hash;  // empty: none
+  bool operator==(const StoredPassword&) const = default;
 };
 
 class Accounts {
@@ -104,10 +108,11 @@ class Accounts {
   Result<std::int64_t> count();
 
   // All of these: ErrorCode::not_found when there is no such user.
-  // The e-mail address stays what it is: `set_email` changes it.
+  // The e-mail address stays what it is (`set_email` changes it), and a new phone number counts as not proved.
   Status set_profile(std::string_view id, Profile profile);
-  Status set_email(std::string_view id, std::string_view email, bool verified);  // conflict: taken
-  Status set_username(std::string_view id, std::string_view username);           // conflict: taken
+  Status set_email(std::string_view id, std::string_view email, bool verified);   // conflict: taken
+  Status set_phone_verified(std::string_view id, std::string_view phone_number);  // conflict: another number by now
+  Status set_username(std::string_view id, std::string_view username);            // conflict: taken
   Status set_state(std::string_view id, UserState state);
   Status set_password_hash(std::string_view id, std::string_view hash);
   // After a hash with other parameters: only if the old one is still there.
@@ -128,13 +133,23 @@ class Accounts {
   struct Remembered {
     UserPtr user;
     MonotonicTime fresh_until{};
+    std::uint64_t generation = 0;
   };
-  Result<UserPtr> load(std::string_view condition, store::Value value);
-  Result<UserPtr> read(const store::Row& row);
+  // The stored profile as `change` left it, and what else the statement sets.
+  struct ProfileChange {
+    Profile profile;
+    bool email_verified = false;
+  };
+  using ChangeProfile = std::function<Status(ProfileChange& change)>;
+
+  Result<std::vector<UserPtr>> load(std::string_view conditions, const store::Parameters& parameters);
+  Result<UserPtr> load_one(std::string_view condition, store::Value value);
+  Result<std::shared_ptr<User>> read(const store::Row& row);
   Status add_memberships(std::vector<std::shared_ptr<User>>& users);
-  Status change(std::string_view id, std::string_view assignments, store::Parameters parameters);
-  Status change_profile(std::string_view id, Profile profile, bool with_email, bool verified);
+  Status change(std::string_view id, std::string_view sql, store::Parameters parameters);
+  Status change_profile(std::string_view id, const ChangeProfile& change);
   store::Value email_hash(std::string_view email) const;
+  void remember(const UserPtr& user, std::uint64_t epoch, std::uint64_t generation);
 
   store::Database& database_;
   secrets::Keyring& keyring_;
@@ -142,6 +157,7 @@ class Accounts {
   const SecretBytes email_key_;
   BoundedCache<Remembered> remembered_;
   std::atomic<std::uint64_t> epoch_{0};  // counts what was forgotten: a reading that began before is not remembered
+  std::atomic<std::uint64_t> generation_{0};  // counts `forget_all`: what was remembered before is not fresh
 };
 
 // Roles are names of 1 to 64 of a-z A-Z 0-9 . _ - : /; groups 1 to 64 of any but control characters.

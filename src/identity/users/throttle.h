@@ -12,11 +12,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
@@ -61,17 +59,25 @@ class Throttle {
   Throttle(const Clock& clock, ThrottleOptions options = {}, SharedFailures* shared = nullptr);
   ~Throttle();
 
-  // Takes a try: of many that ask at the same time once a delay has passed, one proceeds. Who proceeds tells the
-  // outcome; who doesn't (its process died) has lost that try.
+  // Takes a try, which counts as a failure until it is known to be none: a thousand guesses at the same moment find the
+  // same bounds as one after another. Who proceeds says how it ended, by one of the three below.
   ThrottleDecision ask(const ThrottleKey& key);
   void failed(const ThrottleKey& key);
   // Forgets the failures of the device, or of the account; those of the address stay, or one's own account would buy
   // guesses at others'.
   void succeeded(const ThrottleKey& key);
+  void not_tried(const ThrottleKey& key);  // too busy, no store: it counts as nothing
 
  private:
-  struct Entry;
   class Table;
+  struct Count {
+    Table* table;
+    std::string name;  // for the shared count
+    std::uint64_t hash;
+    std::uint32_t free;
+  };
+  std::vector<Count> counts_of(const ThrottleKey& key);
+
   const Clock& clock_;
   const ThrottleOptions options_;
   SharedFailures* const shared_;

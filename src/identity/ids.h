@@ -1,0 +1,13 @@
+#pragma once
+// Names of users, groups, factors and events: ULIDs in lower case, which sort by time. No secrets: whoever has seen one
+// may guess others.
+
+#include <string>
+
+#include "base/clock.h"
+
+namespace gatehouse::identity {
+
+std::string new_id(WallTime now);  // any thread
+
+}  // namespace gatehouse::identity
