@@ -8,8 +8,10 @@
 #include <map>
 #include <mutex>
 
+#include "codec/base64.h"
 #include "crypto/aead.h"
 #include "crypto/digest.h"
+#include "crypto/dpop.h"
 #include "crypto/jwt.h"
 #include "crypto/keyed_hash.h"
 #include "crypto/openssl.h"
@@ -97,6 +99,23 @@ void jwt_parse(benchmark::State& state) {
   }
 }
 BENCHMARK(jwt_parse);
+
+void dpop_verify(benchmark::State& state) {
+  const auto key = crypto::SigningKey::generate();
+  const std::string input =
+      codec::base64url_encode(R"({"typ":"dpop+jwt","alg":"ES256","jwk":)" + key.public_jwk() + "}") + "." +
+      codec::base64url_encode(R"({"jti":"a","htm":"POST","htu":"https://login.example/token","iat":1750000000})");
+  const std::string proof = input + "." + codec::base64url_encode(key.signature_of(input));
+  const crypto::DpopExpectation expected{.method = "POST", .uri = "https://login.example/token"};
+  crypto::DpopProof out;
+  for (auto _ : state) {
+    if (crypto::verify_dpop(proof, expected, WallTime(std::chrono::seconds(1'750'000'010)), out) !=
+        crypto::DpopStatus::ok) {
+      state.SkipWithError("refused");
+    }
+  }
+}
+BENCHMARK(dpop_verify);
 
 // Both ends of a connection in one thread over a socket pair.
 struct Pair {

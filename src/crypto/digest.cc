@@ -44,6 +44,13 @@ Sha256 sha256(std::string_view bytes) noexcept {
   return digest;
 }
 
+std::string sha512(std::string_view bytes) {
+  std::string digest(64, '\0');
+  GH_CHECK(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr,
+                      Algorithms::get().sha512, nullptr) == 1);
+  return digest;
+}
+
 Sha256 hmac_sha256(std::string_view key, std::string_view bytes) noexcept {
   thread_local const MacContextPtr context = hmac_context("SHA2-256");
   Sha256 digest;

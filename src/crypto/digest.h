@@ -1,5 +1,5 @@
 #pragma once
-// SHA-256, HMAC-SHA-256 and comparison in constant time.
+// SHA-256, SHA-512, HMAC-SHA-256 and comparison in constant time.
 //
 // Thread safety: pure functions; each thread keeps one context, so that a digest costs no allocation.
 
@@ -13,6 +13,7 @@ namespace gatehouse::crypto {
 using Sha256 = std::array<std::uint8_t, 32>;
 
 Sha256 sha256(std::string_view bytes) noexcept;
+std::string sha512(std::string_view bytes);  // 64 bytes
 Sha256 hmac_sha256(std::string_view key, std::string_view bytes) noexcept;
 
 // Takes as long for equal as for different bytes of one length; the length itself is not hidden.

@@ -71,5 +71,11 @@ TEST(KeyedHash, IsAFunctionAndSpreads) {
   EXPECT_EQ(seen.size(), 10'000U);
 }
 
+TEST(Sha512, IsThatOfFips180) {
+  EXPECT_EQ(to_hex(sha512("abc")),
+            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+            "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
+}
+
 }  // namespace
 }  // namespace gatehouse::crypto

@@ -10,6 +10,7 @@ namespace {
 using codec::Json;
 
 constexpr codec::JsonLimits kHeaderLimits{.bytes_max = 1024, .depth_max = 4, .values_max = 64};
+constexpr codec::JsonLimits kKeyHeaderLimits{.bytes_max = 4096, .depth_max = 4, .values_max = 64};
 constexpr codec::JsonLimits kClaimsLimits{.bytes_max = kJwtBytesMax, .depth_max = 8, .values_max = 1024};
 constexpr std::size_t kKeyIdBytesMax = 256;
 
@@ -18,34 +19,46 @@ bool equals_ignoring_case(std::string_view a, std::string_view lower) {
                     [](char x, char y) { return (x >= 'A' && x <= 'Z' ? x + 32 : x) == y; });
 }
 
-// A token of another purpose, a logout token or a DPoP proof say, must not pass for an access token (RFC 8725 §3.11).
-bool is_access_token_type(const Json* type) {
-  if (!type) return true;
-  const auto text = type->string();
-  return text && (equals_ignoring_case(*text, "jwt") || equals_ignoring_case(*text, "at+jwt") ||
-                  equals_ignoring_case(*text, "application/at+jwt"));
+bool is_of_form(const Json* type, const JwtForm& form) {
+  if (!type) return form.type == JwtForm::Type::optional;
+  auto text = type->string();
+  if (!text) return false;
+  constexpr std::string_view kPrefix = "application/";
+  if (text->size() > kPrefix.size() && equals_ignoring_case(text->substr(0, kPrefix.size()), kPrefix)) {
+    text->remove_prefix(kPrefix.size());
+  }
+  return std::any_of(form.types.begin(), form.types.end(),
+                     [&](std::string_view accepted) { return equals_ignoring_case(*text, accepted); });
 }
 
-JwtStatus read_header(std::string_view encoded, UnverifiedJwt& out) {
-  const auto text = codec::base64url_decode(encoded);
-  const auto header = text ? Json::parse(*text, kHeaderLimits) : std::nullopt;
-  if (!header || !header->is_object()) return JwtStatus::malformed;
-  for (const std::string_view refused : {"crit", "jwk", "jku", "x5u", "x5c", "b64", "zip", "enc", "cty"}) {
-    if (header->find(refused)) return JwtStatus::malformed;
-  }
-  if (!is_access_token_type(header->find("typ"))) return JwtStatus::malformed;
-  const auto name = header->find_string("alg");
+JwtStatus read_algorithm_and_key(const Json& header, UnverifiedJwt& out) {
+  const auto name = header.find_string("alg");
   if (!name) return JwtStatus::malformed;
   const auto algorithm = parse_jose_algorithm(*name);
   if (!algorithm) return JwtStatus::algorithm;
   out.algorithm = *algorithm;
   out.key_id.reset();
-  if (const Json* id = header->find("kid")) {
-    const auto text_id = id->string();
-    if (!text_id || text_id->size() > kKeyIdBytesMax) return JwtStatus::malformed;
-    out.key_id = std::string(*text_id);
+  if (const Json* id = header.find("kid")) {
+    const auto text = id->string();
+    if (!text || text->size() > kKeyIdBytesMax) return JwtStatus::malformed;
+    out.key_id = std::string(*text);
   }
   return JwtStatus::ok;
+}
+
+JwtStatus read_header(std::string_view encoded, const JwtForm& form, UnverifiedJwt& out) {
+  const bool embeds_key = form.embedded_key == JwtForm::Key::required;
+  const auto text = codec::base64url_decode(encoded);
+  const auto header = text ? Json::parse(*text, embeds_key ? kKeyHeaderLimits : kHeaderLimits) : std::nullopt;
+  if (!header || !header->is_object()) return JwtStatus::malformed;
+  for (const std::string_view refused : {"crit", "jku", "x5u", "x5c", "b64", "zip", "enc", "cty"}) {
+    if (header->find(refused)) return JwtStatus::malformed;
+  }
+  const Json* key = header->find("jwk");
+  if ((key != nullptr) != embeds_key || (key && !key->is_object())) return JwtStatus::malformed;
+  out.embedded_key = key ? *key : Json();
+  if (!is_of_form(header->find("typ"), form)) return JwtStatus::malformed;
+  return read_algorithm_and_key(*header, out);
 }
 
 bool has_audience(const Json* claim, std::span<const std::string> wanted) {
@@ -58,9 +71,21 @@ bool has_audience(const Json* claim, std::span<const std::string> wanted) {
                      [&](const Json& audience) { return is_wanted(audience.string()); });
 }
 
+constexpr std::string_view kAccessTypes[] = {"jwt", "at+jwt"};
+constexpr std::string_view kOurAccessTypes[] = {"at+jwt"};
+constexpr std::string_view kIdTypes[] = {"jwt"};
+constexpr std::string_view kLogoutTypes[] = {"logout+jwt"};
+constexpr std::string_view kRequestTypes[] = {"oauth-authz-req+jwt", "jwt"};
+
 }  // namespace
 
-JwtStatus parse_jwt(std::string_view token, UnverifiedJwt& out) {
+const JwtForm kAccessTokenForm{.types = kAccessTypes, .type = JwtForm::Type::optional};
+const JwtForm kOurAccessTokenForm{.types = kOurAccessTypes};
+const JwtForm kIdTokenForm{.types = kIdTypes, .type = JwtForm::Type::optional};
+const JwtForm kLogoutTokenForm{.types = kLogoutTypes};
+const JwtForm kRequestForm{.types = kRequestTypes, .type = JwtForm::Type::optional};
+
+JwtStatus parse_jwt(std::string_view token, const JwtForm& form, UnverifiedJwt& out) {
   if (token.size() > kJwtBytesMax) return JwtStatus::malformed;
   const std::size_t first = token.find('.');
   if (first == std::string_view::npos) return JwtStatus::malformed;
@@ -68,7 +93,7 @@ JwtStatus parse_jwt(std::string_view token, UnverifiedJwt& out) {
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
     return JwtStatus::malformed;
   }
-  if (const JwtStatus status = read_header(token.substr(0, first), out); status != JwtStatus::ok) return status;
+  if (const JwtStatus status = read_header(token.substr(0, first), form, out); status != JwtStatus::ok) return status;
   const auto claims = codec::base64url_decode(token.substr(first + 1, second - first - 1));
   auto signature = codec::base64url_decode(token.substr(second + 1));
   if (!claims || !signature || signature->empty()) return JwtStatus::malformed;

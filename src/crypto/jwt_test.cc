@@ -140,5 +140,23 @@ TEST(Jwt, OnlyAllowedAlgorithmsCount) {
   EXPECT_EQ(validity.expires, kNow + 630s);
 }
 
+TEST(Jwt, ATokenOfOnePurposeIsNoneOfAnother) {
+  const SigningKey key = SigningKey::generate();
+  struct Case {
+    const char *type, *forms;  // access, our access, ID, logout, request: + accepted
+  };
+  const Case cases[] = {{"JWT", "+-+-+"},        {"at+jwt", "++---"},      {"application/at+jwt", "++---"},
+                        {"logout+jwt", "---+-"}, {"dpop+jwt", "-----"},    {"oauth-authz-req+jwt", "----+"},
+                        {"", "-----"},           {"application/", "-----"}};
+  const JwtForm* forms[] = {&kAccessTokenForm, &kOurAccessTokenForm, &kIdTokenForm, &kLogoutTokenForm, &kRequestForm};
+  for (const Case& c : cases) {
+    const std::string token = key.sign("{}", c.type);
+    for (std::size_t i = 0; i < std::size(forms); ++i) {
+      UnverifiedJwt parsed;
+      EXPECT_EQ(parse_jwt(token, *forms[i], parsed) == JwtStatus::ok, c.forms[i] == '+') << c.type << ", form " << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace gatehouse::crypto

@@ -155,7 +155,7 @@ CREATE INDEX grants_expiry ON grants(expires_at);
 CREATE TABLE codes (
   code_hash BYTES PRIMARY KEY,
   grant_id TEXT NOT NULL REFERENCES grants(id) ON DELETE CASCADE,
-  request TEXT NOT NULL,             -- JSON: redirect_uri, code_challenge, nonce, auth_time, acr, amr, claims, …
+  request TEXT NOT NULL,             -- as a form: redirect_uri, code_challenge, nonce, auth_time, amr, …
   expires_at BIGINT NOT NULL,
   used_at BIGINT NOT NULL DEFAULT 0
 );
@@ -163,7 +163,7 @@ CREATE INDEX codes_expiry ON codes(expires_at);
 CREATE TABLE refresh_tokens (
   token_hash BYTES PRIMARY KEY,
   grant_id TEXT NOT NULL REFERENCES grants(id) ON DELETE CASCADE,
-  request TEXT NOT NULL,             -- JSON: what later ID tokens repeat, what it is bound to (jkt, x5t#S256)
+  request TEXT NOT NULL,             -- as a form: what later ID tokens repeat, what it is bound to
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
   used_at BIGINT NOT NULL DEFAULT 0
@@ -178,7 +178,7 @@ CREATE TABLE device_codes (
   resources TEXT NOT NULL DEFAULT '',
   state TEXT NOT NULL,               -- pending, allowed, denied, used
   grant_id TEXT,
-  request TEXT NOT NULL DEFAULT '{}',
+  request TEXT NOT NULL DEFAULT '',
   interval_s BIGINT NOT NULL,
   polled_at BIGINT NOT NULL DEFAULT 0,
   expires_at BIGINT NOT NULL
