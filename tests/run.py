@@ -6,6 +6,7 @@ together. A stage that cannot be built counts as one failure. Each stage's full 
 """
 
 import argparse
+import collections
 import dataclasses
 import json
 import os
@@ -128,14 +129,35 @@ def run_sanitized(preset, tests, **environment):
     return count
 
 
+def run_oidc(target):
+    """The outside suite of the provider. `node` proves the suite; `gatehouse` is what it is for."""
+    stage = f"oidc-{target}"
+    if target == "gatehouse" and not logged(stage, ["scripts/build", "release", "gatehouse"]):
+        return Count(failed=1)
+    junit = LOGS / f"{stage}.xml"
+    junit.unlink(missing_ok=True)
+    logged(stage, [PYTHON, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-rfE", "--tb=short", "--durations=10",
+                   f"--junitxml={junit}", "tests/oidc"], OIDC_TARGET=target, OIDC_TABLE=str(LOGS / f"{stage}.json"),
+           GATEHOUSE_BIN=str(ROOT / "build" / "release" / "gatehouse"))  # fmt: skip
+    count, _ = count_junit(junit)
+    table = LOGS / f"{stage}.json"
+    if count.skipped and table.exists():
+        reasons = [row["why"].removeprefix("Skipped: ") for row in json.loads(table.read_text())["checks"].values() if row["why"]]
+        for reason, times in collections.Counter(reasons).most_common():
+            print(f"  {times} x {reason}")
+    return count
+
+
 STAGES = {
     "style": run_style,
     "unit": lambda: run_unit("unit", "release"),
     "asan": lambda: run_sanitized("asan", ["tests/e2e"]),
     "tsan": lambda: run_sanitized("tsan", ["tests/e2e/test_races.py", "tests/e2e/test_operation.py"], GATEHOUSE_LONG="1"),
     "e2e": run_e2e,
+    "oidc-node": lambda: run_oidc("node"),
+    "oidc-gatehouse": lambda: run_oidc("gatehouse"),
 }
-DEFAULT = ("style", "unit", "e2e")
+DEFAULT = ("style", "unit", "e2e", "oidc-node", "oidc-gatehouse")
 
 
 def main():

@@ -1,0 +1,236 @@
+"""What the suite runs against: how a provider is started, told its users and clients, and what it says it has.
+
+A target gives: `issuer`, `ca` (the file that its certificate is verified with), `users`, `clients` (registry.py, with the
+secrets the provider knows), and `differences`: what it does not do as the suite asks, and why.
+"""
+
+import json
+import os
+import pathlib
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+
+import certificates
+import differences
+import proofs
+import registry
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+START_SECONDS = 30
+SHORT = {"code": 2, "par": 2, "device": 3, "access_token": 3}  # seconds, of a hasty provider: see `hasty`
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Target:
+    name, differences = "", {}
+
+    def __init__(self, hasty=False, logout_receiver="https://localhost:9/logout", prepare=None):
+        """`hasty`: codes, pushed requests, device codes and access tokens end after a few seconds, for what expires.
+        `prepare`: is given the authority that the provider trusts."""
+        self.hasty = hasty
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"oidc-{self.name}-"))
+        self.folder.chmod(0o755)
+        self.certificates = certificates.Certificates(self.folder)
+        self.ca = self.certificates.ca
+        self.users = registry.users()
+        self.clients = registry.clients(self.certificates, logout_receiver)
+        self.stranger = self.certificates.client("stranger")  # a certificate of no client
+        self.process, self.port, self.issuer_claim = None, free_port(), None
+        if prepare:
+            prepare(self.certificates)
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if not os.environ.get("OIDC_KEEP"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def output(self):
+        path = self.folder / "output.log"
+        return path.read_text(errors="replace")[-4000:] if path.exists() else ""
+
+
+class NodeTarget(Target):
+    """node-oidc-provider: proves the suite."""
+
+    name, differences = "node", differences.NODE
+
+    @property
+    def issuer(self):
+        return f"https://localhost:{self.port}"
+
+    def start(self):
+        cert, key = self.certificates.server()
+        settings = {
+            "issuer": self.issuer, "port": self.port, "cert": cert, "key": key, "ca": self.ca, "jwks": self.jwks(),
+            "users": [self.user(user) for user in self.users.values()],
+            "clients": [self.metadata(client) for client in self.clients.values()],
+            "resources": {uri: {"scope": scope} for uri, scope in registry.RESOURCES.items()},
+            "client_resources": {client.id: client.resources for client in self.clients.values()},
+            "spa_origin": registry.SPA_ORIGIN, "ttl": self.lifetimes(),
+            "dpop_nonce_clients": [client.id for client in self.clients.values() if client.dpop_nonce],
+        }  # fmt: skip
+        path = self.folder / "settings.json"
+        path.write_text(json.dumps(settings))
+        with open(self.folder / "output.log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["node", str(HERE / "node_provider.mjs"), str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=log, env={**os.environ, "NODE_EXTRA_CA_CERTS": self.ca, "NODE_ENV": "production"})  # fmt: skip
+        if not select.select([self.process.stdout], [], [], START_SECONDS)[0] or self.process.stdout.readline() != b"ready\n":
+            raise AssertionError(f"the provider did not start\n{self.output()}")
+        return self
+
+    def jwks(self):
+        import jwt
+
+        keys = []
+        for algorithm in ("ES256", "RS256"):
+            key = proofs.Key(algorithm)
+            maker = jwt.algorithms.get_default_algorithms()[algorithm]
+            keys.append({**json.loads(maker.to_jwk(key.private)), "kid": key.kid, "alg": algorithm, "use": "sig"})
+            keys[-1].pop("key_ops", None)
+        return {"keys": keys}
+
+    def lifetimes(self):
+        usual = {"AccessToken": 600, "AuthorizationCode": 60, "DeviceCode": 600, "RefreshToken": 3600, "Session": 3600,
+                 "Interaction": 600, "Grant": 3600, "IdToken": 600, "ClientCredentials": 600}  # fmt: skip
+        if self.hasty:
+            usual |= {"AccessToken": SHORT["access_token"], "AuthorizationCode": SHORT["code"], "DeviceCode": SHORT["device"]}
+        return usual
+
+    @staticmethod
+    def user(user):
+        user.sub = f"sub-{user.name}"
+        return {"sub": user.sub, "username": user.name, "password": user.password, "claims": user.claims}
+
+    @staticmethod
+    def metadata(client):
+        if client.auth.startswith("client_secret"):
+            client.secret = proofs.token()
+        known = [grant for grant in client.grants if grant != registry.EXCHANGE]
+        about = {
+            "client_id": client.id, "client_secret": client.secret, "token_endpoint_auth_method": client.auth,
+            "grant_types": known, "redirect_uris": list(client.redirects), "scope": client.scope,
+            "response_types": ["code"] if registry.CODE in client.grants else [],
+            "application_type": "native" if client.native else None, "client_name": client.name or None,
+            "jwks": {"keys": [client.key.jwk()]} if client.key else None, "tls_client_auth_subject_dn": client.subject or None,
+            "tls_client_certificate_bound_access_tokens": client.bound_to_certificate or None,
+            "id_token_signed_response_alg": client.id_token_alg or "ES256",
+            "post_logout_redirect_uris": list(client.logout_redirects) or None,
+            "backchannel_logout_uri": client.backchannel_logout or None, "pkce_optional": client.pkce_optional or None,
+        }  # fmt: skip
+        return {name: value for name, value in about.items() if value is not None}
+
+
+class GatehouseTarget(Target):
+    """The program of GATEHOUSE_BIN with a configuration of its own. What it is told by, its commands, is only here."""
+
+    name, differences = "gatehouse", differences.GATEHOUSE
+    PATH = "/"
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.binary = os.environ.get("GATEHOUSE_BIN", str(ROOT / "build" / "release" / "gatehouse"))
+        self.config_path = self.folder / "gatehouse.yaml"
+
+    @property
+    def issuer(self):
+        return f"https://localhost:{self.port}{self.PATH}".removesuffix("/")
+
+    @classmethod
+    def missing(cls):
+        """Why this binary can't be asked; None when it can."""
+        binary = os.environ.get("GATEHOUSE_BIN", str(ROOT / "build" / "release" / "gatehouse"))
+        if not os.access(binary, os.X_OK):
+            return f"no program at {binary}: set GATEHOUSE_BIN"
+        schema = subprocess.run([binary, "config", "schema"], capture_output=True, text=True, timeout=60).stdout
+        if '"identity"' not in schema:
+            return f"{binary} knows no `identity` in its configuration"
+        return None
+
+    def config(self):
+        cert, key = self.certificates.server()
+        self.folder.chmod(0o777)
+        return {
+            "version": 1, "trust_domain": "shop.test", "data_dir": str(self.folder / "data"),
+            "process": {"drain_timeout": "1s"},
+            "listeners": [{
+                "name": "public", "address": f"127.0.0.1:{self.port}", "zone": "external",
+                "tls": {"certificates": [{"cert": cert, "key": key}], "client_ca": self.ca, "client_auth": "optional"},
+            }],
+            "identity": {"issuer": self.issuer + "/", **self.identity()},
+            "penalties": {"failed_logins": {"threshold": 1_000_000}, "attacks": {"threshold": 1_000_000}},
+            "telemetry": {"access_log": {"to": str(self.folder / "access.log"), "format": "json"}},
+            "admin": {"address": f"unix:{self.folder}/admin.sock"},
+        }  # fmt: skip
+
+    def identity(self):
+        return {}
+
+    def start(self):
+        self.config_path.write_text(json.dumps(self.config(), indent=2))
+        self.config_path.chmod(0o644)
+        reading, writing = os.pipe()
+        with open(self.folder / "output.log", "ab") as log:
+            command = [self.binary, "run", "-c", str(self.config_path), "--ready-fd", str(writing)]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[writing],
+                                            env={**os.environ, "SSL_CERT_FILE": self.ca})  # fmt: skip
+        os.close(writing)
+        deadline, line = time.monotonic() + START_SECONDS, b""
+        while not line.endswith(b"\n"):
+            if not select.select([reading], [], [], max(0, deadline - time.monotonic()))[0] or not (data := os.read(reading, 65536)):
+                raise AssertionError(f"the program did not start\n{self.output()}")
+            line += data
+        os.close(reading)
+        for user in self.users.values():
+            self.create_user(user)
+        for client in self.clients.values():
+            self.create_client(client)
+        return self
+
+    def command(self, *arguments, **options):
+        """One of the program's other commands, over the admin API; its JSON."""
+        run = subprocess.run([self.binary, *arguments, "-c", str(self.config_path), "--json"], capture_output=True,
+                             text=True, timeout=60, **options)  # fmt: skip
+        assert run.returncode == 0, f"{' '.join(arguments)}: {run.returncode}\n{run.stdout}{run.stderr}"
+        return json.loads(run.stdout)
+
+    def create_user(self, user):
+        claims = user.claims
+        made = self.command("user", "create", user.name, "--email", claims["email"], "--password-stdin", input=user.password)
+        user.sub = made.get("id", "")
+
+    def create_client(self, client):
+        made = self.command("client", "create", "--id", client.id, "--name", client.name or client.id, "--auth", client.auth,
+                            *self.repeated("--redirect-uri", client.redirects), *self.repeated("--grant", client.grants),
+                            *self.repeated("--scope", client.scope.split()))  # fmt: skip
+        client.secret = made.get("client_secret")
+
+    @staticmethod
+    def repeated(option, values):
+        return [word for value in values for word in (option, value)]
+
+
+TARGETS = {"node": NodeTarget, "gatehouse": GatehouseTarget}
+
+
+def origin(url):
+    parts = urllib.parse.urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
