@@ -57,8 +57,7 @@ class AuditTrail {
   std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
 
  private:
-  Status store(std::string_view actor, std::string_view action, std::string_view target, Outcome outcome,
-               Details details, std::string_view request_id);
+  Status write(const AuditEvent& event);
 
   store::Database& database_;
   secrets::Keyring& keyring_;

@@ -21,7 +21,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/ip.h"
 #include "base/result.h"
 #include "identity/audit.h"
 #include "identity/factors/enrolled.h"
@@ -31,16 +30,9 @@
 #include "identity/users/delivery.h"
 #include "identity/users/passwords.h"
 #include "identity/users/throttle.h"
+#include "identity/visitor.h"
 
 namespace gatehouse::identity {
-
-// Who is at the browser. Views live for the call.
-struct Visitor {
-  IpAddress client_ip;
-  std::string_view user_agent, request_id;
-  std::string_view device_cookie;   // value of __Host-gatehouse-device; may be empty
-  std::string_view session_cookie;  // value of __Host-gatehouse-sso; may be empty
-};
 
 enum class LoginStep : std::uint8_t { password, factor, enrol, done };
 

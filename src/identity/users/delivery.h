@@ -37,16 +37,16 @@ class Delivery {
   virtual bool has_sms() const noexcept = 0;
 };
 
-enum class MessageKind : std::uint8_t {
-  invitation,        // link, from
-  verify_email,      // link
-  reset_password,    // link
-  password_changed,  // time
-  login_code,        // code; also as a short message
-  new_device,        // device, address, time
-  factor_added,      // factor, time
-  factor_removed,    // factor, time
-  recovery_used,     // left, time
+enum class MessageKind : std::uint8_t {  // with the fields that each names, beside `site`, `name` and `username`
+  invitation,                            // link, expires
+  verify_email,                          // link, expires
+  reset_password,                        // link, expires
+  password_changed,                      // time
+  login_code,                            // code, minutes; also as a short message
+  new_device,                            // device, address, time
+  factor_added,                          // factor, time
+  factor_removed,                        // factor, time
+  recovery_used,                         // left, time
 };
 
 // What the texts name. Values are shown as they are, without control characters, at most 256 bytes each.
@@ -55,8 +55,8 @@ using MessageFields = std::vector<std::pair<std::string_view, std::string>>;
 struct Composed {
   std::string subject, text;
 };
-// In the language of `locale` ("de", "de-AT"; English when there is none). `{name}` in a template is a field; every
-// template knows `{site}`, the host of the issuer, and `{name}`, the person's.
+// In the language of `locale` ("de", "de-AT"; English when there is none). `site` is the issuer's host, `name` the
+// person's name or username.
 Composed compose(MessageKind kind, std::string_view locale, const MessageFields& fields);
 std::string compose_sms(MessageKind kind, std::string_view locale, const MessageFields& fields);  // at most 160 bytes
 

@@ -2,7 +2,7 @@
 // Passwords: what may become one, and whether one is right.
 //
 // A guess costs us an Argon2 computation of tens of milliseconds and tens of megabytes: no more than `at_once` run at
-// the same time, a short queue waits, and who finds it full is told so at once (PasswordVerdictBusy → 503). A login
+// the same time, a short queue waits, and who finds it full is told so at once (PasswordResult::busy → 503). A login
 // that nobody has, that is disabled or that has no password costs the same computation as a wrong password, and gets
 // the same answer. Thread safety: any thread; verify and hash block.
 
@@ -24,8 +24,10 @@
 namespace gatehouse::identity {
 
 // Passwords that others have already lost. Sources: a local file, sorted, of SHA-1 or SHA-256 digests in hexadecimal
-// (`:count` behind is skipped: the format of Have I Been Pwned's download), or of the passwords themselves, one a line,
-// in any order (up to 16 MiB); and the commonest, built in. Immutable once open: any thread.
+// (`:count` behind is skipped: the format of Have I Been Pwned's download; of any size: it is searched where it lies),
+// or of the passwords themselves, one a line, in any order (up to 16 MiB); and the commonest, built in, with what
+// people put around them (`P@ssw0rd1!`). Immutable once open: any thread. A file that cannot be read any more holds
+// nothing.
 class BreachedList {
  public:
   BreachedList();  // the built-in ones only

@@ -13,7 +13,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/ip.h"
 #include "base/result.h"
 #include "identity/audit.h"
 #include "identity/sessions/sessions.h"
@@ -22,6 +21,7 @@
 #include "identity/users/passwords.h"
 #include "identity/users/throttle.h"
 #include "identity/users/tickets.h"
+#include "identity/visitor.h"
 
 namespace gatehouse::identity {
 
@@ -71,28 +71,41 @@ class Registration {
     enum class Verdict : std::uint8_t { done, bad_link, bad_password, conflict, invalid, busy, unavailable } verdict;
     PasswordProblem problem = PasswordProblem::none;  // of bad_password; the link is still good
     std::string user_id;
+    // Whole Set-Cookie values. Whoever came by a link to their mailbox is no stranger: the browser becomes a known
+    // device, so that nobody's guessing keeps them out.
+    std::vector<std::string> set_cookies;
   };
-  // Sets the password; the address that the link was sent to counts as proved.
-  Answer accept_invitation(std::string_view token, std::string_view password, std::string_view request_id);
-  Answer verify_email(std::string_view token, std::string_view request_id);
+  // Sets the password; the address that the link was sent to, if it was, counts as proved.
+  Answer accept_invitation(std::string_view token, std::string_view password, const Visitor& visitor);
+  Answer verify_email(std::string_view token, const Visitor& visitor);
   // Ends all sessions and forgets remembered devices. The second factor stays: a mailbox alone is no way around it.
-  Answer reset_password(std::string_view token, std::string_view password, std::string_view request_id);
+  Answer reset_password(std::string_view token, std::string_view password, const Visitor& visitor);
   // From the account page; the caller has seen a fresh proof. Ends all sessions but `sid`.
   Answer change_password(std::string_view user_id, std::string_view password, std::string_view sid,
-                         std::string_view request_id);
+                         const Visitor& visitor);
 
-  // Always the same to its caller; ErrorCode::unavailable when the store is gone.
-  Status request_reset(std::string_view login, const IpAddress& client_ip, std::string_view request_id);
+  // Always the same to its caller, whether there is such a user or not; a name or an address that asks too often gets
+  // no further mail. ErrorCode::unavailable when the store is gone.
+  Status request_reset(std::string_view login, const Visitor& visitor);
   Status send_verification(std::string_view user_id, std::string_view email);
 
   // The link with which the first administrator is made, while there is no active one; nullopt: there is one.
   Result<std::optional<std::string>> first_admin_link();
   Answer create_first_admin(std::string_view token, std::string_view username, std::string_view email,
-                            std::string_view password, std::string_view request_id);
+                            std::string_view password, const Visitor& visitor);
 
  private:
   std::string link(std::string_view path, std::string_view token) const;
-  Status mail(MessageKind kind, const User& user, std::string_view to, MessageFields fields);
+  Status mail(MessageKind kind, const User& user, MessageFields fields);
+  Status send_link(MessageKind kind, TicketKind ticket, const User& user, std::string_view token);
+  // The user of a link that is still good, and the hash of a password that may be taken; else why not.
+  struct Prepared {
+    UserPtr user;
+    std::string email;  // that the link was sent to
+    std::string hash;
+  };
+  tl::expected<Prepared, Answer> prepare(TicketKind kind, std::string_view token, std::string_view password);
+  Answer known_device(Answer answer, std::string_view user_id, const Visitor& visitor);
 
   const RegistrationParts parts_;
   const RegistrationOptions options_;
