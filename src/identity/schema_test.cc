@@ -30,7 +30,7 @@ TEST_P(SchemaTest, Migrates) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, SchemaTest, testing::Values(store::BackEnd::sqlite),
+INSTANTIATE_TEST_SUITE_P(Both, SchemaTest, testing::Values(store::BackEnd::sqlite, store::BackEnd::postgresql),
                          [](const auto& back_end) { return store::name_of(back_end.param); });
 
 }  // namespace

@@ -14,4 +14,7 @@ namespace gatehouse::store {
 // folder must be one in which nobody else can put another file in its place.
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, const DatabaseOptions& options);
 
+// Nothing is asked of the server yet: connections are made when they are needed.
+Result<std::unique_ptr<Database>> open_postgresql(const DatabaseOptions& options, const Clock& clock);
+
 }  // namespace gatehouse::store

@@ -10,7 +10,7 @@
 // write.
 // Text is UTF-8 without NUL, and is compared byte by byte; LIKE tells upper from lower case. A statement gives integers
 // (truth and counts, too), text, bytes and NULL; SUM gives an integer inside CAST(… AS BIGINT). A value is of its
-// column's type already: PostgreSQL converts none, SQLite some.
+// column's type already: each back end refuses some mistakes that the other converts.
 // Errors: ErrorCode::conflict, a unique key or a row's reference refuses the change; unavailable with Retry::safe, the
 // database cannot be reached and nothing was changed; unavailable without, it was lost at a moment that leaves open
 // whether the change was made; exhausted, the disk is full, a value or an answer is too large, or no connection came
@@ -28,6 +28,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/secret_bytes.h"
 
 namespace gatehouse::store {
 
@@ -119,10 +120,14 @@ class Database : public Executor {
 
 struct DatabaseOptions {
   std::string location;  // "sqlite:/path/gatehouse.db" or "postgresql://user@host/name?sslmode=verify-full"
+  SecretBytes password;  // for PostgreSQL; goes before one in the location
   std::uint32_t connections = 8;
-  Duration wait_max = std::chrono::seconds(5);  // for a connection, and for another's lock
+  Duration wait_max = std::chrono::seconds(5);        // for a connection, and for another's lock
+  Duration statement_max = std::chrono::seconds(30);  // PostgreSQL undoes what takes longer
 };
 
+// SQLite's file is opened or made; of PostgreSQL nothing is asked before the first statement, so that a gateway starts
+// without it.
 Result<std::unique_ptr<Database>> open_database(const DatabaseOptions& options,
                                                 const Clock& clock = SystemClock::instance());
 

@@ -9,6 +9,7 @@
 
 #include "base/temp_dir.h"
 #include "store/database.h"
+#include "store/postgresql_testing.h"
 
 namespace gatehouse::store {
 
@@ -31,10 +32,26 @@ class SqliteSite final : public Site {
   TempDir folder_;
 };
 
+class PostgresqlSite final : public Site {
+ public:
+  explicit PostgresqlSite(PostgresqlCluster& cluster) : location_(cluster.location(cluster.make_database())) {}
+  DatabaseOptions options() const override { return {.location = location_}; }
+
+ private:
+  std::string location_;
+};
+
+// One for all tests of a program: it takes seconds to start. Null when PostgreSQL is not installed here.
+inline PostgresqlCluster* shared_cluster() {
+  static const std::unique_ptr<PostgresqlCluster> cluster = PostgresqlCluster::start();
+  return cluster.get();
+}
+
 // Null when its server is not installed here.
 inline std::unique_ptr<Site> make_site(BackEnd back_end) {
   if (back_end == BackEnd::sqlite) return std::make_unique<SqliteSite>();
-  return nullptr;
+  PostgresqlCluster* cluster = shared_cluster();
+  return cluster ? std::make_unique<PostgresqlSite>(*cluster) : nullptr;
 }
 
 // What must be there for the test to go on at all.

@@ -51,8 +51,8 @@ Status check_readable(const Standing& standing, std::string_view product, int ne
 
 Status bring_up(Executor& tx, const MigrationDialect& dialect, std::string_view product,
                 std::span<const Migration> migrations) {
-  if (!dialect.lock.empty()) {
-    if (auto locked = tx.run(dialect.lock); !locked) return tl::unexpected(std::move(locked.error()));
+  for (const std::string_view statement : dialect.first) {
+    if (auto done = tx.run(statement); !done) return tl::unexpected(std::move(done.error()));
   }
   if (auto made = tx.run(dialect.translate(kVersions)); !made) return tl::unexpected(std::move(made.error()));
   auto standing = standing_of(tx, product);
@@ -76,10 +76,10 @@ Status bring_up(Executor& tx, const MigrationDialect& dialect, std::string_view 
 
 }  // namespace
 
-Status apply_migrations(Database& database, const MigrationDialect& dialect, std::string_view product,
+Status apply_migrations(const Transact& transact, const MigrationDialect& dialect, std::string_view product,
                         std::span<const Migration> migrations) {
   if (auto ordered = check_order(product, migrations); !ordered) return ordered;
-  return database.transact([&](Executor& tx) { return bring_up(tx, dialect, product, migrations); })
+  return transact([&](Executor& tx) { return bring_up(tx, dialect, product, migrations); })
       .map_error([](Error&& error) { return std::move(error).while_("migrating the store"); });
 }
 

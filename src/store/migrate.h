@@ -16,11 +16,14 @@ namespace gatehouse::store {
 
 struct MigrationDialect {
   std::function<std::string(std::string_view statement)> translate;
-  std::string_view lock;  // a statement that makes other starters wait until the transaction ends; empty: it does
+  // Run first in the transaction. The last makes other starters wait until it ends; none: the transaction does so
+  // itself.
+  std::span<const std::string_view> first;
 };
 
 // All that is missing, in one transaction: a program that dies in the middle leaves what was there before.
-Status apply_migrations(Database& database, const MigrationDialect& dialect, std::string_view product,
+using Transact = std::function<Status(const Database::Body&)>;
+Status apply_migrations(const Transact& transact, const MigrationDialect& dialect, std::string_view product,
                         std::span<const Migration> migrations);
 
 }  // namespace gatehouse::store

@@ -1,6 +1,7 @@
 #include "store/sql_text.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "codec/json_writer.h"
 
@@ -112,6 +113,18 @@ bool begins_with_words(std::string_view sql, std::string_view words) {
     words.remove_prefix(std::min(word.size() + 1, words.size()));
   }
   return true;
+}
+
+std::size_t highest_parameter(std::string_view sql) {
+  std::size_t highest = 0;
+  for_each_piece(sql, [&](const Piece& piece) {
+    std::size_t number = 0;
+    if (piece.token == Token::word && piece.text.front() == '$') {
+      std::from_chars(piece.text.data() + 1, piece.text.data() + piece.text.size(), number);
+    }
+    highest = std::max(highest, number);
+  });
+  return highest;
 }
 
 Status check_parameters(const Parameters& parameters) {

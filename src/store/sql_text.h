@@ -24,6 +24,9 @@ std::string replace_words(std::string_view sql, std::span<const WordReplacement>
 // Whether the first words of `sql` are these, upper case and one space apart.
 bool begins_with_words(std::string_view sql, std::string_view words);
 
+// The `n` of the highest parameter `$n`; 0 when there is none.
+std::size_t highest_parameter(std::string_view sql);
+
 // What neither back end takes: text with NUL or that is no UTF-8 (PostgreSQL has no place for it, SQLite would cut or
 // keep it), and values above `kValueBytesMax`. The message names the parameter's number, never its value.
 inline constexpr std::size_t kValueBytesMax = std::size_t{16} << 20;

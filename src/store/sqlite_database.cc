@@ -61,7 +61,7 @@ class SqliteDatabase final : public Database {
   }
 
   Status migrate(std::string_view product, std::span<const Migration> migrations) override {
-    return apply_migrations(*this, {translate, {}}, product, migrations);
+    return apply_migrations([this](const Body& body) { return transact(body); }, {translate, {}}, product, migrations);
   }
 
   std::string_view kind() const noexcept override { return "sqlite"; }
