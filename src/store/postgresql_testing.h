@@ -4,9 +4,12 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +21,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/file.h"
 #include "base/temp_dir.h"
 #include "store/database.h"
 
@@ -39,12 +43,30 @@ class PostgresqlCluster {
 
   // "postgresql:///NAME?…", over the socket.
   std::string location(std::string_view name = "postgres") const {
-    return "postgresql://gatehouse@/" + std::string(name) + "?host=" + folder_.path();
+    return "postgresql://gatehouse@/" + std::string(name) + "?host=" + folder_.path() +
+           "&port=" + std::to_string(port_);
   }
   std::string data() const { return folder_ / "data"; }
   pid_t pid() const noexcept { return server_; }
   uid_t user() const noexcept { return user_; }
   gid_t group() const noexcept { return group_; }
+
+  // From here on it listens on 127.0.0.1, too, over TLS alone and with passwords: `certificate` and `key` are PEM
+  // files.
+  void serve_tls(const std::string& certificate, const std::string& key) {
+    stop(SIGINT);
+    for (const auto& [from, name] : {std::pair{certificate, "server.crt"}, std::pair{key, "server.key"}}) {
+      const std::string to = data() + "/" + name;
+      std::filesystem::copy_file(from, to);
+      GH_CHECK(::chmod(to.c_str(), 0600) == 0 && ::chown(to.c_str(), user_, group_) == 0);
+    }
+    GH_CHECK(
+        write_file_atomically(data() + "/pg_hba.conf", "local all all trust\nhostssl all all all scram-sha-256\n"));
+    port_ = free_port();
+    settings_.insert(settings_.end(), {"ssl=on", "listen_addresses=127.0.0.1", "port=" + std::to_string(port_)});
+    start_server();
+  }
+  std::uint16_t port() const noexcept { return port_; }
 
   // Returns once it answers.
   void start_server() {
@@ -87,6 +109,18 @@ class PostgresqlCluster {
     GH_CHECK(account != nullptr);
     user_ = account->pw_uid, group_ = account->pw_gid;
     GH_CHECK(::chown(folder_.path().c_str(), user_, group_) == 0);
+  }
+
+  static std::uint16_t free_port() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto* raw = reinterpret_cast<sockaddr*>(&address);
+    GH_CHECK(::bind(fd, raw, size) == 0 && ::getsockname(fd, raw, &size) == 0);
+    ::close(fd);
+    return ntohs(address.sin_port);
   }
 
   static std::string programs_folder() {
@@ -132,6 +166,7 @@ class PostgresqlCluster {
   gid_t group_;
   pid_t server_ = -1;
   int databases_ = 0;
+  std::uint16_t port_ = 5432;  // names the socket's file; nothing listens there
 };
 
 }  // namespace gatehouse::store
