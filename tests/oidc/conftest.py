@@ -177,6 +177,22 @@ def web(rp):
     return rp("web")
 
 
+@pytest.fixture(scope="session")
+def chromium(target):
+    """The DevTools address of a Chromium whose certificate store holds the tests' authority."""
+    import chromium as browser
+
+    started = browser.Chromium(target.folder / "chromium", target.ca)
+    yield started.url
+    started.stop()
+
+
+@pytest.fixture
+def person(target):
+    """person(): a new user."""
+    return target.person
+
+
 def pytest_sessionfinish(session):
     if getattr(session.config, "oidc_collected", None) and len(session.items) > 100:
         missing = set(BCP) - session.config.oidc_collected

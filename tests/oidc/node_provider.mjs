@@ -7,6 +7,8 @@ import https from 'node:https';
 
 import Provider, { errors } from 'oidc-provider';
 
+import * as passkeys from './node_passkeys.mjs';
+
 const settings = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const users = new Map(settings.users.map((user) => [user.username, user]));
 const bySubject = new Map(settings.users.map((user) => [user.sub, user]));
@@ -70,9 +72,9 @@ function page(title, body) {
 const pageHeaders = {
   'content-type': 'text/html; charset=utf-8',
   'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+  'content-security-policy': "default-src 'none'; script-src 'self'; frame-ancestors 'none'; base-uri 'none'",
   'x-frame-options': 'DENY',
-  'referrer-policy': 'no-referrer',
+  'referrer-policy': 'same-origin', // with no-referrer Chromium posts forms with `Origin: null`
 };
 
 // what another site can't know: bound to the interaction, in every form
@@ -80,9 +82,17 @@ const formKey = randomBytes(32);
 const formToken = (uid) => createHmac('sha256', formKey).update(uid).digest('base64url');
 const hidden = (uid) => `<input type="hidden" name="token" value="${formToken(uid)}">`;
 
-function loginPage(uid, message = '', username = '') {
-  return page('Sign in', `<p>${escape(message)}</p><form method="post" action="/interaction/${uid}/login">${hidden(uid)}
-    <input name="username" value="${escape(username)}"><input type="password" name="password"><button>Sign in</button></form>`);
+const alert = (message) => (message ? `<p role="alert">${escape(message)}</p>` : '');
+const proved = new Map(); // interaction -> whose password was given, where a passkey is asked as well
+
+async function loginPage(uid, message = '', username = '') {
+  const button = await passkeys.loginButton(uid, undefined, hidden(uid));
+  return page('Sign in', `${alert(message)}<form method="post" action="/interaction/${uid}/login">${hidden(uid)}
+    <input name="username" value="${escape(username)}"><input type="password" name="password"><button>Sign in</button></form>${button}`);
+}
+
+async function secondPage(uid, message = '') {
+  return page('Second factor', `${alert(message)}${await passkeys.loginButton(uid, proved.get(uid), hidden(uid))}`);
 }
 
 function consentPage(uid, client, scopes) {
@@ -99,7 +109,7 @@ const provider = new Provider(settings.issuer, {
   cookies: { keys: [randomBytes(32).toString('hex')], long: { secure: true, httpOnly: true, sameSite: 'none' } },
   scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone', 'orders:read', 'orders:write'],
   claims: {
-    openid: ['sub'],
+    openid: ['sub', 'amr'],
     profile: ['name', 'family_name', 'given_name', 'preferred_username', 'locale', 'zoneinfo'],
     email: ['email', 'email_verified'],
     phone: ['phone_number', 'phone_number_verified'],
@@ -115,7 +125,7 @@ const provider = new Provider(settings.issuer, {
   rotateRefreshToken: true,
   issueRefreshToken: (ctx, client, code) => client.grantTypeAllowed('refresh_token') && code.scopes.has('offline_access'),
   expiresWithSession: () => false,
-  clientBasedCORS: (ctx, origin, client) => origin === settings.spa_origin && client.clientAuthMethod === 'none',
+  clientBasedCORS: (ctx, origin, client) => settings.script_origins.includes(origin) && client.clientAuthMethod === 'none',
   ttl: { ...settings.ttl },
   features: {
     devInteractions: { enabled: false },
@@ -211,8 +221,12 @@ async function interact(request, response) {
   const details = await provider.interactionDetails(request, response);
   const { uid, prompt, params } = details;
   const show = (body) => response.writeHead(200, pageHeaders).end(body);
+  const finish = (accountId, amr) => {
+    proved.delete(uid);
+    return provider.interactionFinished(request, response, { login: { accountId, amr } }, { mergeWithLastSubmission: false });
+  };
   if (request.method === 'GET') {
-    if (prompt.name === 'login') return show(loginPage(uid, '', params.login_hint));
+    if (prompt.name === 'login') return show(proved.has(uid) ? await secondPage(uid) : await loginPage(uid, '', params.login_hint));
     return show(consentPage(uid, await provider.Client.find(params.client_id), params.scope ?? ''));
   }
   if (request.headers.origin !== settings.issuer) return response.writeHead(403, pageHeaders).end(page('Error', '<p>From elsewhere.</p>'));
@@ -220,19 +234,43 @@ async function interact(request, response) {
   if (form.get('token') !== formToken(uid)) return response.writeHead(403, pageHeaders).end(page('Error', '<p>Not from our page.</p>'));
   if (request.url.endsWith('/login')) {
     const user = users.get(form.get('username'));
-    if (user?.password !== form.get('password')) return show(loginPage(uid, 'The name or the password is wrong.', form.get('username')));
-    return provider.interactionFinished(request, response, { login: { accountId: user.sub, amr: ['pwd'] } }, { mergeWithLastSubmission: false });
+    if (user?.password !== form.get('password')) return show(await loginPage(uid, 'The name or the password is wrong.', form.get('username')));
+    if (!passkeys.keysOf(user.sub).length) return finish(user.sub, ['pwd']);
+    proved.set(uid, user.sub);
+    return show(await secondPage(uid));
+  }
+  if (request.url.endsWith('/passkey')) {
+    const sub = await passkeys.authenticate(settings.issuer, uid, form.get('credential'));
+    const first = proved.get(uid);
+    if (!sub || (first && first !== sub)) return show(first ? await secondPage(uid, 'That did not work.') : await loginPage(uid, 'That did not work.'));
+    return finish(sub, first ? ['pwd', 'hwk', 'mfa'] : ['hwk', 'mfa']);
   }
   const result = form.get('decision') === 'allow' ? { consent: { grantId: await saveGrant(details) } } : denied;
   return provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });
+}
+
+// The page to enrol passkeys at, for whoever is signed in.
+async function account(request, response) {
+  const session = await provider.Session.get(provider.createContext(request, response));
+  const user = bySubject.get(session?.accountId);
+  if (!user) return response.writeHead(403, pageHeaders).end(page('Error', '<p>Not signed in.</p>'));
+  let message = '';
+  if (request.method === 'POST') {
+    const form = await readForm(request);
+    const good = form.get('token') === formToken(user.sub) && await passkeys.enrol(settings.issuer, user, form.get('credential'));
+    message = good ? '' : 'That did not work.';
+  }
+  return response.writeHead(200, pageHeaders).end(page('Passkeys', alert(message) + await passkeys.enrolmentForm(user, hidden(user.sub))));
 }
 
 const answerOthers = provider.callback();
 const server = https.createServer(
   { cert: readFileSync(settings.cert), key: readFileSync(settings.key), ca: readFileSync(settings.ca), requestCert: true, rejectUnauthorized: false },
   (request, response) => {
-    if (!request.url.startsWith('/interaction/')) return answerOthers(request, response);
-    return interact(request, response).catch((error) => {
+    if (request.url === '/passkeys.js') return response.writeHead(200, { 'content-type': 'text/javascript' }).end(passkeys.passkeyScript);
+    const own = { interaction: interact, account }[request.url.split('/')[1]];
+    if (!own) return answerOthers(request, response);
+    return own(request, response).catch((error) => {
       response.writeHead(error.statusCode ?? 500, pageHeaders).end(page('Error', `<p>${escape(error.message)}</p>`));
     });
   },

@@ -28,10 +28,10 @@ class Receiver:
         self.url = f"https://localhost:{self.server.server_port}/logout"
         self.thread = None
 
-    def serve(self, certificates):
+    def serve(self, certificate):
         """Starts to answer, with a certificate of the target's authority."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*certificates.issue_receiver())
+        context.load_cert_chain(*certificate)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()

@@ -77,8 +77,14 @@ def users():
     }
 
 
-def clients(certificates, logout_receiver):
-    """`certificates`: made by certificates.py; `logout_receiver`: the URL of the back-channel's test receiver."""
+def person(name):
+    return User(name, f"long enough for {name}, surely", {"email": f"{name}@shop.test", "email_verified": True})
+
+
+def clients(certificates, logout_receiver, ports):
+    """`certificates`: made by certificates.py; `logout_receiver`: the URL of the back-channel's test receiver; `ports`: where
+    the applications of clients/ are served, by name."""
+    app = {name: f"https://localhost:{port}" for name, port in ports.items()}
     made = [
         Client("web", redirects=("https://web.test/cb",), name="Web Shop", resources=(ORDERS, STOCK),
                scope=EVERY_SCOPE + " orders:read orders:write"),
@@ -103,5 +109,8 @@ def clients(certificates, logout_receiver):
         Client("exchanger", grants=(EXCHANGE, CLIENT), scope="openid orders:read", resources=(ORDERS, STOCK)),
         Client("logout", redirects=("https://logout.test/cb",), logout_redirects=("https://logout.test/bye",),
                backchannel_logout=logout_receiver),
+        Client("express", redirects=(app["express"] + "/callback",), logout_redirects=(app["express"],)),
+        Client("passport", redirects=(app["passport"] + "/callback",), pkce_optional=True),
+        Client("page", "none", redirects=(app["page"] + "/callback",), logout_redirects=(app["page"] + "/bye",)),
     ]  # fmt: skip
     return {client.id: client for client in made}

@@ -38,18 +38,24 @@ class Target:
 
     def __init__(self, hasty=False, logout_receiver="https://localhost:9/logout", prepare=None):
         """`hasty`: codes, pushed requests, device codes and access tokens end after a few seconds, for what expires.
-        `prepare`: is given the authority that the provider trusts."""
+        `prepare`: is given a certificate for localhost, of the authority that the provider trusts."""
         self.hasty = hasty
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"oidc-{self.name}-"))
         self.folder.chmod(0o755)
         self.certificates = certificates.Certificates(self.folder)
         self.ca = self.certificates.ca
         self.users = registry.users()
-        self.clients = registry.clients(self.certificates, logout_receiver)
+        self.app_ports = {name: free_port() for name in ("express", "passport", "page")}
+        self.app_certificate = self.certificates.issue_receiver()
+        self.clients = registry.clients(self.certificates, logout_receiver, self.app_ports)
         self.stranger = self.certificates.client("stranger")  # a certificate of no client
         self.process, self.port, self.issuer_claim = None, free_port(), None
         if prepare:
-            prepare(self.certificates)
+            prepare(self.app_certificate)
+
+    def person(self):
+        """A user that nobody else has."""
+        raise NotImplementedError
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -71,6 +77,14 @@ class NodeTarget(Target):
     """node-oidc-provider: proves the suite."""
 
     name, differences = "node", differences.NODE
+    PERSONS = 60  # must be known when it starts
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.persons = [registry.person(f"person{number}") for number in range(self.PERSONS)]
+
+    def person(self):
+        return self.persons.pop()
 
     @property
     def issuer(self):
@@ -80,11 +94,12 @@ class NodeTarget(Target):
         cert, key = self.certificates.server()
         settings = {
             "issuer": self.issuer, "port": self.port, "cert": cert, "key": key, "ca": self.ca, "jwks": self.jwks(),
-            "users": [self.user(user) for user in self.users.values()],
+            "users": [self.user(user) for user in [*self.users.values(), *self.persons]],
             "clients": [self.metadata(client) for client in self.clients.values()],
             "resources": {uri: {"scope": scope} for uri, scope in registry.RESOURCES.items()},
             "client_resources": {client.id: client.resources for client in self.clients.values()},
-            "spa_origin": registry.SPA_ORIGIN, "ttl": self.lifetimes(),
+            "script_origins": [origin(client.redirect) for client in self.clients.values() if client.public and client.redirects],
+            "ttl": self.lifetimes(),
             "dpop_nonce_clients": [client.id for client in self.clients.values() if client.dpop_nonce],
         }  # fmt: skip
         path = self.folder / "settings.json"
@@ -216,6 +231,11 @@ class GatehouseTarget(Target):
         claims = user.claims
         made = self.command("user", "create", user.name, "--email", claims["email"], "--password-stdin", input=user.password)
         user.sub = made.get("id", "")
+
+    def person(self):
+        user = registry.person("person-" + proofs.token(6).lower())
+        self.create_user(user)
+        return user
 
     def create_client(self, client):
         made = self.command("client", "create", "--id", client.id, "--name", client.name or client.id, "--auth", client.auth,
