@@ -95,6 +95,10 @@ class Form:
     def buttons_named(self, name):
         return [value for button, value in self.buttons if button == name]
 
+    def is_for_a_script(self):
+        """Nothing to fill in: a page whose forms are all so is sent on by a script, or by a button without JavaScript."""
+        return bool(self.fields) and all(kind == "hidden" for _, _, kind in self.fields) and self.buttons in ([], [(None, "")])
+
     def filled(self, values, button=None):
         sent = [(name, values.get(name, value)) for name, value, _ in self.fields]
         sent += [(name, value) for name, value in values.items() if not self.has(name)]
@@ -278,7 +282,7 @@ class Journey:
         if form.buttons_named("decision") and decision:
             assert set(form.buttons_named("decision")) == {"allow", "deny"}, self.last
             return self.fill("consent", form, {}, user, ("decision", decision))
-        if form.fields and all(kind == "hidden" for _, _, kind in form.fields) and form.buttons in ([], [(None, "")]):
+        if all(one.is_for_a_script() for one in self.last.forms()):
             return self.fill("continue", form, {}, user)  # a page that a script would send on
         return None
 

@@ -3,7 +3,6 @@ off the list. Names are `module::test`, `module::test[parameters]`, or a beginni
 """
 
 NO_JWT = "keeps no JWT access tokens, so it introspects and revokes none: `unsupported_token_type`"
-NO_EXCHANGE = "has no token exchange: `unsupported_grant_type`"
 UNAUTHORIZED = "says `invalid_request` where RFC 6749 §5.2 has `unauthorized_client`"
 ANY_METHOD = "takes a secret in the body and in the header alike"
 
@@ -17,14 +16,7 @@ NODE = {
     "test_clients::test_oidc_client_ts[revocation]": "answers revocation with text/plain, which oidc-client-ts refuses",
     "test_device::test_too_fast": "never says `slow_down`",
     "test_device::test_only_post[GET]": "answers GET at the device authorization endpoint with 500",
-    "test_discovery::test_grant_is_announced[token-exchange]": NO_EXCHANGE,
-    "test_exchange::test_exchange": NO_EXCHANGE,
-    "test_exchange::test_scope_*": NO_EXCHANGE,
-    "test_exchange::test_lifetime_is_not_longer": NO_EXCHANGE,
-    "test_exchange::test_actor_is_named": NO_EXCHANGE,
-    "test_exchange::test_forged_subject*": NO_EXCHANGE,
-    "test_exchange::test_parameters*": NO_EXCHANGE,
-    "test_exchange::test_client_without_the_grant": NO_EXCHANGE,
+    "test_exchange::test_client_without_the_grant": UNAUTHORIZED,
     "test_exchange::test_revoked_subject": NO_JWT,
     "test_introspection_and_revocation::test_jwt_is_active": NO_JWT,
     "test_introspection_and_revocation::test_unknown_is_inactive[6]": NO_JWT,

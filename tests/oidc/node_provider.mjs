@@ -7,6 +7,7 @@ import https from 'node:https';
 
 import Provider, { errors } from 'oidc-provider';
 
+import { addTokenExchange } from './node_exchange.mjs';
 import * as passkeys from './node_passkeys.mjs';
 
 const settings = JSON.parse(readFileSync(process.argv[2], 'utf8'));
@@ -197,6 +198,7 @@ const provider = new Provider(settings.issuer, {
     return user && { accountId: sub, claims: () => ({ sub, ...user.claims }) };
   },
 });
+addTokenExchange(provider, settings);
 for (const event of ['server_error', 'backchannel.error']) provider.on(event, (ctx, error) => console.error(event, error));
 
 async function readForm(request) {

@@ -49,7 +49,8 @@ class Client:
     bound_to_certificate: bool = False
     logout_redirects: tuple = ()
     backchannel_logout: str = ""
-    resources: tuple = ()
+    resources: tuple = ()  # that it may ask tokens for
+    own_resources: tuple = ()  # its own as a service: it may exchange tokens made for them
     trusted: bool = False  # first party: no consent is asked
     secret: str | None = None  # set by the target when the client has one
 
@@ -106,7 +107,8 @@ def clients(certificates, logout_receiver, ports):
         Client("dpop", "none", redirects=("https://dpop.test/cb",)),
         Client("nonce", "none", redirects=("https://nonce.test/cb",), dpop_nonce=True),
         Client("tv", "none", grants=(DEVICE, REFRESH)),
-        Client("exchanger", grants=(EXCHANGE, CLIENT), scope="openid orders:read", resources=(ORDERS, STOCK)),
+        Client("exchanger", grants=(EXCHANGE, CLIENT), scope="openid orders:read", resources=(ORDERS, STOCK),
+               own_resources=(ORDERS,)),
         Client("logout", redirects=("https://logout.test/cb",), logout_redirects=("https://logout.test/bye",),
                backchannel_logout=logout_receiver),
         Client("express", redirects=(app["express"] + "/callback",), logout_redirects=(app["express"],)),

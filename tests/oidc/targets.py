@@ -98,6 +98,7 @@ class NodeTarget(Target):
             "clients": [self.metadata(client) for client in self.clients.values()],
             "resources": {uri: {"scope": scope} for uri, scope in registry.RESOURCES.items()},
             "client_resources": {client.id: client.resources for client in self.clients.values()},
+            "own_resources": {client.id: client.own_resources for client in self.clients.values()},
             "script_origins": [origin(client.redirect) for client in self.clients.values() if client.public and client.redirects],
             "ttl": self.lifetimes(),
             "dpop_nonce_clients": [client.id for client in self.clients.values() if client.dpop_nonce],
@@ -139,10 +140,9 @@ class NodeTarget(Target):
     def metadata(client):
         if client.auth.startswith("client_secret"):
             client.secret = proofs.token()
-        known = [grant for grant in client.grants if grant != registry.EXCHANGE]
         about = {
             "client_id": client.id, "client_secret": client.secret, "token_endpoint_auth_method": client.auth,
-            "grant_types": known, "redirect_uris": list(client.redirects), "scope": client.scope,
+            "grant_types": list(client.grants), "redirect_uris": list(client.redirects), "scope": client.scope,
             "response_types": ["code"] if registry.CODE in client.grants else [],
             "application_type": "native" if client.native else None, "client_name": client.name or None,
             "jwks": {"keys": [client.key.jwk()]} if client.key else None, "tls_client_auth_subject_dn": client.subject or None,
