@@ -27,7 +27,6 @@ NODE = {
     "test_introspection_and_revocation::test_revoke_unknown[5]": NO_JWT,
     "test_pages::test_cookie_names_and_sites": "names its cookies otherwise, and POST at authorize needs SameSite=None there",
     "test_pages::test_cross_site_post_keeps_the_session": "with SameSite=None its cookies come along, so it stores nothing",
-    "test_par::test_expires": "keeps pushed requests for a fixed minute",
     "test_refresh::test_client_without_the_grant": UNAUTHORIZED,
 }
 

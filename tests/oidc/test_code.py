@@ -1,11 +1,8 @@
 """The authorization code grant with PKCE: OAuth 2.1, RFC 6749 §4.1, RFC 7636, OIDC Core §3.1, RFC 9207."""
 
-import time
-
 import agent as browsers
 import proofs
 import pytest
-import targets
 
 
 def test_code_for_the_client(web):
@@ -143,7 +140,7 @@ def test_code_expires(hasty_rp):
     """RFC 6749 §4.1.2: a code is short-lived."""
     web = hasty_rp("web")
     journey = web.authorize()
-    time.sleep(targets.SHORT["code"] + 1)
+    web.target.outlive("code", 60)
     assert web.redeem(journey).refusal() == "invalid_grant"
 
 
