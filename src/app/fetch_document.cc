@@ -1,22 +1,13 @@
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <charconv>
-#include <memory>
 
+#include "app/curl_handle.h"
 #include "app/jwks_fetcher.h"
 #include "crypto/jwk.h"
 #include "http/message.h"
 
 namespace gatehouse::app {
 namespace {
-
-struct CurlFree {
-  void operator()(CURL* curl) const noexcept { curl_easy_cleanup(curl); }
-};
-struct ListFree {
-  void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
-};
 
 std::size_t on_body(char* data, std::size_t, std::size_t size, void* document) {
   std::string& text = static_cast<FetchedDocument*>(document)->text;
@@ -66,9 +57,8 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* document)
 }  // namespace
 
 Result<FetchedDocument> fetch_document(const std::string& url) {
-  static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  const std::unique_ptr<CURL, CurlFree> curl(ready ? curl_easy_init() : nullptr);
-  const std::unique_ptr<curl_slist, ListFree> fields(curl_slist_append(nullptr, "Accept: application/json"));
+  const CurlPtr curl = new_curl();
+  const CurlListPtr fields(curl_slist_append(nullptr, "Accept: application/json"));
   if (!curl) return fail(ErrorCode::unavailable, "libcurl does not start");
   FetchedDocument document;
   char reason[CURL_ERROR_SIZE] = "";

@@ -114,8 +114,9 @@ class StoreTest : public testing::TestWithParam<store::BackEnd> {
   std::unique_ptr<Gateway> gateway;
 };
 
-#define GH_ON_EVERY_STORE(suite)                                                            \
-  INSTANTIATE_TEST_SUITE_P(Both, suite, testing::Values(gatehouse::store::BackEnd::sqlite), \
+#define GH_ON_EVERY_STORE(suite)                                                                                      \
+  INSTANTIATE_TEST_SUITE_P(Both, suite,                                                                               \
+                           testing::Values(gatehouse::store::BackEnd::sqlite, gatehouse::store::BackEnd::postgresql), \
                            [](const auto& back_end) { return gatehouse::store::name_of(back_end.param); })
 
 }  // namespace gatehouse::identity

@@ -126,7 +126,12 @@ class Authentication {
   LoginAnswer failed(const Interaction& interaction, const ThrottleKey& key, std::string_view action,
                      std::string_view why, const Visitor& visitor);
   LoginAnswer proved(Interaction& interaction, std::string_view amr, bool factor);
-  Result<std::string> known_device(std::string_view user_id, const Visitor& visitor);
+  LoginAnswer written(Interaction& interaction);
+  bool is_usable(const Factor& factor) const noexcept;
+  Result<std::string> known_device(std::string_view user_id, const Visitor& visitor);  // its id; empty: none
+  Result<StartedSession> begin_session(std::string_view user_id, const Proof& proof, const Visitor& visitor);
+  bool tell_of_device(const User& user, std::string_view label, const Visitor& visitor);
+  bool tell(const User& user, MessageKind kind, MessageFields fields);
 
   const AuthenticationParts parts_;
   const AuthenticationOptions options_;

@@ -1,19 +1,15 @@
 #include "identity/users/registration.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "identity/seconds.h"
+#include "identity/users/login_parts.h"
 #include "identity/web.h"
 
 namespace gatehouse::identity {
 namespace {
 
 using Verdict = Registration::Answer::Verdict;
-
-std::string written_time(std::int64_t at_s) {
-  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(at_s)));
-}
 
 Registration::Answer refused(Verdict verdict) { return {verdict, PasswordProblem::none, {}, {}}; }
 
