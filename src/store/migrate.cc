@@ -11,6 +11,11 @@ constexpr std::string_view kVersions =
     "CREATE TABLE IF NOT EXISTS schema_versions"
     " (product TEXT PRIMARY KEY, version BIGINT NOT NULL, oldest_reader BIGINT NOT NULL)";
 
+constexpr std::string_view kSteps =
+    "CREATE TABLE IF NOT EXISTS schema_steps"
+    " (product TEXT NOT NULL, version BIGINT NOT NULL, oldest_reader BIGINT NOT NULL, position BIGINT NOT NULL UNIQUE,"
+    " statements TEXT NOT NULL, PRIMARY KEY (product, version))";
+
 Status check_order(std::string_view product, std::span<const Migration> migrations) {
   for (std::size_t i = 0; i < migrations.size(); ++i) {
     const Migration& step = migrations[i];
@@ -27,6 +32,11 @@ Status apply_step(Executor& tx, const MigrationDialect& dialect, std::string_vie
     if (!done)
       return tl::unexpected(std::move(done.error()).while_(fmt::format("step {} of {}", step.version, product)));
   }
+  auto noted = tx.run(
+      "INSERT INTO schema_steps (product, version, oldest_reader, position, statements)"
+      " VALUES ($1, $2, $3, (SELECT COUNT(*) FROM schema_steps), $4)",
+      {product, step.version, step.oldest_reader, step.sql});
+  if (!noted) return tl::unexpected(std::move(noted.error()));
   return {};
 }
 
@@ -54,7 +64,9 @@ Status bring_up(Executor& tx, const MigrationDialect& dialect, std::string_view 
   for (const std::string_view statement : dialect.first) {
     if (auto done = tx.run(statement); !done) return tl::unexpected(std::move(done.error()));
   }
-  if (auto made = tx.run(dialect.translate(kVersions)); !made) return tl::unexpected(std::move(made.error()));
+  for (const std::string_view table : {kVersions, kSteps}) {
+    if (auto made = tx.run(dialect.translate(table)); !made) return tl::unexpected(std::move(made.error()));
+  }
   auto standing = standing_of(tx, product);
   if (!standing) return tl::unexpected(std::move(standing.error()));
   if (auto readable = check_readable(*standing, product, static_cast<int>(migrations.size())); !readable) {

@@ -1,8 +1,10 @@
 #pragma once
 // The steps of a schema, applied once and in order, for both back ends.
 //
-// Table `schema_versions`: a product's version, and the oldest program that still works with its tables. It never
-// falls: what one step forbade, a later step that only adds does not allow again.
+// Table `schema_steps`: the steps themselves, as they were given. A backup has them, too, and so can be restored into
+// the other back end by a program that doesn't know every product. Table `schema_versions`: a product's version, and
+// the oldest program that still works with its tables. It never falls: what one step forbade, a later step that only
+// adds does not allow again.
 
 #include <functional>
 #include <span>

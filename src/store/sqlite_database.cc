@@ -1,17 +1,11 @@
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <filesystem>
 #include <utility>
 
-#include "base/file.h"
 #include "store/back_ends.h"
 #include "store/migrate.h"
 #include "store/pool.h"
 #include "store/sql_text.h"
 #include "store/sqlite_connection.h"
+#include "store/sqlite_file.h"
 
 namespace gatehouse::store {
 namespace {
@@ -23,6 +17,9 @@ class SqliteDatabase final : public Database {
   explicit SqliteDatabase(Duration wait_max) : wait_max_(wait_max) {}
 
   Status open(const std::string& path, std::uint32_t readers) {
+    auto in_use = FileInUse::take(path, FileInUse::Kind::shared);
+    if (!in_use) return tl::unexpected(std::move(in_use.error()));
+    in_use_ = std::move(*in_use);
     auto writer = SqliteConnection::open(path, SqliteConnection::Role::writer, wait_max_);
     if (!writer) return tl::unexpected(std::move(writer.error()));
     writer_.add(std::move(*writer));
@@ -84,59 +81,15 @@ class SqliteDatabase final : public Database {
   }
 
   Duration wait_max_;
+  FileInUse in_use_;
   Pool<SqliteConnection> writer_, readers_;
 };
-
-// Whoever may write into the folder may swap the file.
-Status check_folder(const std::string& folder, struct stat& info) {
-  if (::stat(folder.c_str(), &info) != 0) return fail_errno(folder);
-  const bool theirs = info.st_uid != ::geteuid() && info.st_uid != 0 && ::geteuid() != 0;
-  const bool shared = (info.st_mode & 022) != 0 && (info.st_mode & S_ISVTX) == 0;
-  if (!theirs && !shared) return {};
-  return fail(ErrorCode::denied,
-              fmt::format("{}: {}; the store needs a folder that only its own user may write to", folder,
-                          theirs ? "belongs to another user" : "others may write to it (chmod go-w)"),
-              ErrorSource::system);
-}
-
-// Made before SQLite opens it: SQLite would take 0644. Never opened when it is there already, because closing any
-// descriptor of a file gives up all locks that this process has on it (POSIX).
-Status make_file(const std::string& path, const struct stat& folder) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) return fail_errno(path);
-  // An administrator's command may come before the service: the file then belongs to whom the folder belongs to.
-  const bool owned = ::geteuid() != 0 || ::fchown(fd, folder.st_uid, folder.st_gid) == 0;
-  ::close(fd);
-  if (!owned) return fail_errno("chown " + path);
-  return {};
-}
-
-Status prepare_file(const std::string& path) {
-  std::string folder = std::filesystem::path(path).parent_path().string();
-  if (folder.empty()) folder = ".";
-  struct stat info;
-  if (::stat(folder.c_str(), &info) != 0 && errno == ENOENT) {
-    if (auto made = make_private_folder(folder); !made) return made;
-  }
-  if (auto good = check_folder(folder, info); !good) return good;
-  struct stat file;
-  if (::lstat(path.c_str(), &file) != 0) {
-    if (errno != ENOENT) return fail_errno(path);
-    auto made = make_file(path, info);
-    // Another starter was quicker: as good.
-    if (made || made.error().code != ErrorCode::conflict) return made;
-    if (::lstat(path.c_str(), &file) != 0) return fail_errno(path);
-  }
-  if (!S_ISREG(file.st_mode)) return fail(ErrorCode::denied, path + " is no regular file", ErrorSource::system);
-  if ((file.st_mode & 077) != 0 && ::chmod(path.c_str(), 0600) != 0) return fail_errno("chmod " + path);
-  return {};
-}
 
 }  // namespace
 
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, const DatabaseOptions& options) {
   if (path.empty()) return fail(ErrorCode::invalid, "sqlite: names no file", ErrorSource::configuration);
-  if (auto prepared = prepare_file(path); !prepared) return tl::unexpected(std::move(prepared.error()));
+  if (auto prepared = prepare_sqlite_file(path); !prepared) return tl::unexpected(std::move(prepared.error()));
   auto database = std::make_unique<SqliteDatabase>(options.wait_max);
   if (auto opened = database->open(path, options.connections); !opened) {
     return tl::unexpected(std::move(opened.error()));
