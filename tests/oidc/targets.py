@@ -200,7 +200,7 @@ class GatehouseTarget(Target):
                 "name": "public", "address": f"127.0.0.1:{self.port}", "zone": "external",
                 "tls": {"certificates": [{"cert": cert, "key": key}], "client_ca": self.ca, "client_auth": "optional"},
             }],
-            "services": {}, "routes": [],
+            "services": {}, "routes": [], "waf": {"mode": "off"},  # the protocol is judged, and no rule before it
             "identity": {"issuer": self.issuer},
             # one address sends all of the checks' bad requests: nothing is held against it
             "penalties": {"failed_logins": {"threshold": 1_000_000}, "attacks": {"threshold": 1_000_000}},

@@ -74,6 +74,7 @@ function betweenPageAndBrowser() {
   for (const kind of ['create', 'get']) {
     const original = navigator.credentials[kind].bind(navigator.credentials);
     navigator.credentials[kind] = async (options) => {
+      if (options.mediation === 'conditional') return new Promise(() => {}); // the browser's autofill: nobody picks one
       const answer = await window.hands(kind, plain(options.publicKey));
       if (answer?.credential) return made(answer.credential);
       const asked = answer?.publicKey ? { ...options, publicKey: full(answer.publicKey) } : options;

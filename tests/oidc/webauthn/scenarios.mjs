@@ -45,15 +45,20 @@ async function enrol({ tab, hands }, user = setup.user, isSignedIn = false) {
     await password(tab, user);
     if (!tab.url().startsWith(callback)) await fillIn(tab, user, callback);
   }
-  await tab.goto(new URL(setup.issuer).origin + paths.enrol);
-  const before = await tab.locator(selectors.enrolled).count();
+  const before = await enrolled(tab);
+  await tab.goto(setup.issuer + paths.enrol);
   if (await tab.locator(selectors.label).count()) await tab.fill(selectors.label, 'test key');
+  const told = Promise.race([tab.waitForEvent('framenavigated'), tab.locator(selectors.failed).first().waitFor()]);
   await tab.click(selectors.create);
-  await Promise.race([
-    tab.locator(selectors.enrolled).nth(before).waitFor(), tab.locator(selectors.failed).first().waitFor(),
-  ]);
+  await told;
+  await tab.waitForLoadState('load');
   assert.equal(hands.asked.at(-1).kind, 'create');
-  return await tab.locator(selectors.enrolled).count() > before;
+  return await enrolled(tab) > before;
+}
+
+async function enrolled(tab) {
+  await tab.goto(setup.issuer + paths.enrolled);
+  return tab.locator(selectors.enrolled).count();
 }
 
 async function signOut(tab) {
