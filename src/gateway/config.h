@@ -139,8 +139,12 @@ struct UpstreamTlsConfig {
   bool operator==(const UpstreamTlsConfig&) const = default;
 };
 
+// A service that this process is itself (local_service.h); it has no endpoints.
+enum class LocalTarget : std::uint8_t { none, identity };
+
 struct ServiceConfig {
   std::string name;
+  LocalTarget local = LocalTarget::none;
   std::vector<EndpointConfig> endpoints;
   Sensitivity sensitivity = Sensitivity::normal;
   Balance balance = Balance::least_requests;

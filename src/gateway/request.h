@@ -37,6 +37,10 @@ struct Principal {
   std::string_view fingerprint;
 };
 
+// What the service that is this process said about credentials in the request. unknown: another service answered, and
+// its status has to tell.
+enum class LoginFact : std::uint8_t { unknown, none, failed, accepted };
+
 struct Request {
   Request(Arena& memory, telemetry::DecisionRecord& decisions) noexcept : arena(memory), record(decisions) {}
 
@@ -52,6 +56,8 @@ struct Request {
   IpAddress client_ip;     // after PROXY protocol and X-Forwarded-For of trusted peers
   std::uint32_t zone = 0;  // index into config->zones
   Principal principal;
+  LoginFact login = LoginFact::unknown;
+  std::string_view login_user;  // whom they proved
   MonotonicTime now;
   WallTime wall;
   RateNote* rate_note = nullptr;

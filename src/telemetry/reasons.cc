@@ -28,6 +28,10 @@ constexpr ReasonText kReasons[] = {
      "Only what is listed is reachable: add a route whose `match` covers this request."},
     {"route.rewrite", "the route's rewrite makes a path that is none", "Correct `rewrite` of the route."},
     {"route.", "no route takes this request", "See `routes` in the configuration."},
+    // this process as a service
+    {"service.no_answer", "the part of Gatehouse that was to answer gave up without an answer",
+     "See Gatehouse's own log for the same time."},
+    {"service.", "the part of Gatehouse that was to answer failed", "See Gatehouse's own log for the same time."},
     // limits and rates
     {"limits.body", "the body is longer than the route allows", "Raise `body_bytes` of the route or the listener."},
     {"limits.", "a limit of the listener or the route was exceeded", "See `limits` of the listener."},

@@ -250,6 +250,7 @@ void Exchange::on_timer(net::Timer&) {
     inspection_timer();
     return;
   }
+  if (state_ == State::collecting || state_ == State::serving) return local_timer();
   if (state_ == State::ending) {
     // After a refused message the upstream may still be there, and the attempt open.
     if (up_ != nullptr) std::exchange(up_, nullptr)->abort();
@@ -346,6 +347,7 @@ void Exchange::request_body(std::string_view data) {
       body_.append(data);
       collected();
       break;
+    case State::collecting: local_body(data); break;
     case State::waiting:
     case State::withheld:
     case State::relaying:
@@ -372,6 +374,7 @@ void Exchange::request_body(std::string_view data) {
       break;
     case State::tunnel: tunnel_data(data); break;
     case State::ending:
+    case State::serving:
     case State::answered:
     case State::idle: break;
   }
@@ -386,6 +389,11 @@ void Exchange::request_end(const http::Fields& trailers) {
     return;
   }
   if (tunnel_wanted_) return;
+  if (state_ == State::collecting) {
+    const Spent spent(own_ticks_);
+    call_local();
+    return;
+  }
   // Trailers that come behind the verdict go no further (RFC 9110 §6.5.1 lets an intermediary drop them).
   if (!trailers_unseen_) {
     for (const http::Field& field : trailers) trailers_.add(arena_.copy(field.name), arena_.copy(field.value));

@@ -20,6 +20,7 @@
 #include "gateway/client_address.h"
 #include "gateway/compression.h"
 #include "gateway/layers/waf/message_gate.h"
+#include "gateway/local_service.h"
 #include "gateway/proxy/upstream_pool.h"
 #include "gateway/request.h"
 #include "gateway/server/snapshot.h"
@@ -46,6 +47,10 @@ class Exchange final : private net::Timer::Handler {
 
   // the shard's notes: where it is counted as in progress, and as a tunnel (0: it is none)
   std::uint32_t active_series = 0, tunnel_series = 0;
+  std::uint32_t slot = 0;  // among the shard's exchanges
+
+  // What a service of this process said, on the shard's thread; for another request than this one it is dropped.
+  void local_answered(std::uint64_t generation, LocalAnswer answer);
 
  private:
   struct Downstream final : http::ServerStreamEvents {
@@ -90,8 +95,8 @@ class Exchange final : private net::Timer::Handler {
     Exchange& x;
   };
   // inspecting: the body is collected for the WAF; queued: for one of the upstream's connections; waiting: for its
-  // answer; withheld: it is collected for the WAF; ending: our half of the tunnel is closed, and the client has a
-  // moment to close its own
+  // answer; collecting: the body, for a service of our own; serving: it is working; withheld: it is collected for the
+  // WAF; ending: our half of the tunnel is closed, and the client has a moment to close its own
   enum class State : std::uint8_t {
     idle,
     deciding,
@@ -99,6 +104,8 @@ class Exchange final : private net::Timer::Handler {
     inspecting,
     queued,
     waiting,
+    collecting,
+    serving,
     withheld,
     relaying,
     tunnel,
@@ -178,6 +185,9 @@ class Exchange final : private net::Timer::Handler {
   void informational(const http::ResponseHead& head);
   void response(const http::ResponseHead& head, http::End end);
   void relay_head(const http::ResponseHead& head, http::End end);
+  void take_answer(const http::ResponseHead& head, http::End end);
+  void take_answer_body(std::string_view data);
+  void take_answer_end(const http::Fields& trailers);
   void begin_relay(const http::ResponseHead& head, http::End end);
   void response_body(std::string_view data);
   void relay_body(std::string_view data);
@@ -193,6 +203,15 @@ class Exchange final : private net::Timer::Handler {
   void attempt_refused(telemetry::Layer layer, int status, std::string_view reason);
   void arm_timer();
   void mirror();
+
+  // exchange_local.cc: this process as the service
+  void begin_local(LocalService& service);
+  void local_body(std::string_view data);
+  void local_body_too_large();
+  void arm_local_timer();
+  void local_timer();
+  void call_local();
+  void take_local_answer(LocalAnswer answer);
 
   // exchange_tunnel.cc
   bool prepare_tunnel();
@@ -230,6 +249,8 @@ class Exchange final : private net::Timer::Handler {
   http::ServerStream* down_ = nullptr;
   http::ClientStream* up_ = nullptr;
   State state_ = State::idle;
+  std::uint64_t generation_ = 0;   // of requests that this object has served
+  LocalService* local_ = nullptr;  // the snapshot's; null: a request for an upstream
   RouteMatch match_;
   std::size_t next_layer_ = 0;
   std::uint32_t binding_index_ = 0;  // the listener's index

@@ -60,6 +60,8 @@ void Exchange::finish() {
   cluster_.reset();
   snapshot_.reset();
   state_ = State::idle;
+  local_ = nullptr;
+  ++generation_;
   shard_.recycle(*this);
 }
 

@@ -12,7 +12,7 @@ void Exchange::begin_relay(const http::ResponseHead& head, http::End end) {
   relay_head(head, end);
   if (end == http::End::yes) {
     attempt_over(head.status < 500 ? AttemptOutcome::success : AttemptOutcome::error);
-  } else {
+  } else if (local_ == nullptr) {  // its content is here
     arm_timer();
   }
 }
@@ -54,6 +54,10 @@ void Exchange::response_body(std::string_view data) {
       return;
     }
   }
+  take_answer_body(data);
+}
+
+void Exchange::take_answer_body(std::string_view data) {
   if (state_ == State::withheld) {
     answer_collected(data);
   } else {
@@ -98,6 +102,10 @@ void Exchange::response_end(const http::Fields& trailers) {
     attempt_over(AttemptOutcome::unknown);
     return;
   }
+  take_answer_end(trailers);
+}
+
+void Exchange::take_answer_end(const http::Fields& trailers) {
   if (state_ == State::withheld && answer_complete() == AnswerIs::withdrawn) return;
   if (decoder_ && !coded_may_end(trailers)) return;
   timer_.cancel();

@@ -48,6 +48,7 @@ void Exchange::forward() {
   const std::uint32_t service = choose_service(route, shard_.random());
   cluster_ = snapshot_->clusters[service];
   record_.service = cluster_->name();
+  if (cluster_->config().local != LocalTarget::none) return begin_local(*snapshot_->local_services[service]);
   if (request.principal.method != AuthMethod::none) {
     record_.user = request.principal.user;
     record_.auth = name_of(request.principal.method);
@@ -272,6 +273,11 @@ void Exchange::response(const http::ResponseHead& head, http::End end) {
     gateway_error({http::FailureKind::bad_response, http::Reason::bad_upgrade, false, false});
     return;
   }
+  take_answer(head, end);
+}
+
+// Whoever made it.
+void Exchange::take_answer(const http::ResponseHead& head, http::End end) {
   body_ = std::string();
   count_held();
   if (!begin_masking(head, end)) return;

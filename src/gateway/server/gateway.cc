@@ -112,9 +112,9 @@ std::vector<ListenerBinding> Gateway::bind(const Config& config, const std::vect
 Result<std::shared_ptr<const Snapshot>> Gateway::compile(std::shared_ptr<const Config> config,
                                                          const std::vector<Listening>& opened) {
   auto bindings = bind(*config, opened);
-  return Snapshot::build(
-      std::move(config), snapshot_.get(), std::move(bindings),
-      SnapshotSources{services_.state, services_.clock, ticket_keys_, services_.credentials, services_.rules});
+  return Snapshot::build(std::move(config), snapshot_.get(), std::move(bindings),
+                         SnapshotSources{services_.state, services_.clock, ticket_keys_, services_.credentials,
+                                         services_.rules, services_.local_services});
 }
 
 Status Gateway::start() {

@@ -29,6 +29,7 @@ struct GatewayServices {
   const Clock& clock;
   CredentialSource credentials;
   RuleEngineSource rules;
+  LocalServiceSource local_services = {};  // may be empty where no service is local
 };
 
 struct BoundListener {

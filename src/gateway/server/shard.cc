@@ -20,7 +20,10 @@ Shard::Shard(std::uint32_t index, std::unique_ptr<net::Loop> loop, ShardServices
   random_state_ = static_cast<std::uint64_t>(services_.clock.now().time_since_epoch().count()) * 2 + index + 1;
 }
 
-Shard::~Shard() { stop(); }
+Shard::~Shard() {
+  stop();
+  replies_->close();
+}
 
 Result<std::unique_ptr<Shard>> Shard::create(std::uint32_t index, ShardServices services, telemetry::IdGenerator ids) {
   auto loop = net::Loop::create(services.clock);
@@ -200,6 +203,7 @@ void Shard::on_request(http::ServerStream& stream, const http::RequestHead& head
   }
   if (free_.empty()) {
     exchanges_.push_back(std::make_unique<Exchange>(*this));
+    exchanges_.back()->slot = static_cast<std::uint32_t>(exchanges_.size() - 1);
     free_.push_back(exchanges_.back().get());
   }
   Exchange& exchange = *free_.back();
@@ -239,6 +243,10 @@ std::string_view Shard::on_refused(const http::ConnectionInfo& connection, http:
   if (snapshot_->binding(connection.listener) == nullptr) return {};
   if (!refusals_) refusals_ = std::make_unique<Exchange>(*this);
   return refusals_->refuse(connection, reason, partial);
+}
+
+void Shard::local_answered(std::uint32_t index, std::uint64_t generation, LocalAnswer answer) {
+  exchanges_[index]->local_answered(generation, std::move(answer));
 }
 
 void Shard::recycle(Exchange& exchange) {

@@ -65,6 +65,8 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   WallTime wall() const noexcept { return services_.clock.wall(); }
   std::string_view http_date();  // RFC 9110 §5.6.7, made once a second; lives until the next call
   std::uint64_t random() noexcept;
+  const std::shared_ptr<ReplyDesk>& replies() noexcept { return replies_; }
+  void local_answered(std::uint32_t index, std::uint64_t generation, LocalAnswer answer);
   void recycle(Exchange& exchange);  // after the current batch
   telemetry::Recorder& recorder() noexcept { return recorder_; }
   void tunnel_opened(Exchange& exchange) noexcept;
@@ -115,6 +117,7 @@ class Shard final : public http::RequestSink, private AcceptSink, private http::
   std::vector<std::unique_ptr<http::ServerConnection>> connections_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all of them; the free ones are in `free_`
   std::vector<Exchange*> free_, returned_;
+  std::shared_ptr<ReplyDesk> replies_ = std::make_shared<ReplyDesk>(*this);
   std::unique_ptr<Exchange> refusals_;  // for what never became a request
   Reclaim reclaim_{*this};
   DrainTimer drain_timer_{*this};

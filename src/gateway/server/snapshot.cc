@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "crypto/x509.h"
 #include "gateway/layers/authentication/authentication_layer.h"
 #include "gateway/layers/authorization/authorization_layer.h"
@@ -143,6 +144,20 @@ Status build_upstreams(Snapshot& snapshot, const Snapshot* previous) {
   return {};
 }
 
+Status build_local_services(Snapshot& snapshot, const LocalServiceSource& source) {
+  const Config& config = *snapshot.config;
+  snapshot.local_services.resize(config.services.size());
+  for (std::size_t i = 0; i < config.services.size(); ++i) {
+    const ServiceConfig& service = config.services[i];
+    if (service.local == LocalTarget::none) continue;
+    auto made = source ? source(config, service.local) : fail(ErrorCode::internal, "nobody provides it");
+    if (!made) return tl::unexpected(std::move(made.error()).while_(fmt::format("service {}", service.name)));
+    GH_CHECK(*made != nullptr);
+    snapshot.local_services[i] = std::move(*made);
+  }
+  return {};
+}
+
 // The order is the design's: the cheapest first, so that a flood costs little. A preflight carries no credentials, so
 // CORS answers before they are asked for; what counts by user comes after the user is known.
 void build_layers(Snapshot& snapshot, const SnapshotSources& sources, Credentials credentials) {
@@ -193,6 +208,8 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::build(std::shared_ptr<const Co
       same ? previous->waf->engine() : sources.rules(*snapshot->config);
   if (!rules) return tl::unexpected(rules.error());
   snapshot->waf = std::make_unique<WafLayer>(*snapshot->config, std::move(*rules));
+  if (auto built = build_local_services(*snapshot, sources.local_services); !built)
+    return tl::unexpected(built.error());
   auto credentials = sources.credentials(*snapshot->config);
   if (!credentials) return tl::unexpected(credentials.error());
   build_layers(*snapshot, sources, std::move(*credentials));

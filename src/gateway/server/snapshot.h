@@ -21,6 +21,7 @@
 #include "gateway/layers/waf/rule_store.h"
 #include "gateway/layers/waf/waf_layer.h"
 #include "gateway/layers/zone/zone_layer.h"
+#include "gateway/local_service.h"
 #include "gateway/network_map.h"
 #include "gateway/routing/router.h"
 #include "gateway/shared_state.h"
@@ -50,6 +51,7 @@ struct SnapshotSources {
   std::shared_ptr<crypto::TlsTicketKeys> ticket_keys;
   const CredentialSource& credentials;
   const RuleEngineSource& rules;
+  const LocalServiceSource& local_services;
 };
 
 // A listener keeps its id over reloads as long as its address stays: connections outlive snapshots.
@@ -73,7 +75,8 @@ struct Snapshot {
   std::uint64_t generation = 1;  // of the configuration: stays when the same one is built anew for what its files hold
   std::shared_ptr<const Config> config;
   Router router;
-  std::vector<std::shared_ptr<Cluster>> clusters;  // by service index
+  std::vector<std::shared_ptr<Cluster>> clusters;             // by service index
+  std::vector<std::shared_ptr<LocalService>> local_services;  // by service index; null where it is none
   // By service index, for HTTP/1.1 and for HTTP/2 endpoints; null where nothing uses TLS.
   struct UpstreamTls {
     std::shared_ptr<crypto::TlsClientContext> http1, http2;

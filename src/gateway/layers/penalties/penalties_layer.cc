@@ -136,6 +136,7 @@ void PenaltiesLayer::record_outcome(Request& request, int status) const {
   }
   if (!config_.failed_logins) return;
   const FailedLoginsConfig& logins = *config_.failed_logins;
+  if (request.login != LoginFact::unknown) return record_login(request);
   // Another layer's refusal (a zone, a ban) says nothing about credentials.
   const bool credentials_judged = record.verdict != Verdict::deny || record.layer == telemetry::Layer::authorization ||
                                   (record.layer == telemetry::Layer::authentication && brought_credentials(request));
@@ -148,6 +149,18 @@ void PenaltiesLayer::record_outcome(Request& request, int status) const {
                            clock_.now());
   } else if (status >= 200 && status < 400 && !request.principal.user.empty()) {
     state_.penalties().forgive(key_of(Subject::user_failures, request.principal.user), clock_.now());
+  }
+}
+
+// A service of our own knows what was wrong. A failure counts against the address alone: whoever can name a user could
+// slow him down otherwise, and the service has its own throttle for guesses at one account.
+void PenaltiesLayer::record_login(Request& request) const {
+  const FailedLoginsConfig& logins = *config_.failed_logins;
+  if (request.login == LoginFact::failed) {
+    state_.penalties().add(key_of(Subject::address_failures, request.client_ip), logins.window, logins.threshold,
+                           clock_.now());
+  } else if (request.login == LoginFact::accepted && !request.login_user.empty()) {
+    state_.penalties().forgive(key_of(Subject::user_failures, request.login_user), clock_.now());
   }
 }
 

@@ -5,7 +5,8 @@
 // authentication and authorization, counts against the client's address and, when known, the user. From `threshold` on,
 // requests are delayed: `delay`, doubled with each further failure up to `max_delay`. A user who gets in clears the
 // user's count; the address keeps its own, or one valid account would hide the guessing of others. A 401 to a request
-// that brought no credentials at all is no failure.
+// that brought no credentials at all is no failure. A service of our own says itself which logins failed
+// (local_service.h).
 // Attacks: requests refused by the WAF's rules or for a forged signature, and what `record_attack` is told of.
 // `threshold` of them within `window` put the address on the ban list, each time for twice as long. Two instances as in
 // the rate layer: the address is known before authentication, the user after it. Outcomes are recorded by the first.
@@ -38,6 +39,7 @@ class PenaltiesLayer final : public Layer {
  private:
   Decision delay_for(std::uint32_t failures, std::string_view whose, Request& request) const;
   void record_outcome(Request& request, int status) const;
+  void record_login(Request& request) const;
 
   const PenaltiesConfig& config_;
   SharedState& state_;
