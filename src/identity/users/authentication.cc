@@ -14,7 +14,10 @@ namespace gatehouse::identity {
 using Verdict = LoginAnswer::Verdict;
 
 Authentication::Authentication(const AuthenticationParts& parts, AuthenticationOptions options)
-    : parts_(parts), options_(std::move(options)) {}
+    : parts_(parts),
+      options_(std::move(options)),
+      code_key_(parts.keyring.derive("one-time codes")),
+      recovery_key_(parts.keyring.derive("recovery codes")) {}
 
 bool Authentication::is_usable(const Factor& factor) const noexcept {
   switch (factor.kind) {

@@ -53,7 +53,7 @@ struct FactorChoice {
   std::string id;
   FactorKind kind = FactorKind::totp;
   std::string label;
-  std::string hint;  // "j…@example.org", "…4567", "7 left"; may be empty
+  std::string hint;  // "j…@example.org", "…4567"; of recovery codes how many are left; may be empty
 };
 
 struct SignedIn {
@@ -133,8 +133,15 @@ class Authentication {
   bool tell_of_device(const User& user, std::string_view label, const Visitor& visitor);
   bool tell(const User& user, MessageKind kind, MessageFields fields);
 
+  LoginAnswer send_code_to(Interaction& interaction, FactorKind kind, std::string_view address,
+                           std::string_view purpose, const Visitor& visitor);
+  Result<bool> is_sent_code(Interaction& interaction, std::string_view purpose, std::string_view code);
+  Result<bool> is_code_of(Interaction& interaction, const Factor& factor, std::string_view typed);
+  void tell_of_recovery(std::string_view user_id, const Factor& spent);
+
   const AuthenticationParts parts_;
   const AuthenticationOptions options_;
+  const SecretBytes code_key_, recovery_key_;
 };
 
 // Adding and removing factors. At step `enrol` of a login, or from the account page: there an interaction begins with
@@ -177,6 +184,7 @@ class Enrolment {
   Authentication& authentication_;
   const AuthenticationParts parts_;
   const AuthenticationOptions options_;
+  const SecretBytes recovery_key_;
 };
 
 }  // namespace gatehouse::identity
