@@ -11,5 +11,6 @@ foreach(dep
 endforeach()
 if(GATEHOUSE_TESTS)
   find_package(GTest REQUIRED)
+  pkg_check_modules(LIBFIDO2 REQUIRED IMPORTED_TARGET libfido2)
 endif()
 find_package(benchmark QUIET)

@@ -186,6 +186,10 @@ Signature VerificationKey::verify(std::string_view input, std::string_view signa
     if (der.empty()) return Signature::invalid;
     signature = der;
   }
+  return verify_der(input, signature);
+}
+
+Signature VerificationKey::verify_der(std::string_view input, std::string_view signature) const noexcept {
   const DigestContextPtr context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* parameters = nullptr;  // owned by `context`
   GH_CHECK(context);

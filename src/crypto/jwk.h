@@ -60,6 +60,8 @@ class VerificationKey {
   JoseAlgorithm algorithm() const noexcept { return algorithm_; }
   // `signature` in JOSE's form: r and s at full length for ECDSA (RFC 7518 §3.4), never DER.
   Signature verify(std::string_view input, std::string_view signature) const noexcept;
+  // The same with an ECDSA signature in DER, as WebAuthn and X.509 have it; for other keys the two forms are one.
+  Signature verify_der(std::string_view input, std::string_view signature) const noexcept;
   // The bytes of modulus or point: equal for equal keys, whatever their `kid`.
   std::string public_bytes() const;
   std::string thumbprint() const;  // RFC 7638 with SHA-256, in base64url: `jkt`
