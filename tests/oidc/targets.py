@@ -168,7 +168,7 @@ class GatehouseTarget(Target):
     """The program of GATEHOUSE_BIN with a configuration of its own. What it is told by is only here."""
 
     name, differences = "gatehouse", differences.GATEHOUSE
-    short = {"access_token": SHORT["access_token"]}
+    short = {"access_token": 10}  # what is given to a client; nothing else can be told
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -265,7 +265,7 @@ class GatehouseTarget(Target):
             "jwks": json.dumps({"keys": [client.key.jwk()]}) if client.key else "",
             "id_token_signed_response_alg": client.id_token_alg or "ES256", "require_pkce": not client.pkce_optional,
             "tls_client_certificate_bound_access_tokens": client.bound_to_certificate,
-            "access_token_seconds": SHORT["access_token"] if self.hasty else 600,
+            "access_token_seconds": self.short["access_token"] if self.hasty else 600,
         }  # fmt: skip
         settings = {name: value for name, value in settings.items() if value not in ("", [])}
         made = self.admin("POST", "/v1/clients", {"client_id": client.id, "client_name": client.name or client.id, "settings": settings})

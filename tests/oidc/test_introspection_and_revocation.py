@@ -43,7 +43,10 @@ def test_answer_is_not_cached(web):
 def test_unknown_is_inactive(web, token):
     """RFC 7662 §2.2: `active: false` and nothing else."""
     answer = web.post("introspection", {"token": token})
-    assert answer.status in (200, 413) and (answer.status == 413 or answer.json() == {"active": False}), answer
+    if len(token) > 10000 or token == "\x00":  # no token at all: a malformed request may be told apart
+        assert answer.status == 413 or answer.json() == {"active": False} or answer.refusal() == "invalid_request", answer
+    else:
+        assert answer.status == 200 and answer.json() == {"active": False}, answer
 
 
 @pytest.mark.parametrize("forge", ["alg none", "another key", "tampered", "id_token", "code"])
@@ -120,7 +123,9 @@ def test_revoke_by_a_public_client(rp):
 @pytest.mark.parametrize("token", ["x", "A" * 43, "a.b.c", "x" * 20000, "\x00", "e30.e30."], ids=range(6))
 def test_revoke_unknown(web, token):
     """RFC 7009 §2.2: an invalid token is 200: it is gone already."""
-    assert web.post("revocation", {"token": token}).status in ((200, 413) if len(token) > 5000 else (200,))
+    answer = web.post("revocation", {"token": token})
+    malformed = len(token) > 10000 or token == "\x00"
+    assert answer.status == 200 or (malformed and (answer.status == 413 or answer.refusal() == "invalid_request")), answer
 
 
 def test_revoke_twice(web):
