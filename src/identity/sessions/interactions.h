@@ -40,7 +40,7 @@ struct Interaction {
   std::int64_t password_at_s = 0;
   std::int64_t factor_at_s = 0;
   bool device_skips_factor = false;  // a remembered device stood in for the factor
-  std::string challenge;             // of WebAuthn, raw; good for one answer
+  std::string challenge;             // of WebAuthn, base64url; good for one answer
   std::string challenge_purpose;     // "login", "passwordless", "enrol"
   std::int64_t challenge_at_s = 0;
   std::string code_factor;                              // which factor a code was sent for

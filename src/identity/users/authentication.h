@@ -138,6 +138,10 @@ class Authentication {
   Result<bool> is_sent_code(Interaction& interaction, std::string_view purpose, std::string_view code);
   Result<bool> is_code_of(Interaction& interaction, const Factor& factor, std::string_view typed);
   void tell_of_recovery(std::string_view user_id, const Factor& spent);
+  Status give_challenge(Interaction& interaction, std::string_view purpose);
+  Result<std::string> take_challenge(Interaction& interaction, std::string_view purpose);
+  LoginAnswer refused_passkey(const Interaction& interaction, LoginStep where, std::string_view user_id,
+                              std::string_view why, const Visitor& visitor);
 
   const AuthenticationParts parts_;
   const AuthenticationOptions options_;

@@ -4,9 +4,12 @@
 
 #include <thread>
 
-#include "codec/base32.h"
+#include "base/file.h"
+#include "codec/base64.h"
+#include "codec/json.h"
 #include "identity/delivery_testing.h"
 #include "identity/factors/totp.h"
+#include "identity/factors/webauthn.h"
 #include "identity/identity_testing.h"
 #include "identity/seconds.h"
 
@@ -400,6 +403,61 @@ TEST_P(AuthenticationTest, EventsNameWhoAndHowAndNoSecret) {
        {std::string(kGood), std::string("wrong password"), std::string("s3cret"), code}) {
     EXPECT_EQ(all.find(secret_text), std::string::npos) << secret_text;
   }
+}
+
+// With messages of a software authenticator: tests/data/webauthn/make_vectors.py.
+TEST_P(AuthenticationTest, APasskeyAnswersOneChallengeOfOnePurpose) {
+  const auto text = value_of(read_file(GATEHOUSE_SOURCE_DIR "/tests/data/webauthn/vectors.json"));
+  const auto vectors = codec::Json::parse(text, {.bytes_max = 1 << 20, .values_max = 8192});
+  ASSERT_TRUE(vectors);
+  const auto message = [&](std::string_view name) {
+    for (const codec::Json& c : vectors->find("assertions")->items()) {
+      if (c.find_string("name") == name) return std::string(c.find_string("message").value_or(""));
+    }
+    return std::string();
+  };
+  AuthenticationOptions here = options();
+  here.rp_id = vectors->find_string("rp_id").value();
+  here.origins = {std::string(vectors->find_string("origin").value())};
+  Authentication login(world->parts, here);
+  WebauthnCredential credential;
+  credential.id = codec::base64url_decode(vectors->find_string("id").value()).value();
+  credential.public_key = codec::base64url_decode(vectors->find("keys")->find_string("es256").value()).value();
+  NewFactor factor{user->id, FactorKind::webauthn, "Key", SecretBytes(std::string_view(to_text(credential)))};
+  factor.credential_id = credential.id;
+  value_of(world->factors.add(factor));
+  const auto challenged = [&](Interaction interaction, std::string_view purpose) {
+    interaction.challenge = vectors->find_string("challenge").value();
+    interaction.challenge_purpose = purpose;
+    interaction.challenge_at_s = seconds_of(clock.wall());
+    expect_ok(world->interactions.update(interaction));
+    return interaction;
+  };
+  const std::string good = message("without handle");
+  ASSERT_FALSE(good.empty());
+  const auto verdict = [&](Interaction interaction, std::string_view answer) {
+    return login.webauthn(interaction, answer, visitor).verdict;
+  };
+  EXPECT_EQ(verdict(named(), good), Verdict::refused) << "no challenge was given";
+  EXPECT_EQ(verdict(challenged(named(), "enrol"), good), Verdict::refused) << "another purpose";
+  EXPECT_EQ(verdict(challenged(named(), "login"), message("es256")), Verdict::refused) << "another user's handle";
+  EXPECT_EQ(verdict(challenged(named(), "login"), "{}"), Verdict::refused);
+  EXPECT_EQ(verdict(challenged(begin(), "passwordless"), good), Verdict::refused) << "nobody is named";
+  EXPECT_EQ(verdict(challenged(begin(), "passwordless"), message("user unverified")), Verdict::refused);
+  Interaction late = challenged(named(), "login");
+  clock.advance(5min);
+  EXPECT_EQ(verdict(late, good), Verdict::refused) << "too late";
+
+  Interaction interaction = named();
+  EXPECT_THAT(value_of(login.webauthn_options(interaction)), HasSubstr("allowCredentials"));
+  interaction = challenged(interaction, "login");
+  const Interaction at_once = interaction;
+  const LoginAnswer answer = login.webauthn(interaction, good, visitor);
+  EXPECT_EQ(answer.verdict, Verdict::next);
+  EXPECT_EQ(answer.step, LoginStep::done);
+  EXPECT_EQ(interaction.amr, "pwd hwk user mfa");
+  EXPECT_EQ(verdict(at_once, good), Verdict::gone) << "the challenge is used up";
+  EXPECT_EQ(verdict(challenged(named(), "login"), good), Verdict::refused) << "the counter did not rise";
 }
 
 GH_ON_EVERY_STORE(AuthenticationTest);
