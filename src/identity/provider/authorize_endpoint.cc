@@ -34,6 +34,23 @@ Result<std::vector<std::string>> Consents::find(std::string_view user_id, std::s
   return split_scopes(rows->rows.front()[0].text());
 }
 
+Result<std::vector<Consents::Given>> Consents::list(std::string_view user_id) {
+  auto rows = database_.run(
+      "SELECT client_id, scopes, created_at FROM consents WHERE user_id = $1 ORDER BY updated_at DESC LIMIT 500",
+      {user_id});
+  if (!rows) return tl::unexpected(rows.error());
+  std::vector<Given> given;
+  for (const store::Row& row : rows->rows)
+    given.push_back({row[0].text(), split_scopes(row[1].text()), row[2].integer()});
+  return given;
+}
+
+Status Consents::remove(std::string_view user_id, std::string_view client_id) {
+  auto rows = database_.run("DELETE FROM consents WHERE user_id = $1 AND client_id = $2", {user_id, client_id});
+  if (!rows) return tl::unexpected(rows.error());
+  return {};
+}
+
 Status Consents::allow(std::string_view user_id, std::string_view client_id, const std::vector<std::string>& scopes,
                        WallTime now) {
   return database_.transact([&](store::Executor& tx) -> Status {

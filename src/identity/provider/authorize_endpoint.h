@@ -52,6 +52,13 @@ class Consents {
   // Besides those allowed before.
   Status allow(std::string_view user_id, std::string_view client_id, const std::vector<std::string>& scopes,
                WallTime now);
+  struct Given {
+    std::string client_id;
+    std::vector<std::string> scopes;
+    std::int64_t since_s = 0;
+  };
+  Result<std::vector<Given>> list(std::string_view user_id);
+  Status remove(std::string_view user_id, std::string_view client_id);
 
  private:
   store::Database& database_;
