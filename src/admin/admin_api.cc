@@ -6,6 +6,7 @@
 #include <charconv>
 #include <vector>
 
+#include "admin/identity/identity_api.h"
 #include "admin/views.h"
 #include "admin/waf_stats.h"
 #include "codec/json.h"
@@ -200,7 +201,7 @@ bool AdminApi::admits(const Call& call, Answer& refusal) {
     refusal.challenge = "Bearer realm=\"gatehouse\"";
     return false;
   }
-  if (call.method == "POST" && !is_json(call.content_type)) {
+  if ((call.method == "POST" || call.method == "PATCH") && !is_json(call.content_type)) {
     refusal = problem(415, "The body must be application/json.");
     return false;
   }
@@ -210,7 +211,24 @@ bool AdminApi::admits(const Call& call, Answer& refusal) {
 void AdminApi::answer(const Call& call, const Reply& reply) {
   if (call.method == "POST" && call.path == kReloadPath) return reload(call, reply);
   if (call.method == "POST" && call.path == kRollbackPath) return rollback(call, reply);
+  if (identity_.answer && IdentityApi::serves(call.path)) return answer_by_identity(call, reply);
   reply(answer_at_once(call));
+}
+
+// `call` is good until the reply, and whoever asked may be gone by then: the work has its own copy.
+void AdminApi::answer_by_identity(const Call& call, const Reply& reply) {
+  struct Work {
+    Call call;
+    http::ConnectionInfo connection;
+    Answer answer;
+  };
+  auto work = std::make_shared<Work>(Work{call, *call.connection, {}});
+  work->call.connection = &work->connection;
+  const bool taken = identity_.run([this, work, reply] {
+    work->answer = identity_.answer(work->call);
+    identity_.back([work, reply] { reply(work->answer); });
+  });
+  if (!taken) reply(problem(503, "Too much is being done at once."));
 }
 
 Answer AdminApi::answer_at_once(const Call& call) {

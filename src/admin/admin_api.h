@@ -11,6 +11,7 @@
 //
 // Shard rule: the control plane's loop.
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -32,11 +33,20 @@ class AdminApi final : public Service {
 
   bool admits(const Call& call, Answer& refusal) override;
   void answer(const Call& call, const Reply& reply) override;
+  // What is about users, clients and sessions; called off this loop, since it blocks. `run` is false when it cannot be
+  // run now. Nothing here: those paths do not exist.
+  struct IdentityPart {
+    std::function<Answer(const Call&)> answer;
+    std::function<bool(std::function<void()> work)> run;   // somewhere else
+    std::function<void(std::function<void()> work)> back;  // on this loop
+  };
+  void use_identity(IdentityPart part) { identity_ = std::move(part); }
   void use_token(SecretBytes token) noexcept { options_.token = std::move(token); }  // after a reload
 
  private:
   bool is_authorized(const Call& call) const;
   Answer answer_at_once(const Call& call);
+  void answer_by_identity(const Call& call, const Reply& reply);
   Answer status();
   void reload(const Call& call, const Reply& reply);
   void rollback(const Call& call, const Reply& reply);
@@ -50,6 +60,7 @@ class AdminApi final : public Service {
 
   AdminBackend& backend_;
   AdminOptions options_;
+  IdentityPart identity_;
 };
 
 // "250ms", "10s", "5m", "24h", "7d"; nullopt for anything else, zero, and more than a year.

@@ -319,6 +319,7 @@ struct JwtIssuerConfig {
   std::string name, issuer;
   std::vector<std::string> audience;
   std::string jwks;  // https URL or file
+  bool own = false;  // of the provider in this process: keys come from there, and only `at+jwt` is an access token
   std::vector<std::string> algorithms{"ES256", "ES384", "EdDSA", "RS256", "PS256"};
   std::string roles_claim = "roles", scopes_claim = "scope", mfa_claim = "amr", user_claim = "sub";
   Duration leeway = 30s, refresh = 10min;
@@ -376,6 +377,33 @@ struct AdminConfig {
   std::string group;           // whose members may use a Unix socket; empty: root and our own user alone
 };
 
+struct IdentityConfig {
+  std::string issuer;  // "https://login.shop.example", "https://shop.example/login"
+  Duration key_rotation = 24h * 30;
+  Duration session_idle = 12h, session_absolute = 24h * 14;
+  Duration remember_device = 24h * 30;
+  std::uint32_t password_min_length = 8;
+  std::string password_breached;  // a file; empty: the commonest, built in
+  enum class MailTls : std::uint8_t { starttls, tls, off };
+  struct Mail {
+    std::string server, from, username;  // "mail.example:587", "login@shop.example"
+    SecretBytes password;
+    MailTls tls = MailTls::starttls;
+    std::string ca;
+  };
+  std::optional<Mail> mail;
+  struct Sms {
+    std::string webhook;  // https
+    SecretBytes secret;
+    std::string ca;
+  };
+  std::optional<Sms> sms;
+  struct Theme {
+    std::string name, logo, css;  // shown above the forms; files
+  };
+  Theme theme;
+};
+
 struct ProcessConfig {
   std::uint32_t shards = 0;  // 0: one per core
   std::string user;          // what to become when started as root; empty: "gatehouse" if it exists, else "nobody"
@@ -399,6 +427,7 @@ struct Config {
   std::uint32_t rate_entries_max = 1 << 20;  // `state: { rate_entries: … }`
   PenaltiesConfig penalties;
   BansConfig bans;
+  std::optional<IdentityConfig> identity;
   WafConfig waf;
   TelemetryConfig telemetry;
   AdminConfig admin;

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,7 +52,17 @@ class Keyring {
   // every rotation: what was computed with them is compared for years.
   virtual SecretBytes derive(std::string_view purpose) const = 0;
 
+  // Which key sealed it; nullopt: it is no sealed value.
+  virtual std::optional<std::uint32_t> key_of(std::string_view sealed) const = 0;
+  virtual std::uint32_t current_key() const = 0;
   virtual std::vector<KeyView> keys() const = 0;
+
+  // A new key seals from now on; the others stay for what they sealed. What other gateways seal meanwhile is sealed
+  // with the one before, until they read the keyring again.
+  virtual Status rotate() = 0;
+  // A key that nothing is sealed with any more.
+  virtual Status remove_key(std::uint32_t id) = 0;
+  virtual Status refresh() = 0;  // reads the keyring again: now and then
 };
 
 }  // namespace gatehouse::secrets

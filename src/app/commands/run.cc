@@ -17,6 +17,7 @@
 #include "app/control/handover.h"
 #include "app/control/rule_loader.h"
 #include "app/control/rule_progress.h"
+#include "app/identity/identity_runtime.h"
 #include "app/jwks_fetcher.h"
 #include "app/process/notify.h"
 #include "app/process/privileges.h"
@@ -94,11 +95,18 @@ Status check_addresses(const gateway::Config& config) {
   return config.telemetry.metrics ? check("telemetry.metrics", *config.telemetry.metrics) : Status{};
 }
 
-Result<gateway::Credentials> credentials_for(const gateway::Config& config, JwksFetcher& fetcher) {
+Result<gateway::Credentials> credentials_for(const gateway::Config& config, JwksFetcher& fetcher,
+                                             const IdentityRuntime* identity) {
   gateway::Credentials credentials;
-  auto issuers = fetcher.keys_for(config.authentication.jwt);
+  std::vector<gateway::JwtIssuerConfig> fetched = config.authentication.jwt;
+  std::erase_if(fetched, [](const gateway::JwtIssuerConfig& issuer) { return issuer.own; });
+  auto issuers = fetcher.keys_for(fetched);
   if (!issuers) return tl::unexpected(issuers.error());
   credentials.issuers = std::move(*issuers);
+  // Our own provider's keys are in this process; its entry is the last (built_in.cc).
+  if (fetched.size() < config.authentication.jwt.size())
+    credentials.issuers.push_back(identity != nullptr ? identity->issuer_keys()
+                                                      : std::make_shared<gateway::IssuerKeys>());
   if (config.authentication.api_keys) {
     auto keys = fetcher.api_keys_for(config.authentication.api_keys->file);
     if (!keys) return tl::unexpected(keys.error());
@@ -114,6 +122,30 @@ Result<gateway::Credentials> credentials_for(const gateway::Config& config, Jwks
     credentials.identity_key = std::make_shared<const crypto::SigningKey>(std::move(*key));
   }
   return credentials;
+}
+
+// Null where it is not configured.
+Result<std::shared_ptr<IdentityRuntime>> open_identity(const gateway::Config& config, const Clock& clock) {
+  if (!config.identity) return std::shared_ptr<IdentityRuntime>();
+  auto opened = IdentityRuntime::create(config, clock);
+  if (!opened) return tl::unexpected(opened.error());
+  return std::shared_ptr<IdentityRuntime>(std::move(*opened));
+}
+
+gateway::LocalServiceSource local_services(std::shared_ptr<IdentityRuntime> identity) {
+  return [identity](const gateway::Config&, gateway::LocalTarget) -> Result<std::shared_ptr<gateway::LocalService>> {
+    if (!identity) return fail(ErrorCode::invalid, "identity begins with a restart, not with a reload");
+    return std::shared_ptr<gateway::LocalService>(identity);
+  };
+}
+
+// Shown to whoever started the program, and to nobody else: it is not in the log.
+void say_first_admin_link(const IdentityRuntime& identity) {
+  if (identity.first_admin_link().empty()) return;
+  std::fprintf(stderr,
+               "\nThere is no administrator yet. Whoever opens this link becomes the first (once, within 24 hours):\n"
+               "  %s\n\n",
+               identity.first_admin_link().c_str());
 }
 
 std::uint32_t shard_count(const gateway::Config& config) {
@@ -143,15 +175,18 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   if (config->telemetry.access_log.to.starts_with('/')) {
     if (auto given = hand_over(config->telemetry.access_log.to, user); !given) return give_up(given.error());
   }
+  auto opened_identity = open_identity(*config, clock);
+  if (!opened_identity) return give_up(opened_identity.error());
+  const std::shared_ptr<IdentityRuntime> identity = std::move(*opened_identity);
   JwksFetcher fetcher(clock, fetch_document, JwksFetcher::Thread::own, [&metrics](const std::string& name, bool good) {
     metrics.count(telemetry::Metric::key_refreshes, {name, good ? "success" : "failure"});
   });
-  auto gateway =
-      gateway::Gateway::create(config, shards,
-                               {**state, records, &(*access_log)->current(), metrics, clock,
-                                [&fetcher](const gateway::Config& wanted) { return credentials_for(wanted, fetcher); },
-                                [&rules](const gateway::Config& wanted) { return rules.load(wanted); }},
-                               inherited_sockets());
+  auto gateway = gateway::Gateway::create(
+      config, shards,
+      {**state, records, &(*access_log)->current(), metrics, clock,
+       [&](const gateway::Config& wanted) { return credentials_for(wanted, fetcher, identity.get()); },
+       [&rules](const gateway::Config& wanted) { return rules.load(wanted); }, local_services(identity)},
+      inherited_sockets());
   if (!gateway) return give_up(gateway.error());
   loaded->reset();  // the snapshots have it
   if (auto given = hand_over(config->data_dir, user); !config->data_dir.empty() && !given)
@@ -159,7 +194,8 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   // Whoever asks for the file's name later is in another folder.
   std::error_code no_folder;
   const std::string config_file = std::filesystem::absolute(options.config_path, no_folder).lexically_normal().string();
-  auto control = ControlPlane::create({**gateway, **state, records, **access_log, metrics, rules, clock}, config_file);
+  auto control = ControlPlane::create(
+      {**gateway, **state, records, **access_log, metrics, rules, clock, identity.get()}, config_file);
   if (!control) return give_up(control.error());
   if (auto opened = (*control)->open_sockets(); !opened) return give_up(opened.error());
   warn_of_unreadable_files(*config, user);  // still as root, who can look everywhere
@@ -171,7 +207,12 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   GH_LOG(info, "serving", {"version", GATEHOUSE_VERSION}, {"shards", shards}, {"user", privileges->user},
          {"seccomp", privileges->seccomp});
   say_ready(options, (*control)->ready_info());
+  if (identity) {
+    identity->start();
+    say_first_admin_link(*identity);
+  }
   const int code = (*control)->run();
+  if (identity) identity->stop();
   (*gateway)->stop();
   return code;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "app/config/built_in.h"
 #include "app/config/table.h"
 #include "codec/yaml.h"
 
@@ -69,7 +70,8 @@ void append_block(std::string& out, const Json& value, std::size_t indent, bool 
 
 Json effective(const gateway::Config& config, bool mask_secrets) {
   Json value;
-  root_object().write(Writer{config, mask_secrets}, &config, value);
+  const gateway::Config shown = without_built_in(config);
+  root_object().write(Writer{shown, mask_secrets}, &shown, value);
   return value;
 }
 

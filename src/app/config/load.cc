@@ -6,6 +6,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "app/config/built_in.h"
 #include "app/config/table.h"
 #include "base/file.h"
 
@@ -46,7 +47,10 @@ LoadOutcome load_config_text(std::string_view text, std::string file_name, LoadO
   config->data_dir = reader.absolute(config->data_dir);
   outcome.root = std::move(document.root);
   sort_by_position(outcome.diagnostics);
-  if (reader.errors() == 0) outcome.config = std::move(config);
+  if (reader.errors() == 0) {
+    add_built_in(*config);
+    outcome.config = std::move(config);
+  }
   return outcome;
 }
 

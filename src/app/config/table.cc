@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "app/config/built_in.h"
 #include "app/config/scalars.h"
 #include "gateway/routing/router.h"
 #include "telemetry/log_destination.h"
@@ -178,7 +179,31 @@ void check_ambiguities(Reader& reader, const Given& given, const Config& config)
   }
 }
 
+// Names of what identity adds, and a listener with TLS for its cookies and tokens.
+void check_identity(Reader& reader, const Given& given, const Config& config) {
+  if (!config.identity || !given.good({"identity"})) return;
+  for (const ServiceConfig& service : config.services) {
+    if (service.name != kIdentityService) continue;
+    reader.error(given.key("services"), "conflict", "the service name \"identity\" is taken by the identity provider",
+                 "name the service differently");
+  }
+  for (const RouteConfig& route : config.routes) {
+    if (route.name != "identity" && route.name != "identity-metadata") continue;
+    reader.error(given.key("routes"), "conflict",
+                 fmt::format("the route name \"{}\" is taken by the identity provider", route.name),
+                 "name the route differently");
+  }
+  const bool tls = std::any_of(config.listeners.begin(), config.listeners.end(),
+                               [](const ListenerConfig& listener) { return listener.tls.has_value(); });
+  if (!tls && given.good({"listeners"})) {
+    reader.warning(given.key("identity"), "identity",
+                   "no listener has TLS: browsers keep identity's cookies on https only",
+                   "give a listener tls: { certificates: [{ auto: true }] }, or end TLS in front of Gatehouse");
+  }
+}
+
 void check_root(Reader& reader, const Given& given, Config& config) {
+  check_identity(reader, given, config);
   check_addresses(reader, given, config);
   check_ambiguities(reader, given, config);
   raise_sensitive_routes(config);
@@ -251,6 +276,9 @@ const Object& root_object() {
                                    "Which requests go where."),
               key<&Config::authentication>("authentication", block<AuthenticationConfig>(authentication_object()),
                                            "Who calls."),
+              key<&Config::identity>("identity", optional(block<IdentityConfig>(identity_object())),
+                                     "Users, sign-in, OAuth 2.1 and OpenID Connect.",
+                                     {.default_note = "no users of our own", .restart = true}),
               key<&Config::waf>("waf", block<WafConfig>(waf_object()), "Inspection of requests for attacks."),
               key<&Config::rate_limit>("rate_limit", list_of(block<RateLimitConfig>(rate_limit_object())),
                                        "Limits of every route, before its own."),

@@ -24,6 +24,7 @@ const Object& waf_object();
 const Object& route_waf_object();
 const Object& telemetry_object();
 const Object& admin_object();
+const Object& identity_object();
 
 Kind<std::vector<gateway::Zone>> zones();
 // `layers: { rate: monitor }`

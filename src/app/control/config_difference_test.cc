@@ -72,7 +72,7 @@ TEST(ConfigDifference, AListWithNamesIsComparedByThem) {
 }
 
 TEST(ConfigDifference, EveryKeyThatWaitsIsOneOfTheFile) {
-  EXPECT_EQ(restart_keys(), (std::vector<std::string>{"process.shards", "process.user", "process.sandbox",
+  EXPECT_EQ(restart_keys(), (std::vector<std::string>{"process.shards", "process.user", "process.sandbox", "identity",
                                                       "state.rate_entries", "admin.address", "admin.group"}));
 }
 

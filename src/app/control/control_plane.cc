@@ -96,6 +96,12 @@ Status ControlPlane::open_sockets() {
     }
     const auto socket_group = options.group;
     admin_api_ = std::make_unique<admin::AdminApi>(*this, std::move(options));
+    if (IdentityRuntime* identity = parts_.identity) {
+      admin_api_->use_identity(
+          {[identity](const admin::Call& call) { return identity->admin_api().answer(call); },
+           [identity](std::function<void()> work) { return identity->pool().submit(std::move(work)); },
+           [this](std::function<void()> work) { loop_->post(std::move(work)); }});
+    }
     admin_sink_ = std::make_unique<admin::ServiceSink>(*admin_api_);
     auto opened = ControlListener::open(*loop_, admin, *admin_sink_, socket_group);
     if (!opened) return tl::unexpected(std::move(opened.error()).while_("admin"));

@@ -17,6 +17,7 @@
 #include "app/control/certificate_watch.h"
 #include "app/control/control_listener.h"
 #include "app/control/rule_loader.h"
+#include "app/identity/identity_runtime.h"
 #include "gateway/server/gateway.h"
 #include "gateway/upstream/discovery.h"
 #include "gateway/upstream/health_prober.h"
@@ -33,6 +34,7 @@ struct ControlPlaneParts {  // all of it outlives the control plane
   telemetry::Metrics& metrics;
   RuleLoader& rules;
   const Clock& clock;
+  IdentityRuntime* identity = nullptr;  // null: not configured
 };
 
 class ControlPlane final : public admin::AdminBackend, private net::IoHandler, private net::Timer::Handler {

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "codec/json.h"
 #include "crypto/jwk.h"
 
 namespace gatehouse::identity {
@@ -91,6 +92,8 @@ Status check_settings(const ClientSettings& settings);
 // The JSON of column clients.settings and of the admin API: RFC 7591's names where it has one.
 std::string to_json(const ClientSettings& settings);
 Result<ClientSettings> settings_from_json(std::string_view json);
+// Members that are not there stay as they are in `settings`.
+Result<ClientSettings> settings_from_json(const codec::Json& json, ClientSettings settings = {});
 
 // Space-separated lists (RFC 6749 §3.3).
 std::vector<std::string> split_scopes(std::string_view scopes);

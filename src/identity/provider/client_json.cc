@@ -171,9 +171,13 @@ std::string to_json(const ClientSettings& s) {
 
 Result<ClientSettings> settings_from_json(std::string_view text) {
   const auto json = Json::parse(text);
-  if (!json || !json->is_object()) return fail(ErrorCode::invalid, "the client's settings are not a JSON object");
-  ClientSettings s;
-  Members members(*json);
+  if (!json) return fail(ErrorCode::invalid, "the client's settings are not a JSON object");
+  return settings_from_json(*json);
+}
+
+Result<ClientSettings> settings_from_json(const Json& json, ClientSettings s) {
+  if (!json.is_object()) return fail(ErrorCode::invalid, "the client's settings are not a JSON object");
+  Members members(json);
   read_choices(members, s);
   members.list("redirect_uris", s.redirect_uris);
   members.list("post_logout_redirect_uris", s.post_logout_redirect_uris);

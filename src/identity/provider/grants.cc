@@ -211,7 +211,8 @@ Status Grants::revoke_where(std::string_view condition, store::Parameters parame
     }
     return {};
   };
-  return database_.transact(body);
+  if (auto done = database_.transact(body); !done) return done;
+  return revocations_.refresh();  // here it holds at once
 }
 
 Status Grants::revoke(const Grant& grant) { return revoke_where("id = $2", {grant.id}); }

@@ -42,8 +42,9 @@ constexpr std::array<Field<std::int64_t>, 4> kTimes{{{"auth_after", &Interaction
                                                      {"password_at", &Interaction::password_at_s},
                                                      {"factor_at", &Interaction::factor_at_s},
                                                      {"challenge_at", &Interaction::challenge_at_s}}};
-constexpr std::array<Field<bool>, 2> kFlags{
-    {{"wants_factor", &Interaction::wants_factor}, {"device_skips_factor", &Interaction::device_skips_factor}}};
+constexpr std::array<Field<bool>, 3> kFlags{{{"wants_factor", &Interaction::wants_factor},
+                                             {"device_skips_factor", &Interaction::device_skips_factor},
+                                             {"signed_in", &Interaction::signed_in}}};
 
 constexpr std::size_t kBytesMax = 64 * 1024;
 
@@ -98,6 +99,8 @@ Result<Interactions::Begun> Interactions::begin(Interaction wanted, std::string_
   Begun begun{std::move(wanted), may_be_token(browser) ? std::string(browser) : crypto::random_token()};
   Interaction& interaction = begun.interaction;
   interaction.id = crypto::random_token();
+  if (const std::size_t at = interaction.return_to.find("{flow}"); at != std::string::npos)
+    interaction.return_to.replace(at, 6, interaction.id);
   interaction.browser_hash = token_hash(begun.browser).data;
   interaction.version = 1;
   interaction.expires_s = seconds_of(clock_.wall()) + seconds_of(kLifetime);

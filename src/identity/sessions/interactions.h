@@ -25,7 +25,7 @@ struct Interaction {
   std::string id;  // 43 characters of base64url: for the URL
 
   // What it is for; set by whoever begins it.
-  std::string return_to;               // a path below the issuer to go on to afterwards
+  std::string return_to;               // a path below the issuer to go on to afterwards; `{flow}` in it becomes `id`
   std::string request;                 // the authorization request as a form; empty: our own pages
   std::string client_id, client_name;  // empty: our own pages
   bool wants_factor = false;           // a second factor is demanded, fresh in this interaction
@@ -39,6 +39,7 @@ struct Interaction {
   std::string amr;      // proved so far, separated by spaces
   std::int64_t password_at_s = 0;
   std::int64_t factor_at_s = 0;
+  bool signed_in = false;            // the session has begun; the authorization request may go on
   bool device_skips_factor = false;  // a remembered device stood in for the factor
   std::string challenge;             // of WebAuthn, base64url; good for one answer
   std::string challenge_purpose;     // "login", "passwordless", "enrol"

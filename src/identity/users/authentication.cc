@@ -144,9 +144,7 @@ Result<SignedIn> Authentication::finish(const Interaction& interaction, bool rem
   if (*where != LoginStep::done || !*user || !(*user)->active()) {
     return fail(ErrorCode::denied, "nobody has signed in", ErrorSource::downstream);
   }
-  const auto finished = parts_.interactions.finish(interaction);
-  if (!finished) return tl::unexpected(finished.error());
-  if (!*finished) return fail(ErrorCode::conflict, "the interaction is over", ErrorSource::downstream);
+  if (auto ended = end_login(interaction); !ended) return tl::unexpected(ended.error());
 
   const Proof proof{interaction.amr, interaction.factor_at_s != 0};
   SignedIn signed_in;
@@ -174,6 +172,20 @@ Result<SignedIn> Authentication::finish(const Interaction& interaction, bool rem
                        {"remembered", remembers ? "yes" : "no"}},
                       visitor.request_id);
   return signed_in;
+}
+
+// One caller gets by here. An authorization request goes on with its interaction, which the provider ends.
+Status Authentication::end_login(const Interaction& interaction) {
+  const auto over = [] { return fail(ErrorCode::conflict, "the interaction is over", ErrorSource::downstream); };
+  if (!interaction.request.empty()) {
+    if (interaction.signed_in) return over();
+    Interaction signed_in = interaction;
+    signed_in.signed_in = true;
+    return parts_.interactions.update(signed_in);
+  }
+  const auto finished = parts_.interactions.finish(interaction);
+  if (!finished) return tl::unexpected(finished.error());
+  return *finished ? Status{} : over();
 }
 
 // The browser's session goes on when it is this user's; another's ends: one browser, one person.

@@ -123,6 +123,7 @@ class Authentication {
 
  private:
   friend class Enrolment;
+  Status end_login(const Interaction& interaction);
   LoginAnswer failed(const Interaction& interaction, const ThrottleKey& key, std::string_view action,
                      std::string_view why, const Visitor& visitor);
   LoginAnswer proved(Interaction& interaction, std::string_view amr, bool factor);

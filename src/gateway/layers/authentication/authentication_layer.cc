@@ -134,6 +134,11 @@ Decision AuthenticationLayer::verify(Request& request, std::string_view token) c
   const Issuer* issuer = find_issuer(parsed.issuer());
   if (!issuer) return refuse("auth.issuer", "the issuer is not configured");
   const std::string& name = issuer->config->name;
+  // An ID token of ours is for the client that it names, and no access token (RFC 9068 §4).
+  if (crypto::UnverifiedJwt strict;
+      issuer->config->own && crypto::parse_jwt(token, crypto::kOurAccessTokenForm, strict) != crypto::JwtStatus::ok) {
+    return refuse("auth.malformed", evidence(request.arena, "issuer {}: not an access token", name));
+  }
   const std::uint64_t epoch = issuer->keys->epoch();  // before the keys: see IssuerKeys
   const auto keys = issuer->keys->get();
   if (!keys) {

@@ -1,0 +1,110 @@
+#include "app/config/built_in.h"
+
+#include <algorithm>
+
+#include "app/config/scalars.h"
+
+namespace gatehouse::app {
+namespace {
+
+using namespace gateway;
+
+// What people type and clients send that looks like an attack without being one: passwords, tokens, addresses to return
+// to. Identity reads each of them strictly, shows none, and puts none into a query.
+const std::vector<std::string>& unread_parameters() {
+  static const std::vector<std::string> names{"password",
+                                              "new_password",
+                                              "code",
+                                              "csrf",
+                                              "flow",
+                                              "credential",
+                                              "client_secret",
+                                              "client_assertion",
+                                              "code_verifier",
+                                              "code_challenge",
+                                              "token",
+                                              "access_token",
+                                              "refresh_token",
+                                              "subject_token",
+                                              "device_code",
+                                              "id_token_hint",
+                                              "redirect_uri",
+                                              "post_logout_redirect_uri",
+                                              "resource",
+                                              "audience",
+                                              "request_uri",
+                                              "claims",
+                                              "state",
+                                              "nonce",
+                                              "client_assertion_type",
+                                              "subject_token_type",
+                                              "requested_token_type",
+                                              "grant_type"};
+  return names;
+}
+
+RouteConfig identity_route(const Config& config, std::string name, std::string host, std::string path) {
+  RouteConfig route;
+  route.name = std::move(name);
+  route.match.hosts = {std::move(host)};
+  route.match.path = std::move(path);
+  route.services = {{static_cast<std::uint32_t>(config.services.size() - 1), 1}};
+  route.is_public = true;
+  for (std::uint32_t zone = 0; zone < config.zones.size(); ++zone) route.zones.push_back(zone);
+  WafExclusion exclusion;
+  exclusion.parameters = unread_parameters();
+  exclusion.because = "secrets and addresses that identity reads strictly itself";
+  route.waf.exclude.push_back(std::move(exclusion));
+  route.body_bytes = 256 * 1024;
+  return route;
+}
+
+bool is_built_in(const ServiceConfig& service) noexcept { return service.local != LocalTarget::none; }
+
+}  // namespace
+
+IssuerParts split_issuer(std::string_view issuer) {
+  std::string_view rest = issuer.substr(std::min<std::size_t>(8, issuer.size()));
+  const std::size_t slash = std::min(rest.find('/'), rest.size());
+  const auto address = parse_host_port(rest.substr(0, slash), 443);
+  return {address ? address->host : std::string(rest.substr(0, slash)), std::string(rest.substr(slash)),
+          std::string(issuer.substr(0, 8 + slash))};
+}
+
+void add_built_in(Config& config) {
+  if (!config.identity) return;
+  const IssuerParts issuer = split_issuer(config.identity->issuer);
+  ServiceConfig service;
+  service.name = kIdentityService;
+  service.local = LocalTarget::identity;
+  config.services.push_back(std::move(service));
+  config.routes.push_back(identity_route(config, "identity", issuer.host, issuer.path + "/**"));
+  JwtIssuerConfig own;
+  own.name = kIdentityService;
+  own.issuer = config.identity->issuer;
+  own.own = true;
+  // A token that was made for something else, userinfo say, opens no route.
+  own.audience = {config.trust_domain, "https://" + config.trust_domain};
+  for (const RouteConfig& route : config.routes) {
+    const std::string& audience = route.access.audience;
+    if (!audience.empty() && std::find(own.audience.begin(), own.audience.end(), audience) == own.audience.end())
+      own.audience.push_back(audience);
+  }
+  config.authentication.jwt.push_back(std::move(own));
+  if (issuer.path.empty()) return;
+  // RFC 8414 §3.1 puts the well-known part in front of the issuer's path.
+  config.routes.push_back(identity_route(config, "identity-metadata", issuer.host,
+                                         "/.well-known/oauth-authorization-server" + issuer.path));
+}
+
+Config without_built_in(Config config) {
+  std::erase_if(config.routes, [&](const RouteConfig& route) {
+    return std::any_of(route.services.begin(), route.services.end(),
+                       [&](const WeightedService& one) { return is_built_in(config.services[one.service]); });
+  });
+  std::erase_if(config.services, is_built_in);
+  std::erase_if(config.authentication.jwt, [](const JwtIssuerConfig& issuer) { return issuer.own; });
+  return config;
+}
+
+}  // namespace gatehouse::app

@@ -1,0 +1,135 @@
+// identity, secrets
+#include <fmt/format.h>
+
+#include "app/config/scalars.h"
+#include "app/config/table.h"
+
+namespace gatehouse::app {
+namespace {
+
+using namespace gateway;
+
+// RFC 8414 §2 and OIDC Discovery §3: https, no query, no fragment. Without a slash at its end, which tokens would
+// carry.
+Parsed parse_issuer(Reader&, std::string_view written, YamlPosition, std::string& into) {
+  static constexpr std::string_view kForms = "https://login.shop.example, or with a path: https://shop.example/login";
+  if (!written.starts_with("https://"))
+    return Refusal{in_quotes(written) + " is not an https URL", std::string(kForms)};
+  const std::string_view rest = written.substr(8);
+  const std::size_t slash = std::min(rest.find('/'), rest.size());
+  if (!parse_host_port(rest.substr(0, slash), 443) ||
+      written.find_first_of(" \"<>\\^`{|}#?@%*") != std::string_view::npos ||
+      rest.find("//") != std::string_view::npos) {
+    return Refusal{in_quotes(written) + " is not an issuer", std::string(kForms)};
+  }
+  if (written.ends_with('/'))
+    return Refusal{in_quotes(written) + " ends with a slash", std::string(written.substr(0, written.size() - 1))};
+  into = written;
+  return std::nullopt;
+}
+
+const Object& identity_sessions_object() {
+  static const Object object = Object::of<IdentityConfig>(
+      "identity_sessions", "How long people stay signed in at the provider.",
+      {
+          key<&IdentityConfig::session_idle>("idle", duration(1min, 24h * 90), "Without a request."),
+          key<&IdentityConfig::session_absolute>("absolute", duration(1min, 24h * 366), "In all."),
+      });
+  return object;
+}
+
+const Object& identity_passwords_object() {
+  static const Object object = Object::of<IdentityConfig>(
+      "identity_passwords", "What may become a password (NIST SP 800-63B: length and a list, no rules of composition).",
+      {
+          key<&IdentityConfig::password_min_length>("min_length", integer<std::uint32_t>(8, 64), "In characters."),
+          key<&IdentityConfig::password_breached>(
+              "breached", file_path(),
+              "Passwords that others have lost: a file of SHA-1 or SHA-256 digests, or of lines.",
+              {.example = "breached.txt", .default_note = "the commonest, built in"}),
+      });
+  return object;
+}
+
+const Object& identity_mail_object() {
+  using Mail = IdentityConfig::Mail;
+  using Tls = IdentityConfig::MailTls;
+  static const Object object = Object::of<Mail>(
+      "identity_mail", "The server that invitations, codes and notices are sent through (SMTP).",
+      {
+          key<&Mail::server>("server", text(256), "host:port.", {.example = "mail.shop.example:587", .required = true}),
+          key<&Mail::from>("from", text(254), "The sender's address.",
+                           {.example = "login@shop.example", .required = true}),
+          key<&Mail::username>("username", text(256), "For the server.",
+                               {.example = "gatehouse", .default_note = "none"}),
+          key<&Mail::password>("password", secret(), "Likewise.", {.example = "${env:MAIL_PASSWORD}"}),
+          key<&Mail::tls>("tls", one_of<Tls>({{"starttls", Tls::starttls}, {"tls", Tls::tls}, {"off", Tls::off}}),
+                          "How the connection is protected; off is for a relay on this machine only."),
+          key<&Mail::ca>("ca", file_path(), "What its certificate is verified with.",
+                         {.example = "mail-ca.pem", .default_note = "the system's authorities"}),
+      });
+  return object;
+}
+
+const Object& identity_sms_object() {
+  using Sms = IdentityConfig::Sms;
+  static const Object object =
+      Object::of<Sms>("identity_sms", "Where short messages go: a signed POST of JSON.",
+                      {
+                          key<&Sms::webhook>("webhook", text(1024), "https URL.",
+                                             {.example = "https://sms.shop.example/send", .required = true}),
+                          key<&Sms::secret>("secret", secret(), "Signs each message.",
+                                            {.example = "${env:SMS_SECRET}", .required = true}),
+                          key<&Sms::ca>("ca", file_path(), "What its certificate is verified with.",
+                                        {.example = "sms-ca.pem", .default_note = "the system's authorities"}),
+                      });
+  return object;
+}
+
+const Object& identity_theme_object() {
+  using Theme = IdentityConfig::Theme;
+  static const Object object =
+      Object::of<Theme>("identity_theme", "How the pages look.",
+                        {
+                            key<&Theme::name>("name", text(80), "Shown above the forms.",
+                                              {.example = "Shop", .default_note = "the issuer's host"}),
+                            key<&Theme::logo>("logo", file_path(), "SVG, PNG, WebP or JPEG.",
+                                              {.example = "logo.svg", .default_note = "none"}),
+                            key<&Theme::css>("css", file_path(), "Loaded after our style, to set its variables.",
+                                             {.example = "theme.css", .default_note = "none"}),
+                        });
+  return object;
+}
+
+}  // namespace
+
+const Object& identity_object() {
+  static const Object object = Object::of<IdentityConfig>(
+      "identity", "Who people and applications are: users, second factors, OAuth 2.1 and OpenID Connect.",
+      {
+          key<&IdentityConfig::issuer>(
+              "issuer",
+              text_form<std::string>({.title = "https URL",
+                                      .pattern = "^https://.+$",
+                                      .parse = parse_issuer,
+                                      .format = [](const Writer&, const std::string& value) { return value; }}),
+              "Where it is reached, on a listener with TLS; tokens name it.",
+              {.example = "https://login.shop.example", .required = true}),
+          key<&IdentityConfig::key_rotation>("key_rotation", duration(24h, 24h * 366), "How long a key signs tokens."),
+          key<&IdentityConfig::remember_device>("remember_device", duration(1h, 24h * 366),
+                                                "How long a device may skip the second factor, if its owner says so."),
+          key_of<IdentityConfig>("sessions", block<IdentityConfig>(identity_sessions_object()),
+                                 "How long people stay signed in."),
+          key_of<IdentityConfig>("passwords", block<IdentityConfig>(identity_passwords_object()),
+                                 "What may become a password."),
+          key<&IdentityConfig::mail>("mail", optional(block<IdentityConfig::Mail>(identity_mail_object())), "E-mail.",
+                                     {.default_note = "none is sent"}),
+          key<&IdentityConfig::sms>("sms", optional(block<IdentityConfig::Sms>(identity_sms_object())),
+                                    "Short messages.", {.default_note = "none are sent"}),
+          key<&IdentityConfig::theme>("theme", block<IdentityConfig::Theme>(identity_theme_object()),
+                                      "How the pages look."),
+      });
+  return object;
+}
+
+}  // namespace gatehouse::app

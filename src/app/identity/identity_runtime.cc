@@ -1,0 +1,265 @@
+#include "app/identity/identity_runtime.h"
+
+#include <fmt/format.h>
+
+#include "app/config/built_in.h"
+#include "app/delivery/outbound_delivery.h"
+#include "app/identity/logout_sender.h"
+#include "app/identity/web_call.h"
+#include "identity/pages/pages.h"
+#include "identity/pages/screens.h"
+#include "identity/provider/provider.h"
+#include "identity/schema.h"
+#include "telemetry/log.h"
+
+namespace gatehouse::app {
+namespace {
+
+using namespace identity;
+
+constexpr std::size_t kQueueMax = 1024;
+constexpr std::size_t kThreads = 8;  // most of them wait for the store
+
+secrets::RootKeySource root_key_of(const gateway::Config& config) {
+  secrets::RootKeySource source;
+  source.path = config.data_dir + "/root.key";
+  return source;
+}
+
+Result<std::unique_ptr<OutboundDelivery>> open_delivery(const gateway::IdentityConfig& config, const Clock& clock) {
+  std::optional<MailServer> mail;
+  if (config.mail) {
+    const auto& m = *config.mail;
+    mail = MailServer{m.server, m.from, m.username, m.password, static_cast<MailServer::Tls>(m.tls), m.ca};
+  }
+  std::optional<SmsWebhook> sms;
+  if (config.sms) sms = SmsWebhook{config.sms->webhook, config.sms->secret, config.sms->ca};
+  return OutboundDelivery::create(std::move(mail), std::move(sms), clock);
+}
+
+AuthenticationOptions authentication_options(const gateway::IdentityConfig& config) {
+  AuthenticationOptions options;
+  options.issuer = config.issuer;
+  options.rp_id = split_issuer(config.issuer).host;
+  options.origins = {split_issuer(config.issuer).origin};
+  options.site = config.theme.name.empty() ? options.rp_id : config.theme.name;
+  options.email_codes = config.mail.has_value();
+  options.sms_codes = config.sms.has_value();
+  return options;
+}
+
+PagesOptions pages_options(const gateway::IdentityConfig& config) {
+  PagesOptions options;
+  options.issuer = config.issuer;
+  options.name = config.theme.name.empty() ? split_issuer(config.issuer).host : config.theme.name;
+  options.email_codes = config.mail.has_value();
+  options.sms_codes = config.sms.has_value();
+  return options;
+}
+
+ProviderOptions provider_options(const gateway::IdentityConfig& config) {
+  ProviderOptions options;
+  options.issuer = config.issuer;
+  options.certificates = true;
+  options.key_rotation = config.key_rotation;
+  return options;
+}
+
+void tell(std::string_view doing, const Status& status) {
+  if (!status) GH_LOG(warn, "identity: not done", {"doing", doing}, {"why", status.error().message});
+}
+
+}  // namespace
+
+struct IdentityRuntime::Parts {
+  Parts(store::Database& database, secrets::Keyring& keyring, BreachedList breached,
+        std::unique_ptr<OutboundDelivery> sender, Assets loaded, const gateway::IdentityConfig& config,
+        const Clock& clock)
+      : delivery(std::move(sender)),
+        assets(std::move(loaded)),
+        logouts(clock),
+        accounts(database, keyring, clock),
+        groups(database, accounts, clock),
+        passwords(accounts, keyring, std::move(breached),
+                  {.cost = {}, .policy = {.length_min = config.password_min_length}, .at_once = 0}),
+        revocations(database, clock),
+        sessions(database, accounts, revocations, clock, {config.session_idle, config.session_absolute}),
+        devices(database, clock, config.remember_device),
+        interactions(database, keyring, clock),
+        form_tokens(keyring),
+        tickets(database, keyring, accounts, clock),
+        factors(database, keyring, clock),
+        audit(database, keyring, clock),
+        throttle(clock),
+        registration({database, accounts, passwords, sessions, devices, tickets, throttle, *delivery, audit, clock},
+                     {.issuer = config.issuer, .site = split_issuer(config.issuer).host}),
+        authentication_parts{accounts,     passwords, throttle, factors, sessions, devices,
+                             interactions, *delivery, audit,    keyring, clock},
+        authentication(authentication_parts, authentication_options(config)),
+        enrolment(authentication, authentication_parts, authentication_options(config)),
+        screens(Site{assets, split_issuer(config.issuer).path, pages_options(config).name}),
+        provider({database, keyring, accounts, sessions, interactions, form_tokens, revocations, audit, screens,
+                  [this](const std::string& uri, const std::string& token) { logouts.send(uri, token); }, clock},
+                 provider_options(config)),
+        pages({database, accounts, passwords, authentication, enrolment, registration, factors, sessions, devices,
+               interactions, form_tokens, provider.clients(), provider.grants(), *delivery, audit, assets},
+              pages_options(config)) {}
+
+  std::unique_ptr<OutboundDelivery> delivery;
+  Assets assets;
+  LogoutSender logouts;
+  Accounts accounts;
+  Groups groups;
+  PasswordService passwords;
+  Revocations revocations;
+  Sessions sessions;
+  Devices devices;
+  Interactions interactions;
+  FormTokens form_tokens;
+  Tickets tickets;
+  EnrolledFactors factors;
+  AuditTrail audit;
+  Throttle throttle;
+  Registration registration;
+  AuthenticationParts authentication_parts;
+  Authentication authentication;
+  Enrolment enrolment;
+  PageScreens screens;
+  Provider provider;
+  Pages pages;
+};
+
+IdentityRuntime::IdentityRuntime(const gateway::IdentityConfig& config, const Clock& clock)
+    : config_(config), issuer_path_(split_issuer(config.issuer).path), clock_(clock) {}
+
+IdentityRuntime::~IdentityRuntime() { stop(); }
+
+Result<std::unique_ptr<IdentityRuntime>> IdentityRuntime::create(const gateway::Config& config, const Clock& clock) {
+  std::unique_ptr<IdentityRuntime> runtime(new IdentityRuntime(*config.identity, clock));
+  if (auto opened = runtime->open(config); !opened) return tl::unexpected(std::move(opened.error()).while_("identity"));
+  return runtime;
+}
+
+Status IdentityRuntime::open(const gateway::Config& config) {
+  auto database = store::open_database({.location = "sqlite:" + config.data_dir + "/gatehouse.db"}, clock_);
+  if (!database) return tl::unexpected(database.error());
+  database_ = std::move(*database);
+  auto keyring = secrets::Keyring::open(*database_, root_key_of(config), clock_);
+  if (!keyring) return tl::unexpected(keyring.error());
+  keyring_ = std::move(*keyring);
+  if (auto migrated = database_->migrate(kProduct, migrations()); !migrated) return migrated;
+  BreachedList breached;
+  if (!config_.password_breached.empty()) {
+    auto list = BreachedList::open(config_.password_breached);
+    if (!list) return tl::unexpected(list.error());
+    breached = std::move(*list);
+  }
+  auto delivery = open_delivery(config_, clock_);
+  if (!delivery) return tl::unexpected(delivery.error());
+  auto assets = Assets::load({config_.theme.name, config_.theme.logo, config_.theme.css}, issuer_path_);
+  if (!assets) return tl::unexpected(assets.error());
+  parts_ = std::make_unique<Parts>(*database_, *keyring_, std::move(breached), std::move(*delivery), std::move(*assets),
+                                   config_, clock_);
+  if (auto started = parts_->provider.start(); !started) return started;
+  if (auto read = parts_->revocations.refresh(); !read) return read;
+  admin_api_ = std::make_unique<admin::IdentityApi>(
+      admin::IdentityParts{parts_->accounts, parts_->groups, parts_->passwords, parts_->registration, parts_->factors,
+                           parts_->sessions, parts_->devices, parts_->provider, parts_->audit});
+  auto link = parts_->registration.first_admin_link();
+  if (!link) return tl::unexpected(link.error());
+  first_admin_link_ = link->value_or("");
+  publish_keys();
+  pool_ = std::make_unique<net::WorkerPool>("identity", kThreads, kQueueMax);
+  return {};
+}
+
+// Serving
+
+std::string_view IdentityRuntime::below_issuer(std::string_view path) const noexcept {
+  constexpr std::string_view kMetadata = "/.well-known/oauth-authorization-server";
+  if (path.starts_with(kMetadata) && path.substr(kMetadata.size()) == issuer_path_) return kMetadata;
+  if (path.starts_with(issuer_path_)) path.remove_prefix(issuer_path_.size());
+  return path.empty() ? std::string_view("/") : path;
+}
+
+WebResponse IdentityRuntime::handle(const WebRequest& request) {
+  if (auto response = parts_->provider.handle(request)) return std::move(*response);
+  if (auto response = parts_->pages.handle(request)) return std::move(*response);
+  return parts_->screens.error(request, 404, "not_found", "there is no such page");
+}
+
+void IdentityRuntime::answer(gateway::LocalCall call) {
+  const WebRequest request = web_request(call.request, below_issuer(call.request.path));
+  auto response = parts_->provider.at_once(request);
+  if (!response) response = parts_->pages.at_once(request);
+  if (response) return call.reply.send(local_answer(std::move(*response)));
+  // What was submitted is moved from only when it was accepted.
+  struct Work {
+    void operator()() {
+      const gateway::LocalRequest& from = kept->request();
+      kept->reply().send(local_answer(runtime.handle(web_request(from, runtime.below_issuer(from.path)))));
+    }
+    IdentityRuntime& runtime;
+    std::unique_ptr<gateway::KeptCall> kept;
+  };
+  Work work{*this, std::move(call).keep()};
+  if (pool_->submit(std::move(work))) return;
+  WebResponse busy = json(503, R"({"error":"temporarily_unavailable"})");
+  busy.add("retry-after", "1");
+  work.kept->reply().send(local_answer(std::move(busy)));
+}
+
+// Background
+
+void IdentityRuntime::publish_keys() {
+  const auto keys = parts_->provider.signing_keys().current();
+  if (!keys || keys->jwks() == published_jwks_) return;
+  auto set = crypto::KeySet::parse(keys->jwks());
+  if (!set) return tell("publishing keys", tl::unexpected(set.error()));
+  published_jwks_ = keys->jwks();
+  issuer_keys_->publish(std::move(*set));
+}
+
+void IdentityRuntime::every_second() {
+  tell("reading revocations", parts_->revocations.refresh());
+  tell("back-channel logout", parts_->provider.every_second());
+}
+
+void IdentityRuntime::every_minute() {
+  tell("reading the keyring", keyring_->refresh());
+  tell("keeping the signing keys", parts_->provider.every_minute());
+  publish_keys();
+  tell("removing what has expired", parts_->sessions.remove_expired());
+  tell("removing what has expired", parts_->interactions.remove_expired());
+  tell("removing what has expired", parts_->tickets.remove_expired());
+  tell("removing what has expired", parts_->devices.remove_expired());
+  tell("removing what has expired", parts_->revocations.remove_expired());
+}
+
+void IdentityRuntime::keep_house() {
+  std::unique_lock lock(mutex_);
+  for (std::uint64_t second = 1; !stopping_; ++second) {
+    wake_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });
+    if (stopping_) return;
+    lock.unlock();
+    every_second();
+    if (second % 60 == 0) every_minute();
+    lock.lock();
+  }
+}
+
+void IdentityRuntime::start() {
+  housekeeper_ = std::thread([this] { keep_house(); });
+}
+
+void IdentityRuntime::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (housekeeper_.joinable()) housekeeper_.join();
+  pool_.reset();
+}
+
+}  // namespace gatehouse::app

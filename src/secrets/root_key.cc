@@ -1,0 +1,83 @@
+#include "secrets/root_key.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "codec/base64.h"
+#include "crypto/password_hash.h"
+#include "crypto/random.h"
+
+namespace gatehouse::secrets {
+namespace {
+
+constexpr std::size_t kRootBytes = 32;
+constexpr std::size_t kFileBytesMax = 256;
+constexpr std::size_t kPassphraseBytesMin = 12;
+// Asked once a start: stronger than what a login pays.
+constexpr crypto::PasswordCost kPassphraseCost{.memory_kib = 64 * 1024, .passes = 3};
+
+Result<SecretBytes> decode(std::string_view text, std::string_view whose) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
+  auto bytes = codec::base64_decode(text);
+  if (!bytes || bytes->size() != kRootBytes) {
+    return fail(ErrorCode::invalid,
+                fmt::format("{} is not a root key: it must be 32 bytes in base64 (openssl rand -base64 32)", whose),
+                ErrorSource::configuration);
+  }
+  SecretBytes key{std::string_view(*bytes)};
+  explicit_bzero(bytes->data(), bytes->size());
+  return key;
+}
+
+Result<SecretBytes> create_file(const std::string& path) {
+  SecretBytes key = crypto::random_secret(kRootBytes);
+  std::string text = codec::base64_encode(key.expose()) + "\n";
+  // Never over another one: what it wrapped would be lost.
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return fail_errno(fmt::format("making the root key {}", path));
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+  auto error = fail_errno(fmt::format("writing the root key {}", path));
+  ::close(fd);
+  explicit_bzero(text.data(), text.size());
+  if (written) return key;
+  ::unlink(path.c_str());
+  return error;
+}
+
+Result<SecretBytes> from_file(const std::string& path, Missing missing) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) {
+    if (errno != ENOENT) return fail_errno(fmt::format("the root key {}", path));
+    if (missing == Missing::create) return create_file(path);
+    return fail(ErrorCode::denied, fmt::format("the root key {} is missing: without it nothing that is stored can be "
+                                               "read. Put it back; a new one would not open the data",
+                                               path));
+  }
+  if ((facts.st_mode & 077) != 0) {
+    return fail(ErrorCode::denied, fmt::format("the root key {} can be read by others: chmod 600 {}", path, path));
+  }
+  auto text = read_file(path, kFileBytesMax);
+  if (!text) return tl::unexpected(text.error());
+  auto key = decode(*text, path);
+  explicit_bzero(text->data(), text->size());
+  return key;
+}
+
+}  // namespace
+
+Result<SecretBytes> load_root_key(const RootKeySource& source, std::string_view salt, Missing missing) {
+  switch (source.kind) {
+    case RootKeySource::Kind::file: return from_file(source.path, missing);
+    case RootKeySource::Kind::environment: return decode(source.secret.expose(), "secrets.root_key");
+    case RootKeySource::Kind::passphrase:
+      if (source.secret.size() < kPassphraseBytesMin)
+        return fail(ErrorCode::invalid, "the passphrase must have at least 12 characters", ErrorSource::configuration);
+      return crypto::key_from_passphrase(source.secret.expose(), salt, kPassphraseCost);
+  }
+  return fail(ErrorCode::internal, "no such kind of root key");
+}
+
+}  // namespace gatehouse::secrets

@@ -1,0 +1,19 @@
+#pragma once
+// The root key: what the operator owns, and the only secret that is in neither database nor configuration.
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/secret_bytes.h"
+#include "secrets/keyring.h"
+
+namespace gatehouse::secrets {
+
+enum class Missing : std::uint8_t { refuse, create };  // a key file that isn't there
+
+// 32 bytes. `salt` (16 bytes) belongs to the keyring. ErrorCode::denied: the file is readable by others, or missing
+// although it may not be made; invalid: it, or the environment's value, is not 32 bytes in base64.
+Result<SecretBytes> load_root_key(const RootKeySource& source, std::string_view salt, Missing missing);
+
+}  // namespace gatehouse::secrets
