@@ -5,6 +5,7 @@
 
 #include "codec/base64.h"
 #include "codec/cbor.h"
+#include "crypto/attestation_certificate.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
 #include "identity/factors/webauthn_data.h"
@@ -23,17 +24,32 @@ std::string signed_bytes(std::string_view authenticator_data, std::string_view c
   return std::string(authenticator_data) + std::string(crypto::as_text(crypto::sha256(client_data)));
 }
 
-// §8.7 and §8.2; what other formats say is passed over (webauthn.h).
-WebauthnStatus check_attestation(const Cbor& object, const crypto::VerificationKey& key, const std::string& input) {
+// A packed statement's signature, by the credential's own key or by that of the first certificate (§8.2).
+bool packed_holds(const Cbor& statement, const AuthenticatorData& data, const crypto::VerificationKey& own,
+                  const std::string& input) {
+  const Cbor *algorithm = statement.find("alg"), *signature = statement.find("sig"), *chain = statement.find("x5c");
+  if (!algorithm || !algorithm->integer() || !signature || !signature->bytes()) return false;
+  if (!chain) {
+    return statement.size() == 2 && algorithm->integer() == cose_algorithm(own.algorithm()) &&
+           own.verify_der(input, *signature->bytes()) == crypto::Signature::valid;
+  }
+  const auto named = jose_algorithm(*algorithm->integer());
+  if (statement.size() != 3 || !named || !chain->is_array() || chain->size() == 0) return false;
+  const auto der = chain->items().front().bytes();
+  if (!der) return false;
+  const auto certificate = crypto::read_attestation_certificate(*der, *named);
+  return certificate && (certificate->aaguid.empty() || certificate->aaguid == data.aaguid) &&
+         certificate->key.verify_der(input, *signature->bytes()) == crypto::Signature::valid;
+}
+
+// §7.1 steps 21 and 22 of Level 3: a format that is not known here cannot be verified, so it is refused (webauthn.h).
+WebauthnStatus check_attestation(const Cbor& object, const AuthenticatorData& data, const crypto::VerificationKey& key,
+                                 const std::string& input) {
   const Cbor *format = object.find("fmt"), *statement = object.find("attStmt");
   if (!format->text() || !statement->is_map()) return WebauthnStatus::attestation;
   if (format->text() == "none") return statement->size() == 0 ? WebauthnStatus::ok : WebauthnStatus::attestation;
-  if (format->text() != "packed" || statement->find("x5c")) return WebauthnStatus::ok;
-  const Cbor *algorithm = statement->find("alg"), *signature = statement->find("sig");
-  const bool holds = statement->size() == 2 && algorithm && algorithm->integer() == cose_algorithm(key.algorithm()) &&
-                     signature && signature->bytes() &&
-                     key.verify_der(input, *signature->bytes()) == crypto::Signature::valid;
-  return holds ? WebauthnStatus::ok : WebauthnStatus::attestation;
+  if (format->text() != "packed") return WebauthnStatus::attestation_format;
+  return packed_holds(*statement, data, key, input) ? WebauthnStatus::ok : WebauthnStatus::attestation;
 }
 
 // Words that later go into allowCredentials: what isn't a short word is left out, not refused (§5.8.4).
@@ -54,12 +70,30 @@ std::vector<std::string> transports_of(const Json& document) {
 }  // namespace
 
 std::string_view name_of(WebauthnStatus status) noexcept {
-  constexpr std::string_view kNames[] = {"ok",           "malformed",          "id_mismatch",    "credential_type",
-                                         "client_data",  "ceremony",           "challenge",      "origin",
-                                         "cross_origin", "authenticator_data", "trailing_bytes", "relying_party",
-                                         "user_absent",  "user_unverified",    "backup_state",   "credential_id",
-                                         "algorithm",    "public_key",         "attestation",    "unknown_credential",
-                                         "user_handle",  "signature",          "counter"};
+  constexpr std::string_view kNames[] = {"ok",
+                                         "malformed",
+                                         "id_mismatch",
+                                         "credential_type",
+                                         "client_data",
+                                         "ceremony",
+                                         "challenge",
+                                         "origin",
+                                         "cross_origin",
+                                         "authenticator_data",
+                                         "trailing_bytes",
+                                         "relying_party",
+                                         "user_absent",
+                                         "user_unverified",
+                                         "backup_state",
+                                         "credential_id",
+                                         "algorithm",
+                                         "public_key",
+                                         "attestation",
+                                         "attestation_format",
+                                         "unknown_credential",
+                                         "user_handle",
+                                         "signature",
+                                         "counter"};
   return kNames[static_cast<std::size_t>(status)];
 }
 
@@ -95,7 +129,7 @@ WebauthnStatus verify_registration(std::string_view response_json, const Ceremon
   if (data.credential_id != response.id) return WebauthnStatus::credential_id;
   std::optional<crypto::VerificationKey> key;
   if (const auto status = read_cose_key(data.public_key, key); status != WebauthnStatus::ok) return status;
-  if (const auto status = check_attestation(*object, *key, signed_bytes(*bytes, response.client_data));
+  if (const auto status = check_attestation(*object, data, *key, signed_bytes(*bytes, response.client_data));
       status != WebauthnStatus::ok) {
     return status;
   }

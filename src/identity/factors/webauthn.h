@@ -6,10 +6,11 @@
 // minutes at most, bound to purpose and session, and taken away before the answer is looked at, so that none serves
 // twice; that a credential id is nobody else's yet (§7.1 step 17 of Level 2, the store's unique key); and that the new
 // counter is stored if the old one is still there (EnrolledFactors::exchange_counter).
-// Attestation: we ask for none, and draw no trust from any. `none` must be empty; `packed` with the credential's own
-// key is verified, because a wrong one shows a broken message; every other statement (packed with certificates,
-// fido-u2f, tpm, android-key, apple) is passed over as if it were none (§7.1 step 22 leaves that to policy): without a
-// list of roots that somebody keeps, a certificate says no more than the key itself.
+// Attestation: we ask for none, and draw no trust from any, because a certificate says no more than the key itself
+// where nobody keeps a list of roots. `none` must be empty. `packed` is verified, with the credential's own key or with
+// a certificate: a wrong one shows a broken message. The other formats (tpm, android-key, android-safetynet, fido-u2f,
+// apple, compound) are refused: browsers turn them into `none` when none is asked for, so whoever sends one did not
+// come through a browser; each would be a parser of foreign bytes more, for a statement that nobody believes.
 
 #include <cstdint>
 #include <optional>
@@ -43,6 +44,7 @@ enum class WebauthnStatus : std::uint8_t {
   algorithm,           // one that was not offered (§7.1 step 16)
   public_key,          // no COSE key of its algorithm, weak, or not on its curve (§5.8.5)
   attestation,         // a statement of its format that doesn't hold (§8)
+  attestation_format,  // neither `none` nor `packed` (§7.1 step 18)
   unknown_credential,  // not the one that the assertion was asked of (§7.2 steps 5 to 7)
   user_handle,         // another user's, or missing where it must say who (§7.2 step 6)
   signature,           // (§7.2 step 20)

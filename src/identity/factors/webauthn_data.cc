@@ -172,23 +172,28 @@ std::int64_t cose_algorithm(JoseAlgorithm algorithm) noexcept {
   }
 }
 
+std::optional<JoseAlgorithm> jose_algorithm(std::int64_t named) noexcept {
+  for (const JoseAlgorithm algorithm : {JoseAlgorithm::es256, JoseAlgorithm::eddsa, JoseAlgorithm::rs256}) {
+    if (cose_algorithm(algorithm) == named) return algorithm;
+  }
+  return std::nullopt;
+}
+
 WebauthnStatus read_cose_key(std::string_view encoded, std::optional<crypto::VerificationKey>& out) {
   const auto key = Cbor::parse(encoded, kKeyLimits);
   if (!key || !key->is_map()) return WebauthnStatus::public_key;
   const Cbor* named = key->find(3);
   if (!named || !named->integer()) return WebauthnStatus::public_key;
-  for (const JoseAlgorithm algorithm : {JoseAlgorithm::es256, JoseAlgorithm::eddsa, JoseAlgorithm::rs256}) {
-    if (named->integer() != cose_algorithm(algorithm)) continue;
-    const auto jwk = Json::parse(jwk_of(*key, algorithm));
-    if (!jwk) return WebauthnStatus::public_key;
-    crypto::AlgorithmSet only;
-    only.add(algorithm);
-    auto parsed = crypto::VerificationKey::parse(*jwk, only);
-    if (!parsed) return WebauthnStatus::public_key;
-    out = std::move(*parsed);
-    return WebauthnStatus::ok;
-  }
-  return WebauthnStatus::algorithm;
+  const auto algorithm = jose_algorithm(*named->integer());
+  if (!algorithm) return WebauthnStatus::algorithm;
+  const auto jwk = Json::parse(jwk_of(*key, *algorithm));
+  if (!jwk) return WebauthnStatus::public_key;
+  crypto::AlgorithmSet only;
+  only.add(*algorithm);
+  auto parsed = crypto::VerificationKey::parse(*jwk, only);
+  if (!parsed) return WebauthnStatus::public_key;
+  out = std::move(*parsed);
+  return WebauthnStatus::ok;
 }
 
 }  // namespace gatehouse::identity

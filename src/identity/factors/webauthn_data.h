@@ -40,5 +40,6 @@ WebauthnStatus check_authenticator_data(const AuthenticatorData& data, const Cer
 WebauthnStatus read_cose_key(std::string_view encoded, std::optional<crypto::VerificationKey>& out);
 // COSE's name of it (RFC 9053 §2): what `alg` of a packed statement must say.
 std::int64_t cose_algorithm(crypto::JoseAlgorithm algorithm) noexcept;
+std::optional<crypto::JoseAlgorithm> jose_algorithm(std::int64_t named) noexcept;  // nullopt: none that is offered
 
 }  // namespace gatehouse::identity

@@ -6,13 +6,16 @@ python-fido2 judges each (`peer`): what we accept it must accept. Where it accep
 """
 
 import base64
+import datetime
 import hashlib
 import json
 import pathlib
 import struct
 
-from cryptography.hazmat.primitives import hashes
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.x509.oid import NameOID
 from fido2 import cbor
 from fido2.client import ClientData
 from fido2.cose import CoseKey
@@ -138,6 +141,62 @@ def peer_authenticates(message, cose):
         return False
 
 
+MODEL = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")
+
+
+def certificate(signer, unit="Authenticator Attestation", ca=False, aaguid=None, critical=False):
+    name = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "SE"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test"),
+                      x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit),
+                      x509.NameAttribute(NameOID.COMMON_NAME, "Test authenticator")])  # fmt: skip
+    day = datetime.datetime(2026, 1, 1)
+    builder = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(signer.private.public_key())
+               .serial_number(1).not_valid_before(day).not_valid_after(day.replace(year=2046)))  # fmt: skip
+    if ca is not None:
+        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    if aaguid is not None:
+        builder = builder.add_extension(x509.UnrecognizedExtension(MODEL, aaguid), critical=critical)
+    digest = None if signer.kind == "eddsa" else hashes.SHA256()
+    return builder.sign(signer.private, digest).public_bytes(serialization.Encoding.DER)
+
+
+def certified(es):
+    """Packed with certificates: what is signed is what `registration` makes of this key without statement."""
+    signed = head(UP | UV | AT, 0) + attested(es.cose) + hashlib.sha256(client_data("webauthn.create")).digest()
+    model = Authenticator("es256")
+
+    def packed(chain, signer=model, alg=-7, **more):
+        return registration(es, fmt="packed", statement={"alg": alg, "sig": signer.sign(signed), "x5c": chain, **more})
+
+    good = certificate(model, aaguid=b"\x04\x10" + bytes(16))
+    yield "packed with a certificate", "ok", packed([good])
+    yield "packed with a certificate that names no model", "ok", packed([certificate(model)])
+    yield "packed with two certificates", "ok", packed([good, certificate(model, ca=True)])
+    for kind in ("eddsa", "rs256"):
+        other = Authenticator(kind)
+        yield f"packed with a certificate, {kind}", "ok", packed([certificate(other)], other, other.cose[3])
+    weak = Authenticator("weak")
+    for name, message in {
+        "signed with the credential's key": packed([good], es),
+        "of another model": packed([certificate(model, aaguid=b"\x04\x10" + b"m" * 16)]),
+        "of a malformed model": packed([certificate(model, aaguid=bytes(16))]),
+        "of a model that is critical": packed([certificate(model, aaguid=b"\x04\x10" + bytes(16), critical=True)]),
+        "of an authority": packed([certificate(model, ca=True)]),
+        "without basic constraints": packed([certificate(model, ca=None)]),
+        "of no authenticator": packed([certificate(model, unit="Servers")]),
+        "named with another algorithm": packed([good], alg=-8),
+        "with an algorithm that is not offered": packed([good], alg=-35),
+        "of RSA with 1024 bits": packed([certificate(weak)], weak, -257),
+        "with bytes behind it": packed([good + b"\0"]),
+        "cut short": packed([good[:-1]]),
+        "that is text": packed(["certificate"]),
+        "that is empty": packed([b""]),
+        "in an empty list": packed([]),
+        "outside of a list": packed(good),
+        "and another member": packed([good], ecdaaKeyId=b"x"),
+    }.items():  # fmt: skip
+        yield f"packed, a certificate {name}", "attestation", message
+
+
 def registrations(keys):
     es, ed, rs, weak = keys["es256"], keys["eddsa"], keys["rs256"], keys["weak"]
     other = Authenticator("es256")
@@ -158,7 +217,10 @@ def registrations(keys):
         es, members=lambda d: b"\xa3" + cbor.encode("authData") + cbor.encode(d) + cbor.encode("fmt") + cbor.encode("none") + cbor.encode("attStmt") + b"\xa0")
     yield "without crossOrigin", "ok", registration(es, client=client_data("webauthn.create", crossOrigin=None))
     yield "unknown members of client data", "ok", registration(es, client=client_data("webauthn.create", other_keys_can_be_added_here="x"))
-    yield "of another kind of authenticator, statement passed over", "ok", registration(es, fmt="tpm", statement={"ver": "2.0"})
+    yield from certified(es)
+    for fmt, statement in (("tpm", {"ver": "2.0"}), ("fido-u2f", {"sig": b"x", "x5c": [b"x"]}), ("apple", {"x5c": [b"x"]}),
+                           ("android-key", {"alg": -7}), ("android-safetynet", {"ver": "1"}), ("compound", {}), ("", {})):  # fmt: skip
+        yield f"a statement of the format {fmt}", "attestation_format", registration(es, fmt=fmt, statement=statement)
     yield "for the other ceremony", "ceremony", registration(es, client=client_data("webauthn.get"))
     yield "another challenge", "challenge", registration(es, client=client_data("webauthn.create", challenge=b64(bytes(32))))
     yield "no challenge", "client_data", registration(es, client=client_data("webauthn.create", challenge=None))
