@@ -32,6 +32,10 @@ class Form {
   std::size_t count(std::string_view name) const noexcept;
   // The first name, apart from `may_repeat`, that came more than once.
   std::optional<std::string_view> repeated(std::initializer_list<std::string_view> may_repeat = {}) const noexcept;
+  // RFC 6749 §3.1: "Parameters sent without a value MUST be treated as if they were omitted from the request."
+  void omit_empty() {
+    std::erase_if(entries_, [](const auto& entry) { return entry.second.empty(); });
+  }
   const std::vector<std::pair<std::string, std::string>>& entries() const noexcept { return entries_; }
 
  private:

@@ -56,6 +56,13 @@ WebResponse method_not_allowed(std::string_view allow) {
   return response;
 }
 
+bool is_from_our_page(const WebRequest& request, std::string_view issuer) noexcept {
+  if (!request.sec_fetch_site.empty()) return request.sec_fetch_site == "same-origin";
+  if (request.origin.empty()) return true;
+  const std::size_t scheme = issuer.find("://");
+  return request.origin == issuer.substr(0, issuer.find('/', scheme + 3));
+}
+
 std::optional<std::string_view> cookie(std::string_view cookies, std::string_view name) noexcept {
   std::optional<std::string_view> found;
   while (!cookies.empty()) {

@@ -56,6 +56,10 @@ WebResponse json(int status, std::string body);  // no-store
 WebResponse html(int status, std::string body);  // no-store, with the strict CSP of our pages
 WebResponse method_not_allowed(std::string_view allow);
 
+// Does a form come from a page of the issuer's own origin? What browsers say of it is believed first (Fetch Metadata),
+// Origin next; neither is there in old ones, and then the form's token alone has to decide.
+bool is_from_our_page(const WebRequest& request, std::string_view issuer) noexcept;
+
 // The value of a cookie; nullopt when it isn't there or comes more than once (RFC 6265bis §5.7: which one is ours?).
 std::optional<std::string_view> cookie(std::string_view cookies, std::string_view name) noexcept;
 // `__Host-name=value; Path=/; Secure; HttpOnly; SameSite=Lax`, until the browser closes when `age` is nullopt.

@@ -81,10 +81,24 @@ OAuthResult<void> read_claims(const Form& form, AuthorizationRequest& request) {
       if (is_scope(wanted->name(i))) names.emplace_back(wanted->name(i));
     }
   }
+  for (const std::string_view member : {"id_token", "userinfo"}) {
+    const Json* claims = json->find(member);
+    const Json* sub = claims != nullptr ? claims->find("sub") : nullptr;
+    if (sub != nullptr) request.subject = sub->find_string("value").value_or(request.subject);
+  }
   const Json* id_token = json->find("id_token");
   const Json* acr = id_token != nullptr ? id_token->find("acr") : nullptr;
   if (acr == nullptr) return {};
   const auto is_mfa = [](const Json& value) { return value.string() == kAcrMfa; };
+  const auto is_known = [](const Json& value) { return value.string() == kAcrMfa || value.string() == kAcrPassword; };
+  const Json* one = acr->find("value");
+  const Json* some = acr->find("values");
+  const bool any_known = (one != nullptr && is_known(*one)) ||
+                         (some != nullptr && std::any_of(some->items().begin(), some->items().end(), is_known));
+  // OIDC Core §5.5.1.1: an essential one that cannot be had is a failed authentication.
+  const Json* essential = acr->find("essential");
+  if (essential != nullptr && essential->boolean() == true && (one != nullptr || some != nullptr) && !any_known)
+    return oauth_error("unmet_authentication_requirements", "none of these acr values can be had here");
   if (const Json* value = acr->find("value"); value != nullptr && is_mfa(*value)) request.wants_mfa = true;
   if (const Json* values = acr->find("values"); values != nullptr && !values->items().empty())
     request.wants_mfa = request.wants_mfa || is_mfa(values->items().front());

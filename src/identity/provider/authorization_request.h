@@ -39,6 +39,7 @@ struct AuthorizationRequest {
   std::string nonce, code_challenge, id_token_hint, login_hint, ui_locales, dpop_jkt;
   Prompt prompt;
   std::optional<std::int64_t> max_age_s;
+  std::string subject;     // that the claims parameter demands; empty: whoever signs in
   bool wants_mfa = false;  // acr_values, claims, or the client's own settings
   std::vector<std::string> id_token_claims, userinfo_claims;
 

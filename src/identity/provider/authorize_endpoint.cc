@@ -159,6 +159,7 @@ AuthorizeEndpoint::Or<AuthorizeEndpoint::Visit> AuthorizeEndpoint::resume(const 
 
 AuthorizeEndpoint::Or<AuthorizeEndpoint::Visit> AuthorizeEndpoint::read(const WebRequest& web, Form form,
                                                                         std::optional<Interaction> interaction) {
+  form.omit_empty();
   const auto id = form.get("client_id");
   if (!id) return tl::unexpected(page(web, 400, {"invalid_request", "client_id is missing"}));
   auto client = p_.clients.find(*id);
@@ -212,6 +213,12 @@ AuthorizeEndpoint::Or<bool> AuthorizeEndpoint::hint_fits(const Visit& visit) con
   return visit.session && p_.subjects.subject_of(visit.session->user_id, *visit.client) == hint->subject;
 }
 
+// OIDC Core §5.5.1: a subject that the claims parameter demands is that user's or nobody's.
+bool AuthorizeEndpoint::names_user(const Visit& visit) const {
+  const std::string& subject = visit.request.subject;
+  return subject.empty() || (visit.session && p_.subjects.subject_of(visit.session->user_id, *visit.client) == subject);
+}
+
 bool AuthorizeEndpoint::must_sign_in(const Visit& visit) const {
   const AuthorizationRequest& request = visit.request;
   if (!visit.session) return true;
@@ -244,6 +251,9 @@ Result<Interaction> AuthorizeEndpoint::keep(Visit& visit, Interaction wanted, We
 WebResponse AuthorizeEndpoint::sign_in(Visit& visit) {
   const AuthorizationRequest& request = visit.request;
   if (request.prompt.none) return back(visit, {"login_required", "the user has to sign in"});
+  // Somebody else has just signed in: asking again would go round in circles.
+  if (visit.interaction && visit.interaction->signed_in && !names_user(visit))
+    return back(visit, {"login_required", "another user has signed in than the one that was asked for"});
   Interaction wanted;
   const bool has_session = visit.session != nullptr;
   const bool anew = request.prompt.login || request.prompt.select_account;
@@ -253,7 +263,8 @@ WebResponse AuthorizeEndpoint::sign_in(Visit& visit) {
     wanted.auth_after_s = seconds_of(visit.web.now) - *request.max_age_s;
   wanted.wants_factor = request.wants_mfa;
   wanted.user_hint = request.login_hint;
-  if (has_session && !request.prompt.select_account && hint_fits(visit).value_or(false))
+  // A step-up proves the same user; a new sign-in may be somebody else's (OIDC Core §3.1.2.1).
+  if (has_session && !anew && hint_fits(visit).value_or(false) && names_user(visit))
     wanted.must_be_user = visit.session->user_id;
   WebResponse response = redirect({});
   auto interaction = keep(visit, std::move(wanted), response);
@@ -292,12 +303,12 @@ WebResponse AuthorizeEndpoint::ask_consent(Visit& visit) {
 
 WebResponse AuthorizeEndpoint::authorize(const WebRequest& web) {
   if (web.is_post()) return stored_post(web);
-  if (!web.reads()) return method_not_allowed("GET, POST");
+  if (web.method != "GET") return method_not_allowed("GET, POST");  // HEAD is safe: it gives nobody a code
   auto visit = begin(web);
   if (!visit) return std::move(visit.error().response);
   const auto fits = hint_fits(*visit);
   if (!fits) return fits.error().response;
-  if (!*fits || must_sign_in(*visit)) return sign_in(*visit);
+  if (!*fits || !names_user(*visit) || must_sign_in(*visit)) return sign_in(*visit);
   auto missing = missing_consent(*visit);
   if (!missing) return failed(web, missing.error());
   if (!missing->empty()) return ask_consent(*visit);
@@ -313,9 +324,10 @@ WebResponse AuthorizeEndpoint::consent(const WebRequest& web) {
   if (!visit) return std::move(visit.error().response);
   const auto fits = hint_fits(*visit);
   if (!fits) return fits.error().response;
-  if (!*fits || must_sign_in(*visit)) return sign_in(*visit);
+  if (!*fits || !names_user(*visit) || must_sign_in(*visit)) return sign_in(*visit);
   if (!web.is_post()) return show_consent(*visit, consent_subjects(visit->request));
-  if (!p_.form_tokens.matches(form->get_or("csrf", ""), browser_of(web),
+  if (!is_from_our_page(web, p_.tokens.issuer()) ||
+      !p_.form_tokens.matches(form->get_or("csrf", ""), browser_of(web),
                               fmt::format("{} {}", *flow, visit->session->id)))
     return page(web, 403, {"invalid_request", "this form was not ours: go back and try again"}).response;
   const std::string actor = actor_of_user(visit->session->user_id);

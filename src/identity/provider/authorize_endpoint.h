@@ -99,6 +99,7 @@ class AuthorizeEndpoint {
   WebResponse stored_post(const WebRequest& web);
 
   bool must_sign_in(const Visit& visit) const;
+  bool names_user(const Visit& visit) const;
   Or<bool> hint_fits(const Visit& visit) const;
   WebResponse sign_in(Visit& visit);
   Result<std::vector<std::string>> missing_consent(const Visit& visit);

@@ -134,7 +134,8 @@ WebResponse DeviceEndpoint::ask(const WebRequest& web, std::string_view code, co
 
 WebResponse DeviceEndpoint::decide(const WebRequest& web, const codec::Form& form, const Session& session,
                                    const User& user) {
-  if (!p_.form_tokens.matches(form.get_or("csrf", ""), browser_of(web), csrf_context(session)))
+  if (!is_from_our_page(web, p_.tokens.issuer()) ||
+      !p_.form_tokens.matches(form.get_or("csrf", ""), browser_of(web), csrf_context(session)))
     return p_.screens.error(web, 403, "invalid_request", "this form was not ours: go back and try again");
   const std::string_view code = form.get_or("user_code", "");
   const auto decision = form.get("decision");

@@ -80,8 +80,8 @@ WebResponse LogoutEndpoint::handle(const WebRequest& web) {
     return response;
   }
   // Who knows an ID token of this very session may end it. Anybody else could be a picture on a strange page: ask.
-  const bool confirmed =
-      web.is_post() && p_.form_tokens.matches(form->get_or("csrf", ""), browser_of(web), csrf_context(*session));
+  const bool confirmed = web.is_post() && is_from_our_page(web, p_.tokens.issuer()) &&
+                         p_.form_tokens.matches(form->get_or("csrf", ""), browser_of(web), csrf_context(*session));
   if (confirmed || (hint && is_of_session(*hint, *session))) return end(web, *session, *location);
   auto user = p_.accounts.find(session->user_id);
   const std::string csrf = p_.form_tokens.make(browser_of(web), csrf_context(*session));

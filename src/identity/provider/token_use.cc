@@ -65,8 +65,10 @@ WebResponse userinfo_of(const User& user, const VerifiedToken& token, const std:
 OAuthResult<TokenUse::TokenPtr> TokenUse::presented(const WebRequest& request) const {
   auto credential = read_authorization(request.authorization);
   std::optional<codec::Form> form;
-  if (!credential && request.is_post() && request.content_type.starts_with("application/x-www-form-urlencoded")) {
+  if (request.is_post() && request.content_type.starts_with("application/x-www-form-urlencoded")) {
     form = codec::Form::parse(request.body);  // RFC 6750 §2.2
+    if (form && form->count("access_token") + (credential ? 1 : 0) > 1)
+      return challenged(400, "invalid_request", "more than one way of sending a token");
     if (const auto token = form ? form->get("access_token") : std::nullopt) credential = Credential{*token, false};
   }
   if (!credential) {
