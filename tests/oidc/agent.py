@@ -154,6 +154,7 @@ class Agent:
         self.language, self.accept = language, accept
         self.log = []
         self.kept = {}
+        self.source = None  # the address that it comes from
 
     def send(self, method, url, body=None, headers=()):
         headers = dict(headers)
@@ -177,7 +178,8 @@ class Agent:
             connection = None if fresh else self.kept.pop(place, None)
             reused = connection is not None
             if connection is None:
-                connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS, context=self.context)
+                connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS, context=self.context,
+                                                         source_address=self.source)  # fmt: skip
             try:
                 connection.request(method, target, body, headers)
                 if connection.sock is not None:

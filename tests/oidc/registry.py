@@ -112,7 +112,7 @@ def clients(certificates, logout_receiver, ports):
         Client("logout", redirects=("https://logout.test/cb",), logout_redirects=("https://logout.test/bye",),
                backchannel_logout=logout_receiver),
         Client("express", redirects=(app["express"] + "/callback",), logout_redirects=(app["express"],)),
-        Client("passport", redirects=(app["passport"] + "/callback",), pkce_optional=True),
+        Client("passport", "client_secret_post", redirects=(app["passport"] + "/callback",), pkce_optional=True),
         Client("page", "none", redirects=(app["page"] + "/callback",), logout_redirects=(app["page"] + "/bye",)),
     ]  # fmt: skip
     return {client.id: client for client in made}

@@ -1,6 +1,7 @@
 """A client of the provider, as its developer would write it; every step can be bent."""
 
 import base64
+import random
 import urllib.parse
 
 import agent as browsers
@@ -24,6 +25,12 @@ class Relying:
 
     def browser(self, certificate=None):
         return browsers.Agent(self.target.ca, certificate)
+
+    def stranger(self):
+        """A browser at an address of its own: what it fails with is held against no other's address."""
+        browser = self.browser()
+        browser.source = (f"127.{random.randrange(1, 255)}.{random.randrange(256)}.1", 0)
+        return browser
 
     def backend(self, certificate=None):
         return browsers.Agent(self.target.ca, certificate, accept="application/json")

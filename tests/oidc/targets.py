@@ -272,7 +272,7 @@ class GatehouseTarget(Target):
         client.secret = made.get("client_secret")
 
     def person(self):
-        user = registry.person("person-" + proofs.token(6).lower())
+        user = registry.person("person-" + os.urandom(5).hex())
         self.create_user(user)
         return user
 

@@ -198,12 +198,12 @@ def test_another_user_logs_in(web):
     assert web.userinfo(web.tokens("bob")["access_token"]).json()["sub"] == two["sub"]
 
 
-def test_wrong_password(web, target):
+def test_wrong_password(web, person):
     """RFC 9700 §4.11: nobody is sent anywhere before the user has authenticated."""
     import dataclasses
 
-    mallory = dataclasses.replace(target.users["alice"], password="not it")
-    journey = web.authorize(mallory)
+    mallory = dataclasses.replace(person(), password="not it")
+    journey = web.authorize(mallory, web.stranger())
     assert journey.callback is None and set(journey.asked) == {"login"}, journey
     assert any(form.has("password") or form.has("username") for form in journey.last.forms())
 

@@ -48,7 +48,7 @@ async function enrol({ tab, hands }, user = setup.user, isSignedIn = false) {
   const before = await enrolled(tab);
   await tab.goto(setup.issuer + paths.enrol);
   if (await tab.locator(selectors.label).count()) await tab.fill(selectors.label, 'test key');
-  const told = Promise.race([tab.waitForEvent('framenavigated'), tab.locator(selectors.failed).first().waitFor()]);
+  const told = Promise.any([tab.waitForEvent('framenavigated'), tab.locator(selectors.failed).first().waitFor()]);
   await tab.click(selectors.create);
   await told;
   await tab.waitForLoadState('load');
