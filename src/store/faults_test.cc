@@ -7,7 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <thread>
 
 #include "store/database_testing.h"
 
@@ -123,6 +125,56 @@ void expect_full_and_well(Database& database) {
   EXPECT_GT(written, 3);
   EXPECT_EQ(count(database), written);
   EXPECT_TRUE(database.reachable());
+}
+
+// Writers share commits. Each must get its own outcome all the same.
+TEST(SqliteFaults, OneWritersRefusalIsNotAnothers) {
+  SqliteSite site;
+  const auto database = open_and_migrate(site.options());
+  ASSERT_TRUE(database->run("INSERT INTO things (id) VALUES (-1)", {}));
+  std::vector<std::thread> writers;
+  std::atomic<int> wrong = 0;
+  for (int writer = 0; writer < 8; ++writer) {
+    writers.emplace_back([&, writer] {
+      for (int i = 0; i < 60; ++i) {
+        const bool refused = (i + writer) % 3 == 0;
+        const Status done = database->transact([&](Executor& tx) -> Status {
+          auto row = tx.run("INSERT INTO things (id) VALUES ($1)", {writer * 1000 + i});
+          if (row && refused) row = tx.run("INSERT INTO things (id) VALUES (-1)", {});
+          if (!row) return tl::unexpected(row.error());
+          return {};
+        });
+        if (done.has_value() == refused) ++wrong;
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(count(*database), 1 + 8 * 60 - 8 * 20);
+}
+
+TEST(SqliteFaults, WhatWasToldBeforeTheFileWasFullIsThere) {
+  SqliteSite site;
+  const auto database = open_and_migrate(site.options());
+  ASSERT_TRUE(database->run("PRAGMA max_page_count=400", {}));
+  std::vector<std::thread> writers;
+  std::atomic<int> told = 0, wrong = 0;
+  for (int writer = 0; writer < 8; ++writer) {
+    writers.emplace_back([&, writer] {
+      for (int i = 0; i < 40; ++i) {
+        const auto row = database->run("INSERT INTO things (id, data) VALUES ($1, $2)",
+                                       {writer * 1000 + i, Bytes{std::string(9'000, 'x')}});
+        if (row) ++told;
+        if (!row && row.error().code != ErrorCode::exhausted) ++wrong;
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GT(told, 50);
+  EXPECT_LT(told, 320);
+  EXPECT_EQ(count(*database), told);
+  EXPECT_EQ(value_of(database->run("PRAGMA integrity_check", {})).rows.at(0).at(0), Value("ok"));
 }
 
 TEST(SqliteFaults, AFullFileIsSaidSoAndHarmsNothing) {

@@ -217,14 +217,24 @@ Result<Rows> SqliteConnection::run(std::string_view sql, const Parameters& param
   return rows;
 }
 
-Status SqliteConnection::transact(const Database::Body& body) {
-  if (auto begun = execute("BEGIN IMMEDIATE"); !begun) return begun;
+Status SqliteConnection::begin() { return execute("BEGIN IMMEDIATE"); }
+
+bool SqliteConnection::in_transaction() const noexcept { return ::sqlite3_get_autocommit(handle_) == 0; }
+
+Status SqliteConnection::nested(const Database::Body& body) {
+  if (auto begun = execute("SAVEPOINT body"); !begun) return begun;
   Transaction tx(*this);
   Status status = body(tx);
   if (status && tx.failure()) status = tl::unexpected(*tx.failure());
-  if (status) status = execute("COMMIT");
-  // Some errors have undone it already.
-  if (!status && ::sqlite3_get_autocommit(handle_) == 0) ::sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
+  if (!in_transaction()) return status;
+  if (!status) ::sqlite3_exec(handle_, "ROLLBACK TO body", nullptr, nullptr, nullptr);
+  Status released = execute("RELEASE body");
+  return status ? released : status;
+}
+
+Status SqliteConnection::commit() {
+  Status status = execute("COMMIT");
+  if (!status && in_transaction()) ::sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
   return status;
 }
 

@@ -34,8 +34,14 @@ class SqliteConnection {
   Result<Rows> run(std::string_view sql, const Parameters& parameters);
   // Whether `sql` changes nothing. Fails when it cannot be prepared.
   Result<bool> reads_only(std::string_view sql);
-  // Everything or nothing: takes the file's only write lock first, so that nothing it has read can change under it.
-  Status transact(const Database::Body& body);
+
+  // Takes the file's only write lock, so that nothing that is read from here on can change before `commit`.
+  Status begin();
+  // Everything or nothing of `body`, between `begin` and `commit`. When the disk fails SQLite undoes all since `begin`:
+  // see `in_transaction`.
+  Status nested(const Database::Body& body);
+  bool in_transaction() const noexcept;
+  Status commit();
 
  private:
   struct Finalize {

@@ -6,15 +6,15 @@
 #include "store/sql_text.h"
 #include "store/sqlite_connection.h"
 #include "store/sqlite_file.h"
+#include "store/sqlite_writer.h"
 
 namespace gatehouse::store {
 namespace {
 
-// SQLite has one writer at a time whatever one does. With one connection for writing the others of this process wait
-// for it in line, asleep, where SQLite would have them poll the file's lock; readers are in nobody's way (WAL).
+// One connection writes; a pool of others reads, in nobody's way (WAL).
 class SqliteDatabase final : public Database {
  public:
-  explicit SqliteDatabase(Duration wait_max) : wait_max_(wait_max) {}
+  explicit SqliteDatabase(Duration wait_max) : wait_max_(wait_max), writer_(wait_max) {}
 
   Status open(const std::string& path, std::uint32_t readers) {
     auto in_use = FileInUse::take(path, FileInUse::Kind::shared);
@@ -22,7 +22,7 @@ class SqliteDatabase final : public Database {
     in_use_ = std::move(*in_use);
     auto writer = SqliteConnection::open(path, SqliteConnection::Role::writer, wait_max_);
     if (!writer) return tl::unexpected(std::move(writer.error()));
-    writer_.add(std::move(*writer));
+    writer_.use(std::move(*writer));
     for (std::uint32_t i = 0; i < readers; ++i) {
       auto reader = SqliteConnection::open(path, SqliteConnection::Role::reader, wait_max_);
       if (!reader) return tl::unexpected(std::move(reader.error()));
@@ -51,11 +51,7 @@ class SqliteDatabase final : public Database {
     return rows;
   }
 
-  Status transact(const Body& body) override {
-    const auto writer = writer_.take(wait_max_);
-    if (!writer) return none_free();
-    return writer->transact(body);
-  }
+  Status transact(const Body& body) override { return writer_.transact(body); }
 
   Status migrate(std::string_view product, std::span<const Migration> migrations) override {
     return apply_migrations([this](const Body& body) { return transact(body); }, {translate, {}}, product, migrations);
@@ -82,7 +78,8 @@ class SqliteDatabase final : public Database {
 
   Duration wait_max_;
   FileInUse in_use_;
-  Pool<SqliteConnection> writer_, readers_;
+  SqliteWriter writer_;
+  Pool<SqliteConnection> readers_;
 };
 
 }  // namespace
