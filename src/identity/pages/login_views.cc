@@ -247,7 +247,7 @@ std::string render_enrol_choice(const Site& site, const Words& words, const Enro
 
 std::string render_enrol_totp(const Site& site, const Words& words, const EnrolView& view, std::string_view secret,
                               const Html& qr_code) {
-  Html content{"<ol class=\"scopes\"><li>", words(Message::totp_step_scan), "</li></ol>\n"};
+  Html content = paragraph(words(Message::totp_step_scan));
   if (!qr_code.empty()) content.add({"<div class=\"qr\">", qr_code, "</div>\n"});
   content.add({"<details><summary>", words(Message::totp_cannot_scan), "</summary>\n<p>",
                words(Message::totp_type_secret), "</p>\n<p><code id=\"secret\">", secret, "</code></p></details>\n",
