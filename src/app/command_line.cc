@@ -12,6 +12,7 @@
 #include "app/commands/admin_commands.h"
 #include "app/commands/admin_target.h"
 #include "app/commands/apikey.h"
+#include "app/commands/backup.h"
 #include "app/commands/check.h"
 #include "app/commands/config_documents.h"
 #include "app/commands/dev.h"
@@ -47,6 +48,7 @@ struct CommandLine {
   enum class BansAction : std::uint8_t { list, add, remove } bans_action = BansAction::list;
   std::string ban_network, ban_duration = "1h", ban_reason;
   ApiKeyOptions apikey;
+  BackupOptions backup;
   WafOptions waf;
   WafStatsOptions waf_stats;
   DevOptions dev;
@@ -60,6 +62,7 @@ struct CommandLine {
   void add_admin();
   void add_bans();
   void add_apikey();
+  void add_backup();
   void add_waf();
   void add_waf_stats(CLI::App* command);
   void add_others();
@@ -93,6 +96,7 @@ CommandLine::CommandLine() {
   add_admin();
   add_bans();
   add_apikey();
+  add_backup();
   add_waf();
   add_others();
 }
@@ -295,6 +299,21 @@ void CommandLine::add_apikey() {
   action("create", "Make a key; it is shown once", ApiKeyOptions::Action::create);
   action("list", "The keys that there are", ApiKeyOptions::Action::list);
   action("revoke", "End a key", ApiKeyOptions::Action::revoke);
+}
+
+void CommandLine::add_backup() {
+  const auto command = [&](const char* name, const char* does_what, const char* file, BackupOptions::Action which) {
+    CLI::App* sub = app.add_subcommand(name, does_what);
+    config_option(sub, backup.config_path);
+    sub->add_option(file, backup.file, "The backup's file")->required();
+    does(sub, [this, which] {
+      backup.action = which;
+      return run_backup(backup);
+    });
+  };
+  command("backup", "Save the store to a file; the gateway may run", "TARGET", BackupOptions::Action::backup);
+  command("restore", "Put a backup in the place of the store; the gateway must not run", "SOURCE",
+          BackupOptions::Action::restore);
 }
 
 void CommandLine::add_others() {

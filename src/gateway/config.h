@@ -423,6 +423,8 @@ struct Config {
   std::vector<RouteConfig> routes;
   AuthenticationConfig authentication;
   std::vector<RateLimitConfig> rate_limit;
+  std::string store = "sqlite";  // `state: { store: … }`, or postgresql://…
+  SecretBytes store_password;
   std::string counters = "memory";           // `state: { counters: … }`: where limits are counted
   std::uint32_t rate_entries_max = 1 << 20;  // `state: { rate_entries: … }`
   PenaltiesConfig penalties;

@@ -11,6 +11,7 @@
 #include "crypto/tls.h"
 #include "crypto/x509.h"
 #include "gateway/layers/waf/rule_store.h"
+#include "store/postgresql_location.h"
 
 namespace gatehouse::app {
 namespace {
@@ -145,6 +146,12 @@ void judge_operation(Findings& findings) {
   if (config.process.user == "root") {
     findings.add(Severity::error, "process.root", "process/user", "the process stays root",
                  "a bug in it could be used against the machine", "user: gatehouse");
+  }
+  if (const auto location = store::read_postgresql_location(config.store); location && !location->verified) {
+    findings.add(Severity::error, "state.store_unverified", "state/store",
+                 fmt::format("nothing proves that {} is the database that it should be", location->printable),
+                 "whoever stands between can read and change accounts and sessions",
+                 "sslmode=verify-full, or leave sslmode out");
   }
   if (config.counters == "memory" && config.rate_entries_max < 65536) {
     findings.add(Severity::info, "state.rate_entries", "state/rate_entries",

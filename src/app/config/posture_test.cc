@@ -171,6 +171,10 @@ TEST(Posture, Findings) {
            {"root",
             {.rest = "authentication: { client_certificates: {} }\nprocess: { user: root }"},
             "9 error process.root"},
+           {"a store that proves nothing",
+            {.rest = "authentication: { client_certificates: {} }\n"
+                     "state: { store: \"postgresql://g@db.example/g?sslmode=require\" }"},
+            "9 error state.store_unverified"},
            {"few entries",
             {.rest = "authentication: { client_certificates: {} }\nstate: { rate_entries: 2048 }"},
             "9 info state.rate_entries"},

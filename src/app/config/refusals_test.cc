@@ -55,6 +55,12 @@ TEST(Refusals, Top) {
        "remove the key to use its default"},
       {"counters in Redis", listener_with("state: { counters: redis://cache:6379 }\n"),
        "5:20: counters in Redis aren't available in this version", "counters: memory"},
+      {"a store of another kind", listener_with("state: { store: mysql://db/g }\n"),
+       "5:17: expected sqlite or postgresql://USER@HOST/NAME", "accepted"},
+      {"a password where it would be shown", listener_with("state: { store: \"postgresql://g:hunter2@db/g\" }\n"),
+       "5:17: a password in the location would be shown with it", "store_password: ${file:path}"},
+      {"a location that libpq can't read", listener_with("state: { store: \"postgresql://g@db/g?colour=red\" }\n"),
+       "5:17: not a location of PostgreSQL", "percent-encoded"},
       {"reference where no secret is", listener_with("data_dir: ${env:HOME}/x\n"),
        "5:11: references such as ${env:NAME} are for secrets only", "write the path itself"},
   });

@@ -80,32 +80,6 @@ struct MetricsAddress {  // `metrics: { address: … }` fills one member of Tele
   }
 };
 
-Kind<std::string> counters() {
-  return text_form<std::string>(
-      {.title = "`memory`",
-       .pattern = "^(memory|redis://.+)$",
-       .parse = [](Reader&, std::string_view written, YamlPosition, std::string& into) -> Parsed {
-         if (written == "memory") return into = written, std::nullopt;
-         if (written.starts_with("redis://") || written.starts_with("rediss://")) {
-           return Refusal{"counters in Redis aren't available in this version", "counters: memory"};
-         }
-         return not_a_choice(written, {"memory"});
-       },
-       .format = [](const Writer&, const std::string& value) { return value; }});
-}
-
-const Object& state_object() {
-  static const Object object =
-      Object::of<Config>("state", "What is remembered between requests.",
-                         {
-                             key<&Config::counters>("counters", counters(), "Where limits are counted."),
-                             key<&Config::rate_entries_max>("rate_entries", integer<std::uint32_t>(1024, 1 << 28),
-                                                            "Clients and keys that are counted at once; 16 bytes each.",
-                                                            {.restart = true}),
-                         });
-  return object;
-}
-
 // Two sockets can't have one address. Port 0 is another one each time.
 void check_addresses(Reader& reader, const Given& given, const Config& config) {
   std::map<std::string, std::uint32_t> lines;

@@ -22,6 +22,7 @@ const Object& penalties_object();
 const Object& bans_object();
 const Object& waf_object();
 const Object& route_waf_object();
+const Object& state_object();  // fills gateway::Config
 const Object& telemetry_object();
 const Object& admin_object();
 const Object& identity_object();

@@ -1,0 +1,66 @@
+// state
+#include "app/config/scalars.h"
+#include "app/config/table.h"
+#include "store/postgresql_location.h"
+
+namespace gatehouse::app {
+namespace {
+
+using namespace gateway;
+
+Kind<std::string> store_location() {
+  return text_form<std::string>(
+      {.title = "`sqlite` or postgresql://USER@HOST/NAME",
+       .pattern = "^(sqlite|postgres(ql)?://.*)$",
+       .parse = [](Reader&, std::string_view written, YamlPosition, std::string& into) -> Parsed {
+         if (written != "sqlite") {
+           if (!written.starts_with("postgresql://") && !written.starts_with("postgres://")) {
+             return not_a_choice(written, {"sqlite", "postgresql://USER@HOST/NAME"});
+           }
+           const auto location = store::read_postgresql_location(written);
+           if (!location) return Refusal{"not a location of PostgreSQL", location.error().message};
+           if (!location->password.empty()) {
+             return Refusal{"a password in the location would be shown with it",
+                            "take it out, change it, and say store_password: ${file:path}"};
+           }
+         }
+         return into = written, std::nullopt;
+       },
+       .format = [](const Writer&, const std::string& value) { return value; }});
+}
+
+Kind<std::string> counters() {
+  return text_form<std::string>(
+      {.title = "`memory`",
+       .pattern = "^(memory|redis://.+)$",
+       .parse = [](Reader&, std::string_view written, YamlPosition, std::string& into) -> Parsed {
+         if (written == "memory") return into = written, std::nullopt;
+         if (written.starts_with("redis://") || written.starts_with("rediss://")) {
+           return Refusal{"counters in Redis aren't available in this version", "counters: memory"};
+         }
+         return not_a_choice(written, {"memory"});
+       },
+       .format = [](const Writer&, const std::string& value) { return value; }});
+}
+
+}  // namespace
+
+const Object& state_object() {
+  static const Object object = Object::of<Config>(
+      "state", "What is remembered between requests.",
+      {
+          key<&Config::store>("store", store_location(),
+                              "What outlives the process: a file in data_dir, or a PostgreSQL that "
+                              "several gateways share. Other machines are spoken to over verified TLS.",
+                              {.restart = true}),
+          key<&Config::store_password>("store_password", secret(), "Of the user that store names.",
+                                       {.example = "${file:store.password}", .restart = true}),
+          key<&Config::counters>("counters", counters(), "Where limits are counted."),
+          key<&Config::rate_entries_max>("rate_entries", integer<std::uint32_t>(1024, 1 << 28),
+                                         "Clients and keys that are counted at once; 16 bytes each.",
+                                         {.restart = true}),
+      });
+  return object;
+}
+
+}  // namespace gatehouse::app
