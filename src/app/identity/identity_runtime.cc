@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/config/built_in.h"
+#include "app/config/store_options.h"
 #include "app/delivery/outbound_delivery.h"
 #include "app/identity/logout_sender.h"
 #include "app/identity/web_call.h"
@@ -141,7 +142,7 @@ Result<std::unique_ptr<IdentityRuntime>> IdentityRuntime::create(const gateway::
 }
 
 Status IdentityRuntime::open(const gateway::Config& config) {
-  auto database = store::open_database({.location = "sqlite:" + config.data_dir + "/gatehouse.db"}, clock_);
+  auto database = store::open_database(store_options(config), clock_);
   if (!database) return tl::unexpected(database.error());
   database_ = std::move(*database);
   auto keyring = secrets::Keyring::open(*database_, root_key_of(config), clock_);
