@@ -140,7 +140,7 @@ struct UpstreamTlsConfig {
 };
 
 // A service that this process is itself (local_service.h); it has no endpoints.
-enum class LocalTarget : std::uint8_t { none, identity };
+enum class LocalTarget : std::uint8_t { none, identity, relying_party };
 
 struct ServiceConfig {
   std::string name;
@@ -182,6 +182,7 @@ struct AccessConfig {
   std::string audience;
   bool mfa = false;
   Duration mfa_max_age = 15min;
+  bool login = false;  // people sign in: pages are sent to the provider, the session is a cookie
   bool operator==(const AccessConfig&) const = default;
 };
 
@@ -344,6 +345,16 @@ struct AuthenticationConfig {
   bool forward_credentials = false;  // the client's token or API key goes to the service too
 };
 
+// The gateway as a relying party of an OpenID provider, for routes with `access.login`.
+struct LoginConfig {
+  std::string issuer;  // empty: our own provider
+  std::string client_id = "gatehouse";
+  SecretBytes client_secret;  // at an outside provider; our own client's secret is made by ourselves
+  std::vector<std::string> scopes{"openid"};
+  Duration idle = 30min, absolute = 12h;
+  Duration refresh = 5min;  // how old what the provider said may become while somebody is at work
+};
+
 struct FailedLoginsConfig {
   std::uint32_t threshold = 5;
   Duration window = 5min, delay = 1s, max_delay = 30s;
@@ -422,6 +433,7 @@ struct Config {
   std::vector<ServiceConfig> services;
   std::vector<RouteConfig> routes;
   AuthenticationConfig authentication;
+  LoginConfig login;
   std::vector<RateLimitConfig> rate_limit;
   std::string store = "sqlite";  // `state: { store: … }`, or postgresql://…
   SecretBytes store_password;

@@ -8,6 +8,7 @@ std::string_view name_of(AuthMethod method) noexcept {
     case AuthMethod::jwt: return "jwt";
     case AuthMethod::api_key: return "api_key";
     case AuthMethod::client_certificate: return "client_certificate";
+    case AuthMethod::session: return "session";
   }
   return "none";
 }

@@ -15,7 +15,7 @@
 
 namespace gatehouse::gateway {
 
-enum class AuthMethod : std::uint8_t { none, jwt, api_key, client_certificate };
+enum class AuthMethod : std::uint8_t { none, jwt, api_key, client_certificate, session };
 std::string_view name_of(AuthMethod method) noexcept;  // "api_key"
 
 // What a layer remembers of one request between its calls; defined by that layer, kept in the arena.
@@ -61,6 +61,7 @@ struct Request {
   MonotonicTime now;
   WallTime wall;
   RateNote* rate_note = nullptr;
+  std::string_view set_cookie;  // what authentication keeps in the browser, in the arena; empty: nothing
   PenaltyNote* penalty_note = nullptr;
   SchemaNote* schema_note = nullptr;
 };

@@ -20,6 +20,7 @@ struct Decision {
   std::uint16_t status = 0;    // for deny and answer
   Duration delay{};            // for delay
   std::string_view challenge;  // for a 401: the WWW-Authenticate value
+  std::string_view location;   // for a 303
   std::string_view allow;      // for a 405: the methods there are; outlives the exchange
 };
 

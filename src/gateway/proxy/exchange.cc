@@ -233,7 +233,7 @@ bool Exchange::apply(const Layer& layer, std::uint64_t& ticks) {
     shard_.loop().arm(timer_, decision.delay);
     return false;
   }
-  respond(decision.status, decision.reason, decision.challenge, decision.allow);
+  respond(decision.status, decision.reason, decision.challenge, decision.allow, decision.location);
   return false;
 }
 

@@ -179,11 +179,11 @@ void build_layers(Snapshot& snapshot, const SnapshotSources& sources, Credential
   snapshot.layers_without_route = layers.size();
   add(std::make_unique<CorsLayer>(config, state, clock));
   add(std::make_unique<AuthenticationLayer>(config, std::move(credentials.issuers), std::move(credentials.api_keys),
-                                            &state.token_lookups()));
+                                            &state.token_lookups(), credentials.logins));
   auto user_rate = std::make_unique<RateLayer>(config, state, clock, Phase::after_authentication);
   if (!user_rate->empty()) add(std::move(user_rate));
   add(std::make_unique<PenaltiesLayer>(config, state, clock, Phase::after_authentication));
-  add(std::make_unique<AuthorizationLayer>());
+  add(std::make_unique<AuthorizationLayer>(std::move(credentials.logins)));
   if (SchemaLayer::wanted(config)) snapshot.schema = add(std::make_unique<SchemaLayer>());
   snapshot.identity = std::make_unique<UpstreamIdentity>(config, std::move(credentials.identity_key));
   snapshot.header_policy = std::make_unique<HeaderPolicyLayer>(config, state, clock);

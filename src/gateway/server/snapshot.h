@@ -30,11 +30,14 @@
 
 namespace gatehouse::gateway {
 
+class Logins;
+
 // Keys that come from outside the configuration file: whoever provides them keeps them fresh behind these pointers.
 struct Credentials {
   KeySource issuers;  // by index in `authentication.jwt`
   std::shared_ptr<const ApiKeySource> api_keys;
   std::shared_ptr<const crypto::SigningKey> identity_key;  // signs what services are told about the caller
+  std::shared_ptr<Logins> logins;                          // null: no route has `access.login`
 };
 using CredentialSource = std::function<Result<Credentials>(const Config&)>;
 

@@ -4,6 +4,8 @@
 #include "crypto/jwt.h"
 #include "gateway/evidence.h"
 #include "gateway/layers/authentication/claims.h"
+#include "gateway/login/logins.h"
+#include "gateway/login/same_origin.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -70,8 +72,9 @@ std::string_view bearer_token(std::string_view authorization) noexcept {
 }
 
 AuthenticationLayer::AuthenticationLayer(const Config& config, KeySource keys,
-                                         std::shared_ptr<const ApiKeySource> api_keys, TokenLookups* lookups)
-    : config_(config.authentication), api_keys_(std::move(api_keys)), lookups_(lookups) {
+                                         std::shared_ptr<const ApiKeySource> api_keys, TokenLookups* lookups,
+                                         std::shared_ptr<Logins> logins)
+    : config_(config.authentication), api_keys_(std::move(api_keys)), lookups_(lookups), logins_(std::move(logins)) {
   GH_CHECK(keys.size() == config_.jwt.size());
   GH_CHECK(!config_.api_keys || api_keys_);
   for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -105,6 +108,7 @@ Decision AuthenticationLayer::authenticate(Request& request) const {
       return with_api_key(request, *key);
     }
   }
+  if (request.route->access.login && logins_) return with_session(request);
   if (config_.client_certificates && request.connection && !request.connection->certificate_sha256.empty()) {
     return with_certificate(request);
   }
@@ -205,6 +209,32 @@ Decision AuthenticationLayer::with_api_key(Request& request, std::string_view ke
   }
   known->principal.unpack(request.arena, request.principal);
   return {};
+}
+
+Decision AuthenticationLayer::with_session(Request& request) const {
+  const http::CanonicalRequest& message = request.message;
+  switch (logins_->authenticate(request)) {
+    case Logins::Found::none: return logins_->begin(request, "auth.login", nullptr);
+    case Logins::Found::over: return logins_->begin(request, "auth.session_over", nullptr);
+    case Logins::Found::session: break;
+  }
+  const bool socket = !message.upgrade.empty() || !message.protocol.empty();
+  if (!socket && is_safe_method(message.method)) return {};
+  const RequestOrigin origin = socket ? origin_of_socket(message.fields, message.authority)
+                                      : origin_of_request(message.fields, message.authority);
+  if (origin == RequestOrigin::same) return {};
+  request.set_cookie = {};
+  return {.verdict = Verdict::deny,
+          .reason = "auth.csrf",
+          .evidence = origin == RequestOrigin::foreign ? "another site made this request with the user's cookie"
+                                                       : "nothing says which site made this request",
+          .status = 403};
+}
+
+void AuthenticationLayer::on_response(Request& request, http::ResponseHead& head) const {
+  if (request.set_cookie.empty()) return;
+  head.fields.add("set-cookie", request.set_cookie);
+  if (head.status == 303 || !head.fields.has("cache-control")) head.fields.set("cache-control", "no-store");
 }
 
 Decision AuthenticationLayer::with_certificate(Request& request) const {

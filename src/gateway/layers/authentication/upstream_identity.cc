@@ -6,6 +6,7 @@
 #include "codec/json_writer.h"
 #include "crypto/keyed_hash.h"
 #include "gateway/layers/authentication/authentication_layer.h"
+#include "gateway/login/login_cookies.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -64,6 +65,8 @@ void write_list(codec::JsonWriter& out, std::string_view name, std::span<const s
 
 UpstreamIdentity::UpstreamIdentity(const Config& config, std::shared_ptr<const crypto::SigningKey> key)
     : config_(config), key_(std::move(key)) {
+  strips_cookies_ = std::any_of(config.routes.begin(), config.routes.end(),
+                                [](const RouteConfig& route) { return route.access.login; });
   if (!config.authentication.internal_token.enabled) return;
   GH_CHECK(key_);
   tokens_ = std::make_unique<BoundedCache<std::string>>(kTokensMax);
@@ -87,6 +90,16 @@ void UpstreamIdentity::apply(Request& request, std::string_view service, http::F
     if (field.name == "authorization") return takes_authorization(request, field.value);
     return !key_header.empty() && field.name == key_header;
   });
+
+  // What signs people in here is nobody else's affair, on routes without `login` as well.
+  if (strips_cookies_) {
+    if (const auto cookies = fields.get("cookie")) {
+      if (const auto kept = without_own_cookies(*cookies)) {
+        fields.remove("cookie");
+        if (!kept->empty()) fields.add("cookie", request.arena.copy(*kept));
+      }
+    }
+  }
 
   const Principal& who = request.principal;
   fields.add("x-gatehouse-auth", name_of(who.method));

@@ -1,7 +1,7 @@
 #pragma once
 // What a service learns about who called, and how it can be sure.
 //
-//   x-gatehouse-auth      jwt | api_key | client_certificate | none
+//   x-gatehouse-auth      jwt | api_key | session | client_certificate | none
 //   x-gatehouse-user      the user; bytes outside of visible ASCII, and %, as %XX
 //   x-gatehouse-roles     a,b,c     the same, and , as %2C and space as %20
 //   x-gatehouse-scopes    a b c
@@ -38,6 +38,7 @@ class UpstreamIdentity {
   const Config& config_;
   std::shared_ptr<const crypto::SigningKey> key_;
   std::unique_ptr<BoundedCache<std::string>> tokens_;
+  bool strips_cookies_ = false;  // some route lets people sign in
 };
 
 }  // namespace gatehouse::gateway

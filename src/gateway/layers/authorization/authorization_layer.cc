@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/evidence.h"
+#include "gateway/login/logins.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -15,8 +16,19 @@ Decision forbid(std::string_view reason, std::string_view evidence, std::string_
   return {.verdict = Verdict::deny, .reason = reason, .evidence = evidence, .status = 403, .challenge = challenge};
 }
 
-Decision step_up(Request& request, std::string_view reason, std::string_view evidence_text) {
+}  // namespace
+
+AuthorizationLayer::AuthorizationLayer(std::shared_ptr<Logins> logins) : logins_(std::move(logins)) {}
+AuthorizationLayer::~AuthorizationLayer() = default;
+
+Decision AuthorizationLayer::step_up(Request& request, std::string_view reason, std::string_view evidence_text) const {
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(request.route->access.mfa_max_age);
+  if (logins_ && request.route->access.login && request.principal.method == AuthMethod::session) {
+    const Logins::StepUp wanted{age};
+    Decision decision = logins_->begin(request, reason, &wanted);
+    decision.evidence = evidence_text;
+    return decision;
+  }
   return {.verdict = Verdict::deny,
           .reason = reason,
           .evidence = evidence_text,
@@ -24,8 +36,6 @@ Decision step_up(Request& request, std::string_view reason, std::string_view evi
           .challenge = evidence(request.arena, "Bearer error=\"insufficient_user_authentication\", max_age=\"{}\"",
                                 age.count())};
 }
-
-}  // namespace
 
 Decision AuthorizationLayer::decide(Request& request) const {
   if (!request.route || request.route->is_public) return {};

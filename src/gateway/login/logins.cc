@@ -1,0 +1,340 @@
+#include "gateway/login/logins.h"
+
+#include <algorithm>
+
+#include "codec/base64.h"
+#include "codec/form.h"
+#include "crypto/digest.h"
+#include "crypto/keyed_hash.h"
+#include "crypto/random.h"
+#include "gateway/evidence.h"
+#include "gateway/login/same_origin.h"
+#include "telemetry/log.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+constexpr std::size_t kReturnMax = 1024;  // bytes of path and query; a longer one begins at the front page
+constexpr std::string_view kStepUpAcr = "urn:gatehouse:acr:mfa";
+
+// The end of a cookie is its authentication tag.
+std::uint64_t hash_of(std::string_view cookie) noexcept {
+  constexpr std::size_t kTail = 32;
+  return crypto::keyed_hash(cookie.size() > kTail ? cookie.substr(cookie.size() - kTail) : cookie);
+}
+
+// Two tabs that begin at the same moment know nothing of each other: each draws among the places that are free.
+char free_place(const http::Fields& fields) {
+  std::array<char, kLoginPlaces> places{};
+  std::size_t count = 0;
+  for (char place = 0; place < kLoginPlaces; ++place) {
+    const std::string name = std::string(kLoginCookie) + static_cast<char>('a' + place);
+    if (!single_cookie(fields, name)) places[count++] = place;
+  }
+  std::array<std::uint8_t, 1> draw{};
+  crypto::random_bytes(draw);
+  return static_cast<char>('a' + (count == 0 ? draw[0] % kLoginPlaces : places[draw[0] % count]));
+}
+
+}  // namespace
+
+std::string redirect_uri(std::string_view authority) { return fmt::format("https://{}{}", authority, kCallbackPath); }
+
+std::string Logins::associated(std::string_view what, std::string_view authority) const {
+  return fmt::format("{}\n{}\n{}", what, config_.client_id, authority);
+}
+
+WallTime Logins::expiry(WallTime begun, WallTime sealed) const noexcept {
+  return std::min(begun + config_.absolute, sealed + config_.idle);
+}
+
+// Sessions
+
+bool Logins::know(Request& request, std::string_view cookie, Known& known) {
+  const std::string_view authority = request.message.authority;
+  const auto take = [&](const Opened& opened) {
+    if (opened.authority != authority) return false;
+    opened.principal.unpack(request.arena, request.principal);
+    known = {request.arena.copy(opened.id),
+             request.arena.copy(opened.sid),
+             opened.begun,
+             opened.said,
+             opened.sealed,
+             opened.expires};
+    return true;
+  };
+  bool taken = false;
+  const std::uint64_t hash = hash_of(cookie);
+  opened_.find(hash, cookie, request.wall, [&](const Opened& opened) { taken = take(opened); });
+  if (taken) return true;
+  auto session = read_session(cookie, authority);
+  if (!session) return false;
+  const WallTime expires = expiry(session->begun, session->sealed);
+  Opened opened{std::string(authority), session->id,   session->sid,    PrincipalRecord(facts_of(*session, expires)),
+                session->begun,         session->said, session->sealed, expires};
+  take(opened);
+  if (expires > request.wall) opened_.insert(hash, cookie, request.wall, expires, std::move(opened));
+  return true;
+}
+
+bool Logins::is_over(const Request& request, const Known& known) {
+  // A clock that went back, or another gateway's that is ahead: a minute is no fraud.
+  if (request.wall >= known.expires || known.sealed > request.wall + std::chrono::minutes(1)) return true;
+  const std::string_view user = request.principal.user;
+  if (any_ended_.load(std::memory_order_acquire) &&
+      (ended_here("id", known.id, {}, request.wall) || ended_here("sid", known.sid, {}, request.wall) ||
+       ended_here("user", user, known.begun, request.wall))) {
+    return true;
+  }
+  return p_.revoked.covers(known.sid, user, known.begun, known.said);
+}
+
+Logins::Found Logins::authenticate(Request& request) {
+  auto cookie = single_cookie(request.message.fields, kSessionCookie);
+  if (!cookie || cookie->empty() || cookie->size() > kCookieMax) return Found::none;
+  Known known;
+  if (!know(request, *cookie, known)) return Found::none;
+  // The browser may not have the new cookie yet, and others may use the old one at the same time.
+  if (request.wall - known.sealed >= config_.refresh / 2) {
+    if (const std::string_view newer = renewed(request, *cookie, known); !newer.empty()) {
+      Known after;
+      if (know(request, newer, after)) {
+        known = after;
+        request.set_cookie = request.arena.copy(host_cookie(kSessionCookie, newer, std::nullopt));
+      }
+    }
+  }
+  if (!is_over(request, known)) return Found::session;
+  request.principal = {};
+  request.set_cookie = request.arena.copy(host_cookie(kSessionCookie, "", std::chrono::seconds(0)));
+  return Found::over;
+}
+
+// Renewals
+
+// The newer cookie of the same session if there is one; otherwise one is ordered.
+std::string_view Logins::renewed(Request& request, std::string_view cookie, const Known& known) {
+  if (is_over(request, known)) return {};  // nothing renews what is over
+  const std::string id(known.id);
+  std::string_view newer;
+  {
+    const std::lock_guard lock(mutex_);
+    auto at = renewals_.find(id);
+    if (at == renewals_.end()) {
+      if (!make_room(request.wall)) return {};
+      at = renewals_.emplace(id, Renewal{}).first;
+    }
+    Renewal& renewal = at->second;
+    renewal.expires = request.wall + config_.idle;
+    if (known.sealed > renewal.sealed) renewal.cookie.clear();  // another gateway's is newer
+    if (!renewal.cookie.empty()) newer = request.arena.copy(renewal.cookie);
+    if (renewal.running || request.wall < renewal.again) return newer;
+    renewal.running = true;
+  }
+  // From the newest there is: a refresh token that was exchanged for another would count as stolen.
+  auto work = [self = shared_from_this(), newest = std::string(newer.empty() ? cookie : newer),
+               authority = std::string(request.message.authority)] { self->renew(newest, authority); };
+  if (!p_.pool.submit(std::move(work))) renewal_over(id, {}, {}, false);
+  return newer;
+}
+
+// Under the lock.
+bool Logins::make_room(WallTime now) {
+  if (renewals_.size() < kRenewalsMax) return true;
+  std::erase_if(renewals_, [&](const auto& one) { return !one.second.running && one.second.expires <= now; });
+  return renewals_.size() < kRenewalsMax;
+}
+
+void Logins::renew(const std::string& cookie, const std::string& authority) {
+  auto session = read_session(cookie, authority);
+  if (!session) return;
+  const std::string id = session->id;
+  auto made = renew_session(std::move(*session), authority);
+  const bool refused = !made && made.error().code == ErrorCode::denied;
+  if (!made) GH_LOG(info, "a session is not renewed", {"why", made.error().message});
+  renewal_over(id, made ? std::move(made->first) : std::string(), made ? made->second : WallTime{}, refused);
+  if (refused) remember_end("id", id);
+}
+
+Result<std::pair<std::string, WallTime>> Logins::renew_session(LoginSession session, const std::string& authority) {
+  if (!session.refresh_token.empty()) {
+    const auto provider = p_.tokens.provider();
+    if (!provider) return fail(ErrorCode::unavailable, "the provider is not known yet");
+    const auto answer = p_.tokens.ask(
+        codec::FormWriter().add("grant_type", "refresh_token").add("refresh_token", session.refresh_token).text());
+    if (!answer) return tl::unexpected(answer.error());
+    auto signed_in = read_refresh(*answer, {*provider, config_.client_id, p_.clock.wall()});
+    if (!signed_in) return tl::unexpected(signed_in.error());
+    if (!signed_in->refresh_token.empty()) session.refresh_token = std::move(signed_in->refresh_token);
+    if (!signed_in->user.empty()) {
+      if (signed_in->user != session.user) return fail(ErrorCode::denied, "the provider names another user");
+      session.roles = std::move(signed_in->roles);
+      if (!signed_in->sid.empty()) session.sid = std::move(signed_in->sid);
+    }
+    if (!signed_in->scopes.empty()) session.scopes = std::move(signed_in->scopes);
+    session.said = p_.clock.wall();
+  }
+  std::string cookie = seal(session, authority);
+  if (cookie.empty()) return fail(ErrorCode::exhausted, "the session does not fit into a cookie any more");
+  return std::pair(std::move(cookie), session.sealed);
+}
+
+void Logins::renewal_over(const std::string& id, std::string cookie, WallTime sealed, bool refused) {
+  const WallTime now = p_.clock.wall();
+  const std::lock_guard lock(mutex_);
+  const auto at = renewals_.find(id);
+  if (at == renewals_.end()) return;
+  if (refused) {
+    renewals_.erase(at);
+    return;
+  }
+  at->second.running = false;
+  at->second.again = now + (cookie.empty() ? kRenewAgain : Duration(config_.refresh / 2));
+  if (cookie.empty()) return;
+  at->second.cookie = std::move(cookie);
+  at->second.sealed = sealed;
+}
+
+// Cookies
+
+std::string Logins::seal(LoginSession& session, std::string_view authority) const {
+  session.sealed = p_.clock.wall();
+  std::string cookie =
+      codec::base64url_encode(p_.sealer.seal(encode(session), associated("session", authority), session.sealed));
+  if (cookie.size() <= kCookieMax || session.refresh_token.empty()) {
+    return cookie.size() <= kCookieMax ? cookie : std::string();
+  }
+  session.refresh_token.clear();  // then it lives without being renewed by the provider
+  return seal(session, authority);
+}
+
+std::string Logins::open_session(SignedIn signed_in, std::string_view authority) {
+  LoginSession session;
+  session.id = crypto::random_token();
+  session.user = std::move(signed_in.user);
+  session.sid = std::move(signed_in.sid);
+  session.acr = std::move(signed_in.acr);
+  session.roles = std::move(signed_in.roles);
+  session.scopes = std::move(signed_in.scopes);
+  session.mfa = signed_in.mfa;
+  session.authenticated = signed_in.authenticated;
+  session.begun = session.said = p_.clock.wall();
+  session.refresh_token = std::move(signed_in.refresh_token);
+  return seal(session, authority);
+}
+
+std::optional<LoginSession> Logins::read_session(std::string_view cookie, std::string_view authority) const {
+  const auto sealed = codec::base64url_decode(cookie);
+  if (!sealed) return std::nullopt;
+  const auto plain = p_.sealer.open(*sealed, associated("session", authority));
+  return plain ? decode_session(plain->expose()) : std::nullopt;
+}
+
+std::string Logins::seal_attempt(const LoginAttempt& attempt, std::string_view authority) const {
+  return codec::base64url_encode(
+      p_.sealer.seal(encode(attempt), associated("login", authority), attempt.expires - kAttemptAge));
+}
+
+std::optional<LoginAttempt> Logins::open_attempt(std::string_view cookie, std::string_view authority) const {
+  const auto sealed = codec::base64url_decode(cookie);
+  if (!sealed) return std::nullopt;
+  const auto plain = p_.sealer.open(*sealed, associated("login", authority));
+  return plain ? decode_attempt(plain->expose()) : std::nullopt;
+}
+
+// Endings
+
+void Logins::remember_end(std::string_view kind, std::string_view id) {
+  if (id.empty()) return;
+  const WallTime now = p_.clock.wall();
+  const std::string key = fmt::format("{} {}", kind, id);
+  ended_.insert(crypto::keyed_hash(key), key, now, now + config_.absolute, WallTime(now));
+  any_ended_.store(true, std::memory_order_release);
+}
+
+bool Logins::ended_here(std::string_view kind, std::string_view id, WallTime begun, WallTime now) {
+  if (id.empty()) return false;
+  const std::string key = fmt::format("{} {}", kind, id);
+  bool ended = false;
+  ended_.find(crypto::keyed_hash(key), key, now, [&](WallTime when) { ended = begun <= when; });
+  return ended;
+}
+
+void Logins::end(const LoginSession& session) {
+  remember_end("id", session.id);
+  const std::lock_guard lock(mutex_);
+  renewals_.erase(session.id);
+}
+
+// A token that names a session ends that one; one that names only a user ends all that he has.
+void Logins::end(const LoggedOut& logged_out) {
+  if (!logged_out.sid.empty()) {
+    remember_end("sid", logged_out.sid);
+  } else {
+    remember_end("user", logged_out.user);
+  }
+}
+
+bool Logins::use_once(std::string_view state) {
+  const WallTime now = p_.clock.wall();
+  const std::string key = fmt::format("state {}", state);
+  bool used = false;
+  ended_.find(crypto::keyed_hash(key), key, now, [&](WallTime) { used = true; });
+  if (!used) ended_.insert(crypto::keyed_hash(key), key, now, now + kAttemptAge, WallTime(now));
+  return !used;
+}
+
+// Logins
+
+std::string Logins::authorization_url(const ProviderMetadata& provider, const LoginAttempt& attempt,
+                                      std::string_view authority, const StepUp* step_up) const {
+  codec::FormWriter query;
+  query.add("response_type", "code").add("client_id", config_.client_id).add("redirect_uri", redirect_uri(authority));
+  std::string scopes;
+  for (const std::string& scope : config_.scopes) scopes += (scopes.empty() ? "" : " ") + scope;
+  query.add("scope", scopes).add("state", attempt.state).add("nonce", attempt.nonce);
+  query.add("code_challenge", codec::base64url_encode(crypto::as_text(crypto::sha256(attempt.verifier))));
+  query.add("code_challenge_method", "S256");
+  query.add("claims", R"({"id_token":{"roles":null,"auth_time":{"essential":true}}})");
+  if (step_up != nullptr) query.add("acr_values", kStepUpAcr).add("max_age", std::to_string(step_up->max_age.count()));
+  const char separator = provider.authorization_endpoint.find('?') == std::string::npos ? '?' : '&';
+  return provider.authorization_endpoint + separator + query.text();
+}
+
+Decision Logins::begin(Request& request, std::string_view reason, const StepUp* step_up) {
+  Decision decision{.verdict = Verdict::deny, .reason = reason, .evidence = {}, .status = 401, .challenge = "Bearer"};
+  if (step_up != nullptr) {
+    decision.challenge =
+        evidence(request.arena, "Bearer error=\"insufficient_user_authentication\", acr_values=\"{}\", max_age=\"{}\"",
+                 kStepUpAcr, step_up->max_age.count());
+  }
+  if (!is_page_navigation(request.message)) return decision;
+  const auto provider = p_.tokens.provider();
+  if (!provider) {
+    decision.status = 503;
+    decision.challenge = {};
+    decision.reason = "auth.provider_unavailable";
+    return decision;
+  }
+  LoginAttempt attempt;
+  const char place = free_place(request.message.fields);
+  attempt.state = place + crypto::random_token();
+  attempt.nonce = crypto::random_token();
+  attempt.verifier = crypto::random_token();
+  attempt.return_to = request.message.path;
+  if (request.message.has_query) attempt.return_to += "?" + std::string(request.message.query);
+  if (attempt.return_to.size() > kReturnMax) attempt.return_to = "/";
+  attempt.needs_mfa = step_up != nullptr;
+  attempt.expires = request.wall + kAttemptAge;
+  const std::string_view authority = request.message.authority;
+  const auto age = std::chrono::duration_cast<std::chrono::seconds>(kAttemptAge);
+  request.set_cookie =
+      request.arena.copy(host_cookie(std::string(kLoginCookie) + place, seal_attempt(attempt, authority), age));
+  decision.verdict = Verdict::answer;
+  decision.status = 303;
+  decision.challenge = {};
+  decision.location = request.arena.copy(authorization_url(*provider, attempt, authority, step_up));
+  return decision;
+}
+
+}  // namespace gatehouse::gateway

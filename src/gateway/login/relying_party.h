@@ -1,0 +1,32 @@
+#pragma once
+// What the gateway itself answers on hosts where people sign in, below `/.gatehouse/`:
+//
+//   GET  callback             the provider sends the browser back (RFC 6749 §4.1.2, RFC 9207)
+//   POST logout               a page of this host signs out: here, and at the provider (RP-Initiated Logout)
+//   POST backchannel-logout   the provider says that a session is over (Back-Channel Logout)
+//
+// Thread safety: as LocalService. Codes and logout tokens are judged on workers.
+
+#include <memory>
+
+#include "gateway/local_service.h"
+#include "gateway/login/logins.h"
+
+namespace gatehouse::gateway {
+
+class RelyingParty final : public LocalService {
+ public:
+  explicit RelyingParty(std::shared_ptr<Logins> logins) : logins_(std::move(logins)) {}
+  void answer(LocalCall call) override;
+  // Blocks while the provider is asked: on a worker.
+  LocalAnswer handle(const LocalRequest& request) const;
+
+ private:
+  LocalAnswer callback(const LocalRequest& request) const;
+  LocalAnswer logout(const LocalRequest& request) const;
+  LocalAnswer backchannel_logout(const LocalRequest& request) const;
+
+  const std::shared_ptr<Logins> logins_;
+};
+
+}  // namespace gatehouse::gateway
