@@ -17,9 +17,9 @@
 namespace gatehouse::gateway {
 
 // Authenticated encryption under keys that every gateway of a deployment has, and nobody else.
-class CookieSealer {
+class LoginSealer {
  public:
-  virtual ~CookieSealer() = default;
+  virtual ~LoginSealer() = default;
   virtual std::string seal(std::string_view plain, std::string_view associated, WallTime now) = 0;
   // Null: changed, sealed by another deployment, or for another purpose (`associated`).
   virtual std::optional<SecretBytes> open(std::string_view sealed, std::string_view associated) = 0;

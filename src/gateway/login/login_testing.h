@@ -18,7 +18,7 @@
 
 namespace gatehouse::gateway {
 
-class FakeSealer final : public CookieSealer {
+class FakeSealer final : public LoginSealer {
  public:
   std::string seal(std::string_view plain, std::string_view associated, WallTime) override {
     return key_.seal(plain, associated);

@@ -27,7 +27,7 @@
 namespace gatehouse::gateway {
 
 struct LoginParts {  // all of it outlives the Logins
-  CookieSealer& sealer;
+  LoginSealer& sealer;
   RevokedSessions& revoked;
   TokenEndpoint& tokens;
   net::WorkerPool& pool;
