@@ -29,7 +29,23 @@ Status read_texts(const Json& body, std::initializer_list<std::pair<std::string_
   return {};
 }
 
+Status read_address(const Json& body, Profile::Address& address) {
+  const Json* member = body.find("address");
+  if (member == nullptr) return {};
+  if (!member->is_object()) return fail(ErrorCode::invalid, "'address' must be an object.");
+  if (const auto unknown =
+          unknown_member(*member, {"street_address", "locality", "region", "postal_code", "country"})) {
+    return fail(ErrorCode::invalid, *unknown);
+  }
+  return read_texts(*member, {{"street_address", &address.street_address},
+                              {"locality", &address.locality},
+                              {"region", &address.region},
+                              {"postal_code", &address.postal_code},
+                              {"country", &address.country}});
+}
+
 Status read_profile(const Json& body, Profile& profile) {
+  if (Status read = read_address(body, profile.address); !read) return read;
   return read_texts(body, {{"name", &profile.name},
                            {"given_name", &profile.given_name},
                            {"family_name", &profile.family_name},
@@ -91,9 +107,10 @@ Answer IdentityApi::list_users(const Asked& asked) {
 }
 
 Answer IdentityApi::create_user(const Asked& asked) {
-  if (const auto unknown = unknown_member(
-          asked.body, {"username", "email", "email_verified", "password", "roles", "name", "given_name", "family_name",
-                       "nickname", "phone_number", "birthdate", "locale", "zoneinfo", "picture", "website", "gender"}))
+  if (const auto unknown =
+          unknown_member(asked.body, {"username", "email", "email_verified", "password", "roles", "name", "given_name",
+                                      "family_name", "nickname", "phone_number", "birthdate", "locale", "zoneinfo",
+                                      "picture", "website", "gender", "address"}))
     return problem(400, *unknown);
   NewUser wanted;
   std::string password;
@@ -150,9 +167,10 @@ Answer IdentityApi::user(const Asked& asked, const User& user) {
 }
 
 Answer IdentityApi::change_user(const Asked& asked, const User& user) {
-  if (const auto unknown = unknown_member(
-          asked.body, {"username", "email", "email_verified", "password", "state", "name", "given_name", "family_name",
-                       "nickname", "phone_number", "birthdate", "locale", "zoneinfo", "picture", "website", "gender"}))
+  if (const auto unknown =
+          unknown_member(asked.body, {"username", "email", "email_verified", "password", "state", "name", "given_name",
+                                      "family_name", "nickname", "phone_number", "birthdate", "locale", "zoneinfo",
+                                      "picture", "website", "gender", "address"}))
     return problem(400, *unknown);
   std::string username, email = user.profile.email, password, state;
   Profile profile = user.profile;

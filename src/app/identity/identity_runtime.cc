@@ -58,6 +58,17 @@ PagesOptions pages_options(const gateway::IdentityConfig& config) {
   return options;
 }
 
+// As the gateway's penalties say: so many failures of one account are free, and of one address, behind which there may
+// be an office, four times as many.
+ThrottleOptions throttle_options(const gateway::Config& config) {
+  ThrottleOptions options;
+  if (const auto& logins = config.penalties.failed_logins) {
+    options.free_per_account = options.free_per_device = logins->threshold;
+    options.free_per_address = 4 * std::min<std::uint32_t>(logins->threshold, 1'000'000);
+  }
+  return options;
+}
+
 ProviderOptions provider_options(const gateway::IdentityConfig& config) {
   ProviderOptions options;
   options.issuer = config.issuer;
@@ -74,37 +85,37 @@ void tell(std::string_view doing, const Status& status) {
 
 struct IdentityRuntime::Parts {
   Parts(store::Database& database, secrets::Keyring& keyring, BreachedList breached,
-        std::unique_ptr<OutboundDelivery> sender, Assets loaded, const gateway::IdentityConfig& config,
-        const Clock& clock)
+        std::unique_ptr<OutboundDelivery> sender, Assets loaded, const gateway::Config& whole, const Clock& clock)
       : delivery(std::move(sender)),
         assets(std::move(loaded)),
         logouts(clock),
         accounts(database, keyring, clock),
         groups(database, accounts, clock),
         passwords(accounts, keyring, std::move(breached),
-                  {.cost = {}, .policy = {.length_min = config.password_min_length}, .at_once = 0}),
+                  {.cost = {}, .policy = {.length_min = whole.identity->password_min_length}, .at_once = 0}),
         revocations(database, clock),
-        sessions(database, accounts, revocations, clock, {config.session_idle, config.session_absolute}),
-        devices(database, clock, config.remember_device),
+        sessions(database, accounts, revocations, clock,
+                 {whole.identity->session_idle, whole.identity->session_absolute}),
+        devices(database, clock, whole.identity->remember_device),
         interactions(database, keyring, clock),
         form_tokens(keyring),
         tickets(database, keyring, accounts, clock),
         factors(database, keyring, clock),
         audit(database, keyring, clock),
-        throttle(clock),
+        throttle(clock, throttle_options(whole)),
         registration({database, accounts, passwords, sessions, devices, tickets, throttle, *delivery, audit, clock},
-                     {.issuer = config.issuer, .site = split_issuer(config.issuer).host}),
+                     {.issuer = whole.identity->issuer, .site = split_issuer(whole.identity->issuer).host}),
         authentication_parts{accounts,     passwords, throttle, factors, sessions, devices,
                              interactions, *delivery, audit,    keyring, clock},
-        authentication(authentication_parts, authentication_options(config)),
-        enrolment(authentication, authentication_parts, authentication_options(config)),
-        screens(Site{assets, split_issuer(config.issuer).path, pages_options(config).name}),
+        authentication(authentication_parts, authentication_options(*whole.identity)),
+        enrolment(authentication, authentication_parts, authentication_options(*whole.identity)),
+        screens(Site{assets, split_issuer(whole.identity->issuer).path, pages_options(*whole.identity).name}),
         provider({database, keyring, accounts, sessions, interactions, form_tokens, revocations, audit, screens,
                   [this](const std::string& uri, const std::string& token) { logouts.send(uri, token); }, clock},
-                 provider_options(config)),
+                 provider_options(*whole.identity)),
         pages({database, accounts, passwords, authentication, enrolment, registration, factors, sessions, devices,
                interactions, form_tokens, provider.clients(), provider.grants(), *delivery, audit, assets},
-              pages_options(config)) {}
+              pages_options(*whole.identity)) {}
 
   std::unique_ptr<OutboundDelivery> delivery;
   Assets assets;
@@ -160,7 +171,7 @@ Status IdentityRuntime::open(const gateway::Config& config) {
   auto assets = Assets::load({config_.theme.name, config_.theme.logo, config_.theme.css}, issuer_path_);
   if (!assets) return tl::unexpected(assets.error());
   parts_ = std::make_unique<Parts>(*database_, *keyring_, std::move(breached), std::move(*delivery), std::move(*assets),
-                                   config_, clock_);
+                                   config, clock_);
   if (auto started = parts_->provider.start(); !started) return started;
   if (auto read = parts_->revocations.refresh(); !read) return read;
   admin_api_ = std::make_unique<admin::IdentityApi>(

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "app/curl_handle.h"
 #include "codec/form.h"
 #include "telemetry/log.h"
@@ -23,6 +25,7 @@ Status post(const std::string& uri, const std::string& body) {
   curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(c, CURLOPT_PROXY, "");
   curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+  if (const char* authorities = std::getenv("SSL_CERT_FILE")) curl_easy_setopt(c, CURLOPT_CAINFO, authorities);
   curl_easy_setopt(c, CURLOPT_TIMEOUT, kSecondsMax);
   curl_easy_setopt(c, CURLOPT_USERAGENT, "gatehouse/" GATEHOUSE_VERSION);
   curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, ignore);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace gatehouse::identity {
 namespace {
@@ -48,8 +49,10 @@ std::string_view loopback_host(std::string_view authority) noexcept {
     if (!authority.starts_with(host)) continue;
     const std::string_view port = authority.substr(host.size());
     if (port.empty()) return host;
+    std::uint32_t number = 0;
+    const char* end = port.data() + port.size();
     if (port.size() > 1 && port.size() <= 6 && port.front() == ':' &&
-        std::all_of(port.begin() + 1, port.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+        std::from_chars(port.data() + 1, end, number).ptr == end && number <= 65535) {
       return host;
     }
   }

@@ -199,12 +199,15 @@ Result<std::optional<Grant>> Grants::find(std::string_view id) {
 
 Status Grants::revoke_where(std::string_view condition, store::Parameters parameters) {
   const std::int64_t now = seconds_of(clock_.wall());
-  parameters.insert(parameters.begin(), store::Value(now));
+  store::Parameters all;
+  all.reserve(parameters.size() + 1);
+  all.emplace_back(now);
+  for (store::Value& parameter : parameters) all.push_back(std::move(parameter));
   const auto body = [&](store::Executor& tx) -> Status {
     auto revoked = tx.run(fmt::format("UPDATE grants SET revoked_at = $1 WHERE revoked_at = 0 AND {} "
                                       "RETURNING id, expires_at",
                                       condition),
-                          parameters);
+                          all);
     if (!revoked) return tl::unexpected(revoked.error());
     for (const store::Row& row : revoked->rows) {
       if (auto told = revocations_.add(tx, RevokedKind::grant, row[0].text(), row[1].integer()); !told) return told;
