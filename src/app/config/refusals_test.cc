@@ -56,11 +56,14 @@ TEST(Refusals, Top) {
       {"counters in Redis", listener_with("state: { counters: redis://cache:6379 }\n"),
        "5:20: counters in Redis aren't available in this version", "counters: memory"},
       {"a store of another kind", listener_with("state: { store: mysql://db/g }\n"),
-       "5:17: expected sqlite or postgresql://USER@HOST/NAME", "accepted"},
+       "5:17: \"mysql://db/g\" is not accepted here", "accepted: sqlite, postgresql://USER@HOST/NAME"},
       {"a password where it would be shown", listener_with("state: { store: \"postgresql://g:hunter2@db/g\" }\n"),
-       "5:17: a password in the location would be shown with it", "store_password: ${file:path}"},
+       "5:17: a password in the location would be shown with it",
+       "take it out, change it, and say store_password: ${file:path}"},
       {"a location that libpq can't read", listener_with("state: { store: \"postgresql://g@db/g?colour=red\" }\n"),
-       "5:17: not a location of PostgreSQL", "percent-encoded"},
+       "5:17: not a location of PostgreSQL",
+       "not a PostgreSQL location: postgresql://user@host:port/name?sslmode=verify-full, other characters "
+       "percent-encoded, and parameters that libpq knows"},
       {"reference where no secret is", listener_with("data_dir: ${env:HOME}/x\n"),
        "5:11: references such as ${env:NAME} are for secrets only", "write the path itself"},
   });

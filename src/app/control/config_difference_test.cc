@@ -72,8 +72,9 @@ TEST(ConfigDifference, AListWithNamesIsComparedByThem) {
 }
 
 TEST(ConfigDifference, EveryKeyThatWaitsIsOneOfTheFile) {
-  EXPECT_EQ(restart_keys(), (std::vector<std::string>{"process.shards", "process.user", "process.sandbox", "identity",
-                                                      "state.rate_entries", "admin.address", "admin.group"}));
+  EXPECT_EQ(restart_keys(),
+            (std::vector<std::string>{"process.shards", "process.user", "process.sandbox", "identity", "state.store",
+                                      "state.store_password", "state.rate_entries", "admin.address", "admin.group"}));
 }
 
 }  // namespace
