@@ -201,7 +201,8 @@ bool AdminApi::admits(const Call& call, Answer& refusal) {
     refusal.challenge = "Bearer realm=\"gatehouse\"";
     return false;
   }
-  if ((call.method == "POST" || call.method == "PATCH") && !is_json(call.content_type)) {
+  if ((call.method == "POST" || (call.method == "PATCH" && IdentityApi::serves(call.path))) &&
+      !is_json(call.content_type)) {
     refusal = problem(415, "The body must be application/json.");
     return false;
   }
