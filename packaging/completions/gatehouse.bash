@@ -13,6 +13,8 @@ _gatehouse() {
       'gatehouse:status') path='gatehouse status' ;;
       'gatehouse:bans') path='gatehouse bans' ;;
       'gatehouse:apikey') path='gatehouse apikey' ;;
+      'gatehouse:backup') path='gatehouse backup' ;;
+      'gatehouse:restore') path='gatehouse restore' ;;
       'gatehouse:waf') path='gatehouse waf' ;;
       'gatehouse:dev') path='gatehouse dev' ;;
       'gatehouse:doctor') path='gatehouse doctor' ;;
@@ -101,6 +103,10 @@ _gatehouse() {
     'gatehouse apikey revoke:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse apikey revoke:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse apikey revoke:--file') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse backup:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse backup:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse restore:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse restore:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse waf try:--rules') COMPREPLY=(); return ;;
     'gatehouse waf try:--setup') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse waf try:--cache') COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -124,7 +130,7 @@ _gatehouse() {
     'gatehouse doctor:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   case "$path" in
-    'gatehouse') words='run check config reload rollback explain status bans apikey waf dev doctor completions version --version --help -h' ;;
+    'gatehouse') words='run check config reload rollback explain status bans apikey backup restore waf dev doctor completions version --version --help -h' ;;
     'gatehouse run') words='--help -h --config -c --ready-fd' ;;
     'gatehouse check') words='--help -h --config -c --format --json --fail-on --no-files' ;;
     'gatehouse config') words='schema default show reference --help -h' ;;
@@ -144,6 +150,8 @@ _gatehouse() {
     'gatehouse apikey create') words='--help -h --config -c --file --json --user --role --scope --expires' ;;
     'gatehouse apikey list') words='--help -h --config -c --file --json' ;;
     'gatehouse apikey revoke') words='--help -h --config -c --file --json' ;;
+    'gatehouse backup') words='--help -h --config -c' ;;
+    'gatehouse restore') words='--help -h --config -c' ;;
     'gatehouse waf') words='try test suggest stats --help -h' ;;
     'gatehouse waf try') words='--help -h --rules --setup --cache --request --json' ;;
     'gatehouse waf test') words='--help -h --rules --setup --cache --json' ;;
