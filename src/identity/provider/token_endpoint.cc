@@ -1,5 +1,7 @@
 #include "identity/provider/token_endpoint.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "codec/base64.h"
@@ -103,6 +105,20 @@ TokenEndpoint::Answer TokenEndpoint::grant(const WebRequest& request, const code
   return oauth_error("unsupported_grant_type", "this grant type is not supported");
 }
 
+// Another client's is none of this client's; one that comes again ends all that it gave.
+OAuthResult<void> TokenEndpoint::check_presented(const Client& client, const Grants::Presented& presented,
+                                                 std::string_view what) {
+  using Refusal = Grants::Refusal;
+  if (presented.refusal == Refusal::unknown || presented.grant.client_id != client.id)
+    return tl::unexpected(invalid_grant(fmt::format("{} is not good", what)));
+  if (presented.refusal == Refusal::used) {
+    if (auto revoked = p_.grants.revoke(presented.grant); !revoked) return temporarily_unavailable(revoked.error());
+    return tl::unexpected(invalid_grant(fmt::format("{} was used before: what it gave is revoked", what)));
+  }
+  if (presented.refusal) return tl::unexpected(invalid_grant(fmt::format("{} is not good any more", what)));
+  return {};
+}
+
 OAuthResult<void> TokenEndpoint::check_code_request(const Call& call, const Grants::Presented& presented) const {
   const GrantRequest& request = presented.request;
   const auto redirect_uri = call.form.get("redirect_uri");
@@ -124,14 +140,8 @@ TokenEndpoint::Answer TokenEndpoint::authorization_code(const Call& call) {
   if (!code || code->empty()) return oauth_error("invalid_request", "code is missing");
   auto presented = p_.grants.look_up_code(*code);
   if (!presented) return temporarily_unavailable(presented.error());
-  if (presented->refusal == Grants::Refusal::unknown || presented->grant.client_id != call.client.id)
-    return tl::unexpected(invalid_grant("the code is not good"));
+  if (auto good = check_presented(call.client, *presented, "the code"); !good) return tl::unexpected(good.error());
   const Grant& grant = presented->grant;
-  if (presented->refusal == Grants::Refusal::used) {
-    if (auto revoked = p_.grants.revoke(grant); !revoked) return temporarily_unavailable(revoked.error());
-    return tl::unexpected(invalid_grant("the code was used before: what it gave is revoked"));
-  }
-  if (presented->refusal) return tl::unexpected(invalid_grant("the code is not good any more"));
   if (auto good = check_code_request(call, *presented); !good) return tl::unexpected(good.error());
   auto audiences = narrowed_audiences(call, grant.resources);
   if (!audiences) return tl::unexpected(audiences.error());
@@ -162,14 +172,9 @@ TokenEndpoint::Answer TokenEndpoint::refresh_token(const Call& call) {
   if (!token || token->empty()) return oauth_error("invalid_request", "refresh_token is missing");
   auto presented = p_.grants.look_up_refresh_token(*token);
   if (!presented) return temporarily_unavailable(presented.error());
-  if (presented->refusal == Grants::Refusal::unknown || presented->grant.client_id != call.client.id)
-    return tl::unexpected(invalid_grant("the refresh token is not good"));
+  if (auto good = check_presented(call.client, *presented, "the refresh token"); !good)
+    return tl::unexpected(good.error());
   const Grant& grant = presented->grant;
-  if (presented->refusal == Grants::Refusal::used) {
-    if (auto revoked = p_.grants.revoke(grant); !revoked) return temporarily_unavailable(revoked.error());
-    return tl::unexpected(invalid_grant("the refresh token was used before: what it gave is revoked"));
-  }
-  if (presented->refusal) return tl::unexpected(invalid_grant("the refresh token is not good any more"));
   const Confirmation& bound = presented->request.confirmation;
   if ((!bound.jkt.empty() && bound.jkt != call.confirmation.jkt) ||
       (!bound.x5t_s256.empty() && bound.x5t_s256 != call.confirmation.x5t_s256)) {

@@ -63,6 +63,7 @@ class TokenEndpoint {
   Answer client_credentials(const Call& call) const;
   Answer device_code(const Call& call);
   Answer token_exchange(const Call& call);
+  OAuthResult<void> check_presented(const Client& client, const Grants::Presented& presented, std::string_view what);
   OAuthResult<void> check_code_request(const Call& call, const Grants::Presented& presented) const;
   Answer issue(const Call& call, const Grant& grant, const GrantRequest& request, std::vector<std::string> scopes,
                std::vector<std::string> audiences);
