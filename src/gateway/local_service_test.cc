@@ -114,6 +114,18 @@ TEST_F(LocalServices, AnswersFromWorkersSeeACopyThatOutlivesTheCall) {
   for (std::thread& peer : peers) peer.join();
 }
 
+TEST_F(LocalServices, AHeaderThatWouldBeTwoIsA500) {
+  serve([](LocalCall call) {
+    LocalAnswer answer = text("x");
+    answer.fields.emplace_back("location", "https://a.example/?q=1\r\nset-cookie: stolen=1");
+    call.reply.send(std::move(answer));
+  });
+  const std::string got = client().ask("GET /id/ HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 500")) << got;
+  EXPECT_EQ(got.find("stolen"), std::string::npos) << got;
+  EXPECT_NE(record().find("service.bad_answer"), std::string::npos);
+}
+
 TEST_F(LocalServices, AReplyThatIsDroppedIsA500) {
   serve([](LocalCall) {});
   EXPECT_TRUE(client().ask("GET /id/ HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 500"));

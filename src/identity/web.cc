@@ -58,7 +58,7 @@ WebResponse method_not_allowed(std::string_view allow) {
 
 bool is_from_our_page(const WebRequest& request, std::string_view issuer) noexcept {
   if (!request.sec_fetch_site.empty()) return request.sec_fetch_site == "same-origin";
-  if (request.origin.empty()) return true;
+  if (request.origin.empty() || request.origin == "null") return true;
   const std::size_t scheme = issuer.find("://");
   return request.origin == issuer.substr(0, issuer.find('/', scheme + 3));
 }
@@ -77,6 +77,14 @@ std::optional<std::string_view> cookie(std::string_view cookies, std::string_vie
     found = pair.substr(equals + 1);
   }
   return found;
+}
+
+std::optional<std::string_view> host_cookie_of(const WebRequest& request, std::string_view name) noexcept {
+  constexpr std::string_view kPrefix = "__Host-";
+  char whole[64];
+  if (kPrefix.size() + name.size() > sizeof whole) return std::nullopt;
+  std::copy(name.begin(), name.end(), std::copy(kPrefix.begin(), kPrefix.end(), whole));
+  return cookie(request.cookie, {whole, kPrefix.size() + name.size()});
 }
 
 std::string host_cookie(std::string_view name, std::string_view value, std::optional<Duration> age) {

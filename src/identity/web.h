@@ -57,11 +57,14 @@ WebResponse html(int status, std::string body);  // no-store, with the strict CS
 WebResponse method_not_allowed(std::string_view allow);
 
 // Does a form come from a page of the issuer's own origin? What browsers say of it is believed first (Fetch Metadata),
-// Origin next; neither is there in old ones, and then the form's token alone has to decide.
+// Origin next. Where there is neither, or an Origin of "null", which our pages' `no-referrer` brings about in some old
+// ones, the form's token alone has to decide.
 bool is_from_our_page(const WebRequest& request, std::string_view issuer) noexcept;
 
 // The value of a cookie; nullopt when it isn't there or comes more than once (RFC 6265bis §5.7: which one is ours?).
 std::optional<std::string_view> cookie(std::string_view cookies, std::string_view name) noexcept;
+// That of `__Host-NAME`, as host_cookie writes it.
+std::optional<std::string_view> host_cookie_of(const WebRequest& request, std::string_view name) noexcept;
 // `__Host-name=value; Path=/; Secure; HttpOnly; SameSite=Lax`, until the browser closes when `age` is nullopt.
 std::string host_cookie(std::string_view name, std::string_view value, std::optional<Duration> age);
 std::string expired_cookie(std::string_view name);

@@ -31,6 +31,8 @@ constexpr ReasonText kReasons[] = {
     // this process as a service
     {"service.no_answer", "the part of Gatehouse that was to answer gave up without an answer",
      "See Gatehouse's own log for the same time."},
+    {"service.bad_answer", "the part of Gatehouse that was to answer wrote a header that is none",
+     "That is a mistake of ours: please report it with the request."},
     {"service.", "the part of Gatehouse that was to answer failed", "See Gatehouse's own log for the same time."},
     // limits and rates
     {"limits.body", "the body is longer than the route allows", "Raise `body_bytes` of the route or the listener."},

@@ -93,6 +93,14 @@ def test_header_fields(web, name, value):
     assert document.status < 500 and "evil.test" not in document.text, document
 
 
+def test_line_ends_in_a_posted_request(web):
+    """RFC 9110 §5.5, CWE-113: what is posted comes back in a Location, and must not begin a header of its own there."""
+    body = "&".join(f"{name}={value}" for name, value in (("client_id", web.client.id), ("state", "s\r\nset-cookie: stolen=1\r\nx: y")))
+    answer = web.browser().send("POST", web.metadata["authorization_endpoint"], body.encode(), FORM)
+    assert answer.status < 500 and not any("stolen" in value for value in answer.all("set-cookie")), answer
+    assert "\r" not in (answer.location or "") and "\n" not in (answer.location or ""), answer
+
+
 def test_still_alive(web):
     """After all that, a flow works."""
     assert web.tokens()["id_token"]

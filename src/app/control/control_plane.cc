@@ -7,6 +7,7 @@
 
 #include "app/control/ban_store.h"
 #include "app/control/handover.h"
+#include "app/identity/identity_runtime.h"
 #include "app/process/notify.h"
 #include "telemetry/log.h"
 

@@ -17,7 +17,6 @@
 #include "app/control/certificate_watch.h"
 #include "app/control/control_listener.h"
 #include "app/control/rule_loader.h"
-#include "app/identity/identity_runtime.h"
 #include "gateway/server/gateway.h"
 #include "gateway/upstream/discovery.h"
 #include "gateway/upstream/health_prober.h"
@@ -25,6 +24,8 @@
 #include "net/loop.h"
 
 namespace gatehouse::app {
+
+class IdentityRuntime;
 
 struct ControlPlaneParts {  // all of it outlives the control plane
   gateway::Gateway& gateway;

@@ -1,6 +1,8 @@
 // A request that this process answers itself: its body is collected, the service is called, and what it says goes the
 // way of any answer.
 
+#include <algorithm>
+
 #include "gateway/local_service.h"
 #include "gateway/proxy/exchange.h"
 #include "gateway/proxy/spent.h"
@@ -109,6 +111,12 @@ void Exchange::local_answered(std::uint64_t generation, LocalAnswer answer) {
 void Exchange::take_local_answer(LocalAnswer answer) {
   timer_.cancel();
   if (answer.status == LocalAnswer::kNone) return attempt_refused(telemetry::Layer::upstream, 500, "service.no_answer");
+  // Parts of ours read what others sent: none of it may end a header's line and begin another.
+  const auto is_field = [](const auto& field) {
+    return http::is_token(field.first) && http::is_field_value(field.second);
+  };
+  if (!std::all_of(answer.fields.begin(), answer.fields.end(), is_field))
+    return attempt_refused(telemetry::Layer::upstream, 500, "service.bad_answer");
   if (answer.credentials != LocalAnswer::Credentials::none) {
     request_->login = answer.credentials == LocalAnswer::Credentials::failed ? LoginFact::failed : LoginFact::accepted;
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "codec/base32.h"
+#include "codec/form.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
 #include "crypto/sha1.h"
@@ -13,16 +14,6 @@ namespace {
 constexpr std::size_t kDigits = 6;
 constexpr std::uint32_t kModulus = 1'000'000;
 constexpr std::int64_t kDrift = 1;  // steps to either side (RFC 6238 §5.2)
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                            c == '.' || c == '_' || c == '~';
-    out += unreserved ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -68,8 +59,8 @@ std::optional<std::int64_t> verify_totp(std::string_view secret, std::string_vie
 
 std::string totp_uri(std::string_view issuer, std::string_view account, std::string_view secret) {
   return fmt::format("otpauth://totp/{}:{}?secret={}&issuer={}&algorithm=SHA1&digits={}&period=30",
-                     percent_encoded(issuer), percent_encoded(account), codec::base32_encode(secret),
-                     percent_encoded(issuer), kDigits);
+                     codec::percent_encode(issuer), codec::percent_encode(account), codec::base32_encode(secret),
+                     codec::percent_encode(issuer), kDigits);
 }
 
 }  // namespace gatehouse::identity

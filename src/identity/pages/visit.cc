@@ -7,14 +7,6 @@
 #include "identity/pages/account_views.h"
 
 namespace gatehouse::identity {
-namespace {
-
-std::string_view origin_of(std::string_view url) noexcept {
-  const std::size_t scheme = url.find("://");
-  return scheme == std::string_view::npos ? std::string_view{} : url.substr(0, url.find('/', scheme + 3));
-}
-
-}  // namespace
 
 Visit::Visit(const PagesParts& its_parts, const PagesOptions& its_options, const Site& its_site,
              const WebRequest& request)
@@ -22,9 +14,9 @@ Visit::Visit(const PagesParts& its_parts, const PagesOptions& its_options, const
       options(its_options),
       site(its_site),
       web(request),
-      browser(cookie(request.cookie, "__Host-gatehouse-browser").value_or(std::string_view{})),
-      session_cookie(cookie(request.cookie, "__Host-gatehouse-sso").value_or(std::string_view{})),
-      device_cookie(cookie(request.cookie, "__Host-gatehouse-device").value_or(std::string_view{})),
+      browser(host_cookie_of(request, kBrowserCookie).value_or(std::string_view{})),
+      session_cookie(host_cookie_of(request, kSessionCookie).value_or(std::string_view{})),
+      device_cookie(host_cookie_of(request, kDeviceCookie).value_or(std::string_view{})),
       words(choose_language({}, request.accept_language)) {
   auto parsed = codec::Form::parse(request.is_post() ? request.body : request.query);
   well_formed = parsed && !parsed->repeated();
@@ -37,14 +29,7 @@ Visitor Visit::visitor() const {
 }
 
 bool Visit::is_ours(std::string_view cookie, std::string_view context) const {
-  // Browsers that say where a request comes from are believed first; our pages send no Referer, for which some browsers
-  // make Origin "null". The token is what decides.
-  if (!web.sec_fetch_site.empty()) {
-    if (web.sec_fetch_site != "same-origin" && web.sec_fetch_site != "none") return false;
-  } else if (!web.origin.empty() && web.origin != "null" && web.origin != origin_of(options.issuer)) {
-    return false;
-  }
-  return parts.form_tokens.matches(value("csrf"), cookie, context);
+  return is_from_our_page(web, options.issuer) && parts.form_tokens.matches(value("csrf"), cookie, context);
 }
 
 WebResponse Visit::go(std::string_view path) const { return redirect(fmt::format("{}{}", options.issuer, path)); }

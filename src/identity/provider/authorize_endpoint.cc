@@ -4,26 +4,18 @@
 
 #include <algorithm>
 
-#include "crypto/digest.h"
 #include "crypto/random.h"
 #include "identity/seconds.h"
+#include "identity/token_hash.h"
 
 namespace gatehouse::identity {
 namespace {
 
 using codec::Form;
 
-constexpr Duration kGrantLifetime = std::chrono::hours(24 * 90);
-
 bool contains(const std::vector<std::string>& list, std::string_view one) noexcept {
   return std::find(list.begin(), list.end(), one) != list.end();
 }
-
-std::string_view browser_of(const WebRequest& web) {
-  return cookie(web.cookie, "__Host-gatehouse-browser").value_or("");
-}
-
-store::Bytes hash_of(std::string_view token) { return {std::string(crypto::as_text(crypto::sha256(token)))}; }
 
 }  // namespace
 
@@ -115,7 +107,7 @@ AuthorizeEndpoint::Or<codec::Form> AuthorizeEndpoint::pushed(const WebRequest& w
   }
   auto rows = p_.database.run(
       "DELETE FROM pushed_requests WHERE uri_hash = $1 AND client_id = $2 RETURNING parameters, expires_at",
-      {hash_of(uri), outer.get_or("client_id", "")});
+      {token_hash(uri), outer.get_or("client_id", "")});
   if (!rows) return tl::unexpected(Refused{failed(web, rows.error())});
   const store::Row* row = rows->first();
   if (row == nullptr || (*row)[1].integer() <= seconds_of(web.now)) {
@@ -145,7 +137,7 @@ AuthorizeEndpoint::Or<AuthorizeEndpoint::Visit> AuthorizeEndpoint::begin(const W
 
 AuthorizeEndpoint::Or<AuthorizeEndpoint::Visit> AuthorizeEndpoint::resume(const WebRequest& web,
                                                                           std::string_view flow) {
-  auto found = p_.interactions.find(flow, browser_of(web));
+  auto found = p_.interactions.find(flow, host_cookie_of(web, kBrowserCookie).value_or(""));
   if (!found) return tl::unexpected(Refused{failed(web, found.error())});
   auto form = *found ? Form::parse((*found)->request) : std::nullopt;
   if (!form || (*found)->request.empty()) {
@@ -171,7 +163,7 @@ AuthorizeEndpoint::Or<AuthorizeEndpoint::Visit> AuthorizeEndpoint::read(const We
   auto request = read_authorization_request(form, **client);
   if (!request) return tl::unexpected(Refused{back(*to, request.error())});
   SessionPtr session;
-  if (const auto token = cookie(web.cookie, "__Host-gatehouse-sso")) {
+  if (const auto token = host_cookie_of(web, kSessionCookie)) {
     auto found = p_.sessions.find(*token);
     if (!found) return tl::unexpected(Refused{failed(web, found.error())});
     session = std::move(*found);
@@ -199,7 +191,10 @@ WebResponse AuthorizeEndpoint::stored_post(const WebRequest& web) {
   auto client = p_.clients.find(client_id);
   if (!client) return failed(web, client.error());
   if (*client == nullptr) return page(web, 400, {"invalid_client", "there is no such application here"}).response;
-  return redirect(fmt::format("{}/authorize?{}", p_.tokens.issuer(), web.body));
+  // Written anew: what was posted may hold bytes that have no place in a header.
+  codec::FormWriter query;
+  for (const auto& [name, value] : form->entries()) query.add(name, value);
+  return redirect(fmt::format("{}/authorize?{}", p_.tokens.issuer(), query.text()));
 }
 
 // What the user has to do
@@ -240,11 +235,10 @@ Result<Interaction> AuthorizeEndpoint::keep(Visit& visit, Interaction wanted, We
   codec::FormWriter form;
   for (const auto& [name, value] : visit.form.entries()) form.add(name, value);
   wanted.request = form.text();
-  const std::string_view browser = browser_of(visit.web);
+  const std::string_view browser = host_cookie_of(visit.web, kBrowserCookie).value_or("");
   auto begun = p_.interactions.begin(std::move(wanted), browser);
   if (!begun) return tl::unexpected(begun.error());
-  if (begun->browser != browser)
-    response.add("set-cookie", host_cookie("gatehouse-browser", begun->browser, std::nullopt));
+  if (begun->browser != browser) response.add("set-cookie", host_cookie(kBrowserCookie, begun->browser, std::nullopt));
   return std::move(begun->interaction);
 }
 
@@ -327,7 +321,7 @@ WebResponse AuthorizeEndpoint::consent(const WebRequest& web) {
   if (!*fits || !names_user(*visit) || must_sign_in(*visit)) return sign_in(*visit);
   if (!web.is_post()) return show_consent(*visit, consent_subjects(visit->request));
   if (!is_from_our_page(web, p_.tokens.issuer()) ||
-      !p_.form_tokens.matches(form->get_or("csrf", ""), browser_of(web),
+      !p_.form_tokens.matches(form->get_or("csrf", ""), host_cookie_of(web, kBrowserCookie).value_or(""),
                               fmt::format("{} {}", *flow, visit->session->id)))
     return page(web, 403, {"invalid_request", "this form was not ours: go back and try again"}).response;
   const std::string actor = actor_of_user(visit->session->user_id);
@@ -352,7 +346,8 @@ WebResponse AuthorizeEndpoint::show_consent(const Visit& visit, const std::vecto
   auto user = p_.accounts.find(visit.session->user_id);
   if (!user) return failed(visit.web, user.error());
   if (*user == nullptr) return page(visit.web, 400, {"invalid_request", "this account is gone"}).response;
-  const std::string csrf = p_.form_tokens.make(browser_of(visit.web), fmt::format("{} {}", flow, visit.session->id));
+  const std::string csrf = p_.form_tokens.make(host_cookie_of(visit.web, kBrowserCookie).value_or(""),
+                                               fmt::format("{} {}", flow, visit.session->id));
   return p_.screens.consent(visit.web,
                             {*visit.client, (*user)->username, subjects, flow, csrf, visit.request.ui_locales});
 }
@@ -372,7 +367,7 @@ WebResponse AuthorizeEndpoint::give_code(Visit& visit) {
   grant.scopes = request.scopes;
   grant.resources = request.resources;
   grant.offline = request.has_scope("offline_access");
-  auto begun = p_.grants.begin(std::move(grant), kGrantLifetime);
+  auto begun = p_.grants.begin(std::move(grant), Grants::kLifetime);
   if (!begun) return failed(visit.web, begun.error());
   GrantRequest kept;
   if (visit.to.was_given) kept.redirect_uri = visit.to.redirect_uri;
@@ -425,7 +420,7 @@ WebResponse AuthorizeEndpoint::push(const WebRequest& web) {
   const std::string uri = std::string(kPushedPrefix) + crypto::random_token();
   auto stored = p_.database.run(
       "INSERT INTO pushed_requests (uri_hash, client_id, parameters, expires_at) VALUES ($1, $2, $3, $4)",
-      {hash_of(uri), (*client)->id, kept.text(), seconds_of(web.now + kPushedLifetime)});
+      {token_hash(uri), (*client)->id, kept.text(), seconds_of(web.now + kPushedLifetime)});
   if (!stored) return to_response(temporarily_unavailable(stored.error()).value());
   return json(201, fmt::format(R"({{"request_uri":"{}","expires_in":{}}})", uri, seconds_of(kPushedLifetime)));
 }

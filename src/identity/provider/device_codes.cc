@@ -6,13 +6,12 @@
 #include "crypto/random.h"
 #include "identity/provider/client.h"
 #include "identity/seconds.h"
+#include "identity/token_hash.h"
 
 namespace gatehouse::identity {
 namespace {
 
 constexpr std::string_view kAlphabet = "BCDFGHJKLMNPQRSTVWXZ";  // RFC 8628 §6.1
-
-store::Bytes hash_of(std::string_view token) { return {std::string(crypto::as_text(crypto::sha256(token)))}; }
 
 std::string make_user_code() {
   std::string code;
@@ -46,7 +45,7 @@ Result<StartedDevice> DeviceCodes::start(const DeviceRequest& request) {
     auto stored = database_.run(
         "INSERT INTO device_codes (device_hash, user_code_hash, client_id, scopes, resources, state, interval_s, "
         "expires_at) VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7)",
-        {hash_of(started.device_code), hash_of_user_code(started.user_code), request.client_id,
+        {token_hash(started.device_code), hash_of_user_code(started.user_code), request.client_id,
          join_scopes(request.scopes), join_scopes(request.resources), kIntervalSeconds,
          seconds_of(clock_.wall() + kLifetime)});
     if (stored) return started;
@@ -84,7 +83,7 @@ Result<bool> DeviceCodes::deny(std::string_view user_code) {
 
 Result<DeviceCodes::Polled> DeviceCodes::poll(std::string_view device_code, std::string_view client_id) {
   const std::int64_t now = seconds_of(clock_.wall());
-  const store::Bytes hash = hash_of(device_code.substr(0, 256));
+  const store::Bytes hash = token_hash(device_code.substr(0, 256));
   auto rows = database_.run(
       "SELECT state, grant_id, request, interval_s, polled_at, expires_at FROM device_codes "
       "WHERE device_hash = $1 AND client_id = $2",

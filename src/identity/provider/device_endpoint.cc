@@ -9,12 +9,6 @@
 namespace gatehouse::identity {
 namespace {
 
-constexpr Duration kGrantLifetime = std::chrono::hours(24 * 90);
-
-std::string_view browser_of(const WebRequest& web) {
-  return cookie(web.cookie, "__Host-gatehouse-browser").value_or("");
-}
-
 std::string csrf_context(const Session& session) { return "device " + session.id; }
 
 }  // namespace
@@ -78,7 +72,7 @@ WebResponse DeviceEndpoint::sign_in(const WebRequest& web, std::string_view user
   if (!user_code.empty()) wanted.return_to += '?' + codec::FormWriter().add("user_code", user_code).text();
   wanted.wants_factor = wants_factor;
   if (session) wanted.must_be_user = session->user_id;
-  const std::string_view browser = browser_of(web);
+  const std::string_view browser = host_cookie_of(web, kBrowserCookie).value_or("");
   auto begun = p_.interactions.begin(std::move(wanted), browser);
   if (!begun) return failed(web);
   WebResponse response = redirect(fmt::format("{}/login?flow={}", p_.tokens.issuer(), begun->interaction.id));
@@ -92,7 +86,7 @@ WebResponse DeviceEndpoint::page(const WebRequest& web) {
   if (!form) return p_.screens.error(web, 400, "invalid_request", "the request is malformed");
   const std::string_view code = form->get_or("user_code", "");
   SessionPtr session;
-  if (const auto token = cookie(web.cookie, "__Host-gatehouse-sso")) {
+  if (const auto token = host_cookie_of(web, kSessionCookie)) {
     auto found = p_.sessions.find(*token);
     if (!found) return failed(web);
     session = std::move(*found);
@@ -106,9 +100,9 @@ WebResponse DeviceEndpoint::page(const WebRequest& web) {
 // A code in the link is shown and still has to be confirmed: somebody else may have sent the link (RFC 8628 §3.3.1).
 WebResponse DeviceEndpoint::ask(const WebRequest& web, std::string_view code, const Session& session,
                                 const User& user) {
-  const std::string csrf = p_.form_tokens.make(browser_of(web), csrf_context(session));
+  const std::string csrf = p_.form_tokens.make(host_cookie_of(web, kBrowserCookie).value_or(""), csrf_context(session));
   DeviceScreen screen{DeviceScreen::State::ask_code, code, nullptr, nullptr, user.username, csrf};
-  if (browser_of(web).empty()) return sign_in(web, code, false, nullptr);
+  if (host_cookie_of(web, kBrowserCookie).value_or("").empty()) return sign_in(web, code, false, nullptr);
   if (code.empty()) return p_.screens.device(web, screen);
   if (!may_guess(session.id)) {
     WebResponse response = p_.screens.error(web, 429, "slow_down", "too many wrong codes: wait some minutes");
@@ -135,7 +129,8 @@ WebResponse DeviceEndpoint::ask(const WebRequest& web, std::string_view code, co
 WebResponse DeviceEndpoint::decide(const WebRequest& web, const codec::Form& form, const Session& session,
                                    const User& user) {
   if (!is_from_our_page(web, p_.tokens.issuer()) ||
-      !p_.form_tokens.matches(form.get_or("csrf", ""), browser_of(web), csrf_context(session)))
+      !p_.form_tokens.matches(form.get_or("csrf", ""), host_cookie_of(web, kBrowserCookie).value_or(""),
+                              csrf_context(session)))
     return p_.screens.error(web, 403, "invalid_request", "this form was not ours: go back and try again");
   const std::string_view code = form.get_or("user_code", "");
   const auto decision = form.get("decision");
@@ -162,7 +157,7 @@ WebResponse DeviceEndpoint::allow(const WebRequest& web, std::string_view code, 
   grant.scopes = wanted.scopes;
   grant.resources = wanted.resources;
   grant.offline = true;  // the device goes on when this browser is closed
-  auto begun = p_.grants.begin(std::move(grant), kGrantLifetime);
+  auto begun = p_.grants.begin(std::move(grant), Grants::kLifetime);
   if (!begun) return failed(web);
   GrantRequest request;
   request.authentication = {session.auth_s, session.amr, session.mfa()};

@@ -5,15 +5,13 @@
 #include <charconv>
 
 #include "codec/form.h"
-#include "crypto/digest.h"
 #include "crypto/random.h"
 #include "identity/provider/client.h"
 #include "identity/seconds.h"
+#include "identity/token_hash.h"
 
 namespace gatehouse::identity {
 namespace {
-
-store::Bytes hash_of(std::string_view token) { return {std::string(crypto::as_text(crypto::sha256(token)))}; }
 
 constexpr std::string_view kGrantColumns =
     "g.id, g.client_id, g.user_id, g.session_id, g.scopes, g.resources, g.offline, g.created_at, g.expires_at, "
@@ -92,8 +90,9 @@ Result<Grant> Grants::begin(Grant grant, Duration lifetime) {
 
 Result<std::string> Grants::issue_code(const Grant& grant, const GrantRequest& request) {
   std::string code = crypto::random_token();
-  auto stored = database_.run("INSERT INTO codes (code_hash, grant_id, request, expires_at) VALUES ($1, $2, $3, $4)",
-                              {hash_of(code), grant.id, to_form(request), seconds_of(clock_.wall() + kCodeLifetime)});
+  auto stored =
+      database_.run("INSERT INTO codes (code_hash, grant_id, request, expires_at) VALUES ($1, $2, $3, $4)",
+                    {token_hash(code), grant.id, to_form(request), seconds_of(clock_.wall() + kCodeLifetime)});
   if (!stored) return tl::unexpected(stored.error());
   return code;
 }
@@ -105,7 +104,7 @@ Result<std::string> store_refresh_token(store::Executor& in, const Grant& grant,
   std::string token = crypto::random_token();
   auto stored = in.run(
       "INSERT INTO refresh_tokens (token_hash, grant_id, request, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
-      {hash_of(token), grant.id, to_form(request), now, std::min(now + seconds_of(lifetime), grant.expires_s)});
+      {token_hash(token), grant.id, to_form(request), now, std::min(now + seconds_of(lifetime), grant.expires_s)});
   if (!stored) return tl::unexpected(stored.error());
   return token;
 }
@@ -122,7 +121,7 @@ Result<Grants::Presented> Grants::look_up(std::string_view sql, std::string_view
     presented.refusal = Refusal::unknown;
     return presented;
   }
-  auto rows = database_.run(sql, {hash_of(token)});
+  auto rows = database_.run(sql, {token_hash(token)});
   if (!rows) return tl::unexpected(rows.error());
   if (rows->empty()) {
     presented.refusal = Refusal::unknown;
@@ -162,7 +161,7 @@ Result<Grants::Presented> Grants::look_up_refresh_token(std::string_view token) 
 
 Result<bool> Grants::use_code(std::string_view code, const Grant& grant) {
   auto used = database_.run("UPDATE codes SET used_at = $1 WHERE code_hash = $2 AND used_at = 0",
-                            {seconds_of(clock_.wall()), hash_of(code)});
+                            {seconds_of(clock_.wall()), token_hash(code)});
   if (!used) return tl::unexpected(used.error());
   if (used->changed == 1) return true;
   if (auto revoked = revoke(grant); !revoked) return tl::unexpected(revoked.error());
@@ -175,8 +174,8 @@ Result<std::optional<std::string>> Grants::rotate_refresh_token(std::string_view
   const auto body = [&](store::Executor& tx) -> Status {
     next.reset();
     const std::int64_t now = seconds_of(clock_.wall());
-    auto used =
-        tx.run("UPDATE refresh_tokens SET used_at = $1 WHERE token_hash = $2 AND used_at = 0", {now, hash_of(token)});
+    auto used = tx.run("UPDATE refresh_tokens SET used_at = $1 WHERE token_hash = $2 AND used_at = 0",
+                       {now, token_hash(token)});
     if (!used) return tl::unexpected(used.error());
     if (used->changed == 0) return {};
     auto made = store_refresh_token(tx, grant, request, now, lifetime);

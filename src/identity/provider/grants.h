@@ -39,6 +39,7 @@ std::optional<GrantRequest> request_from_form(std::string_view form);
 
 class Grants {
  public:
+  static constexpr Duration kLifetime = std::chrono::hours(24 * 90);  // of a grant, whatever its tokens live
   static constexpr Duration kCodeLifetime = std::chrono::seconds(60);
 
   Grants(store::Database& database, Revocations& revocations, const Clock& clock)

@@ -9,10 +9,6 @@
 namespace gatehouse::identity {
 namespace {
 
-std::string_view browser_of(const WebRequest& web) {
-  return cookie(web.cookie, "__Host-gatehouse-browser").value_or("");
-}
-
 std::string csrf_context(const Session& session) { return "logout " + session.id; }
 
 }  // namespace
@@ -69,7 +65,7 @@ WebResponse LogoutEndpoint::handle(const WebRequest& web) {
   if (!location)
     return p_.screens.error(web, location.error().status, location.error().code, location.error().description);
   SessionPtr session;
-  if (const auto token = cookie(web.cookie, "__Host-gatehouse-sso")) {
+  if (const auto token = host_cookie_of(web, kSessionCookie)) {
     auto found = p_.sessions.find(*token);
     if (!found) return p_.screens.error(web, 503, "temporarily_unavailable", "try again in a moment");
     session = std::move(*found);
@@ -80,15 +76,19 @@ WebResponse LogoutEndpoint::handle(const WebRequest& web) {
     return response;
   }
   // Who knows an ID token of this very session may end it. Anybody else could be a picture on a strange page: ask.
-  const bool confirmed = web.is_post() && is_from_our_page(web, p_.tokens.issuer()) &&
-                         p_.form_tokens.matches(form->get_or("csrf", ""), browser_of(web), csrf_context(*session));
+  const bool confirmed =
+      web.is_post() && is_from_our_page(web, p_.tokens.issuer()) &&
+      p_.form_tokens.matches(form->get_or("csrf", ""), host_cookie_of(web, kBrowserCookie).value_or(""),
+                             csrf_context(*session));
   if (confirmed || (hint && is_of_session(*hint, *session))) return end(web, *session, *location);
   auto user = p_.accounts.find(session->user_id);
-  const std::string csrf = p_.form_tokens.make(browser_of(web), csrf_context(*session));
+  const std::string csrf =
+      p_.form_tokens.make(host_cookie_of(web, kBrowserCookie).value_or(""), csrf_context(*session));
   return p_.screens.confirm_logout(web, {user && *user ? (*user)->username : std::string(), csrf, form->entries()});
 }
 
 Status BackchannelLogout::tick() {
+  const std::lock_guard lock(mutex_);
   if (!last_) {
     auto newest = p_.database.run("SELECT COALESCE(MAX(number), 0) FROM revocations");
     if (!newest) return tl::unexpected(newest.error());

@@ -5,6 +5,7 @@
 // Thread safety: any thread; all calls block for the store.
 
 #include <functional>
+#include <mutex>
 #include <string>
 
 #include "identity/audit.h"
@@ -57,7 +58,8 @@ class BackchannelLogout {
   using Send = std::function<void(const std::string& uri, const std::string& logout_token)>;
   BackchannelLogout(BackchannelParts parts, Send send) : p_(parts), send_(std::move(send)) {}
 
-  // About every second. Sessions that ended before the first call are no business of this process.
+  // About every second, and after a logout. Sessions that ended before the first call, which belongs to the start, are
+  // no business of this process. Thread safety: any thread, one after the other.
   Status tick();
 
  private:
@@ -65,6 +67,7 @@ class BackchannelLogout {
 
   BackchannelParts p_;
   Send send_;
+  std::mutex mutex_;
   std::optional<std::int64_t> last_;  // number of the last revocation that was seen
 };
 

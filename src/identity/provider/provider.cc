@@ -1,6 +1,6 @@
 #include "identity/provider/provider.h"
 
-#include "crypto/digest.h"
+#include "telemetry/log.h"
 
 namespace gatehouse::identity {
 namespace {
@@ -73,7 +73,18 @@ Provider::Provider(ProviderParts p, ProviderOptions options)
 
 Provider::~Provider() = default;
 
-Status Provider::start() { return keys_.refresh(); }
+Status Provider::start() {
+  if (auto done = backchannel_.tick(); !done) return done;
+  return keys_.refresh();
+}
+
+// Its clients hear of it at once; what fails here comes with the next second.
+WebResponse Provider::log_out(const WebRequest& request) {
+  WebResponse response = logout_.handle(request);
+  if (auto told = backchannel_.tick(); !told)
+    GH_LOG(warn, "clients are told of a logout later", {"why", told.error().message});
+  return response;
+}
 
 Provider::Answer Provider::published(const WebRequest& request) const {
   const bool is_discovery =
@@ -96,7 +107,6 @@ Provider::Answer Provider::at_once(const WebRequest& request) {
 }
 
 Provider::Answer Provider::handle(const WebRequest& request) {
-  if (auto quick = at_once(request)) return quick;
   const std::string_view path = request.path;
   if (path == "/authorize") return authorize_.authorize(request);
   if (path == "/consent") return authorize_.consent(request);
@@ -107,7 +117,7 @@ Provider::Answer Provider::handle(const WebRequest& request) {
   if (path == "/userinfo") return with_cors(token_use_.userinfo(request), request);
   if (path == "/device_authorization") return device_.start(request);
   if (path == "/device") return device_.page(request);
-  if (path == "/logout") return logout_.handle(request);
+  if (path == "/logout") return log_out(request);
   return std::nullopt;
 }
 

@@ -48,7 +48,7 @@ class Provider {
   Status start();
 
   std::optional<WebResponse> at_once(const WebRequest& request);
-  // nullopt: no endpoint of ours.
+  // For what `at_once` had no answer to. nullopt: no endpoint of ours.
   std::optional<WebResponse> handle(const WebRequest& request);
 
   // On a worker: `every_second` looks for what other gateways did, `every_minute` keeps the keys' schedule and removes
@@ -64,6 +64,7 @@ class Provider {
 
  private:
   using Answer = std::optional<WebResponse>;
+  WebResponse log_out(const WebRequest& request);
   Answer published(const WebRequest& request) const;
 
   const ProviderOptions options_;

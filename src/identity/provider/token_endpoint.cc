@@ -152,19 +152,21 @@ TokenEndpoint::Answer TokenEndpoint::authorization_code(const Call& call) {
   request.redirect_uri.clear();
   request.code_challenge.clear();
   auto issued = issue(call, grant, request, grant.scopes, std::move(*audiences));
-  if (!issued || !gives_refresh_token(call.client, grant)) return issued;
+  return with_refresh_token(call, grant, std::move(request), std::move(issued));
+}
+
+TokenEndpoint::Answer TokenEndpoint::with_refresh_token(const Call& call, const Grant& grant, GrantRequest request,
+                                                        Answer issued) {
+  const ClientSettings& settings = call.client.settings;
+  const bool gives = call.client.may(GrantType::refresh_token) && (grant.offline || settings.session_refresh);
+  if (!issued || !gives) return issued;
   // Of a public client it is good only with the key that it came with, where there is one (RFC 9449 §5).
   request.confirmation = call.client.is_public() ? call.confirmation : Confirmation{};
   request.nonce.clear();
-  auto refresh =
-      p_.grants.issue_refresh_token(grant, request, std::chrono::seconds(call.client.settings.refresh_token_s));
+  auto refresh = p_.grants.issue_refresh_token(grant, request, std::chrono::seconds(settings.refresh_token_s));
   if (!refresh) return temporarily_unavailable(refresh.error());
   issued->refresh_token = std::move(*refresh);
   return issued;
-}
-
-bool TokenEndpoint::gives_refresh_token(const Client& client, const Grant& grant) const noexcept {
-  return client.may(GrantType::refresh_token) && (grant.offline || client.settings.session_refresh);
 }
 
 TokenEndpoint::Answer TokenEndpoint::refresh_token(const Call& call) {
@@ -324,15 +326,8 @@ TokenEndpoint::Answer TokenEndpoint::device_code(const Call& call) {
   if (!*grant || (*grant)->revoked_s != 0) return tl::unexpected(invalid_grant("the device code is not good"));
   auto audiences = narrowed_audiences(call, (*grant)->resources);
   if (!audiences) return tl::unexpected(audiences.error());
-  auto issued = issue(call, **grant, polled->request, (*grant)->scopes, std::move(*audiences));
-  if (!issued || !gives_refresh_token(call.client, **grant)) return issued;
-  GrantRequest request = polled->request;
-  request.confirmation = call.client.is_public() ? call.confirmation : Confirmation{};
-  auto refresh =
-      p_.grants.issue_refresh_token(**grant, request, std::chrono::seconds(call.client.settings.refresh_token_s));
-  if (!refresh) return temporarily_unavailable(refresh.error());
-  issued->refresh_token = std::move(*refresh);
-  return issued;
+  return with_refresh_token(call, **grant, polled->request,
+                            issue(call, **grant, polled->request, (*grant)->scopes, std::move(*audiences)));
 }
 
 // RFC 8693: a service that was called with a token gets one for the service that it calls next. Never wider than what

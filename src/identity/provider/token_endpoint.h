@@ -71,7 +71,7 @@ class TokenEndpoint {
                                                         const std::vector<std::string>& granted) const;
   OAuthResult<std::vector<std::string>> narrowed_audiences(const Call& call,
                                                            const std::vector<std::string>& granted) const;
-  bool gives_refresh_token(const Client& client, const Grant& grant) const noexcept;
+  Answer with_refresh_token(const Call& call, const Grant& grant, GrantRequest request, Answer issued);
 
   TokenEndpointParts p_;
 };

@@ -44,11 +44,10 @@ WebResponse userinfo_of(const User& user, const VerifiedToken& token, const std:
     codec::JsonWriter out(body);
     out.raw(R"({"sub":)");
     out.string(token.subject);
-    const auto scopes = split_scopes(token.scope);
-    out.raw(claims_by_scope(user, scopes));
+    const std::string told = claims_by_scope(user, split_scopes(token.scope));
+    out.raw(told);
     std::vector<std::string> more;
     // What the claims parameter asked for beside the scopes; a name that both cover is told once.
-    const std::string told = claims_by_scope(user, scopes);
     for (const std::string& name : extra) {
       if (told.find(fmt::format(",\"{}\":", name)) == std::string::npos) more.push_back(name);
     }

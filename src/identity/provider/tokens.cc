@@ -15,6 +15,8 @@ namespace {
 using codec::Json;
 using codec::JsonWriter;
 
+constexpr Duration kIdTokenLifetime = std::chrono::hours(1);
+constexpr Duration kLogoutTokenLifetime = std::chrono::minutes(2);
 constexpr Duration kHintAgeMax = std::chrono::hours(24 * 365);
 
 void member(JsonWriter& json, std::string_view name, std::string_view value) {
@@ -76,6 +78,21 @@ void confirmation(JsonWriter& json, const Confirmation& bound) {
     json.string(bound.x5t_s256);
   }
   json.raw("}");
+}
+
+// What ID tokens and logout tokens begin with.
+struct Parties {
+  std::string_view issuer, subject, audience;
+};
+void begin_claims(JsonWriter& json, const Parties& parties, WallTime now, Duration lifetime) {
+  json.raw(R"({"iss":)");
+  json.string(parties.issuer);
+  member(json, R"(,"sub":)", parties.subject);
+  member(json, R"(,"aud":)", parties.audience);
+  json.raw(R"(,"iat":)");
+  json.number(seconds_of(now));
+  json.raw(R"(,"exp":)");
+  json.number(seconds_of(now + lifetime));
 }
 
 // OIDC Core §3.1.3.6: the left half of the digest that goes with the signature's algorithm.
@@ -186,14 +203,7 @@ Result<std::string> Tokens::id_token(const IdTokenFacts& facts, crypto::JoseAlgo
   if (key == nullptr) return fail(ErrorCode::unavailable, "no key may sign ID tokens of this algorithm now");
   std::string claims;
   JsonWriter json(claims);
-  json.raw(R"({"iss":)");
-  json.string(issuer_);
-  member(json, R"(,"sub":)", facts.subject);
-  member(json, R"(,"aud":)", facts.client_id);
-  json.raw(R"(,"iat":)");
-  json.number(seconds_of(now));
-  json.raw(R"(,"exp":)");
-  json.number(seconds_of(now) + 3600);
+  begin_claims(json, {issuer_, facts.subject, facts.client_id}, now, kIdTokenLifetime);
   authentication(json, facts.authentication);
   member(json, R"(,"nonce":)", facts.nonce);
   member(json, R"(,"sid":)", facts.session_id);
@@ -212,14 +222,7 @@ Result<std::string> Tokens::logout_token(std::string_view subject, std::string_v
   if (key == nullptr) return fail(ErrorCode::unavailable, "no key may sign logout tokens now");
   std::string claims;
   JsonWriter json(claims);
-  json.raw(R"({"iss":)");
-  json.string(issuer_);
-  member(json, R"(,"sub":)", subject);
-  member(json, R"(,"aud":)", client_id);
-  json.raw(R"(,"iat":)");
-  json.number(seconds_of(now));
-  json.raw(R"(,"exp":)");
-  json.number(seconds_of(now) + 120);
+  begin_claims(json, {issuer_, subject, client_id}, now, kLogoutTokenLifetime);
   member(json, R"(,"jti":)", crypto::random_token());
   member(json, R"(,"sid":)", session_id);
   json.raw(R"(,"events":{"http://schemas.openid.net/event/backchannel-logout":{}}})");
