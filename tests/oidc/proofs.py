@@ -41,8 +41,13 @@ class Key:
         else:
             self.private = rsa.generate_private_key(65537, 2048)
         maker = jwt.get_algorithm_by_name(algorithm) if hasattr(jwt, "get_algorithm_by_name") else jwt.algorithms.get_default_algorithms()[algorithm]
+        self.maker = maker
         members = json.loads(maker.to_jwk(self.private.public_key()))
         self.members = {name: members[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in members}
+        if algorithm == "ES256":
+            # RFC 7518 §6.2.1.2: all of the coordinate's octets. PyJWT leaves out leading zeros: one key in 128 is no JWK then.
+            numbers = self.private.public_key().public_numbers()
+            self.members.update(x=b64(numbers.x.to_bytes(32, "big")), y=b64(numbers.y.to_bytes(32, "big")))
         self.kid = kid or self.thumbprint()
 
     def thumbprint(self):
@@ -52,6 +57,13 @@ class Key:
 
     def jwk(self, **more):
         return {**self.members, "kid": self.kid, "alg": self.algorithm, "use": "sig", **more}
+
+    def private_jwk(self, **more):
+        members = {**json.loads(self.maker.to_jwk(self.private)), **self.members}
+        members.pop("key_ops", None)
+        if self.algorithm == "ES256":
+            members["d"] = b64(self.private.private_numbers().private_value.to_bytes(32, "big"))
+        return {**members, "kid": self.kid, **more}
 
     def sign(self, claims, **headers):
         """Signs claims; `kid=NO_KID` leaves that header out."""

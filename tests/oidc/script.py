@@ -18,11 +18,7 @@ SCENARIO_SECONDS = 60
 def described(client):
     about = {"id": client.id, "secret": client.secret, "auth": client.auth, "redirect": client.redirect, "id_token_alg": client.id_token_alg}
     if client.key:
-        import jwt
-
-        maker = jwt.algorithms.get_default_algorithms()[client.key.algorithm]
-        about["jwk"] = {**json.loads(maker.to_jwk(client.key.private)), "kid": client.key.kid, "alg": client.key.algorithm}
-        about["jwk"].pop("key_ops", None)
+        about["jwk"] = client.key.private_jwk(alg=client.key.algorithm)
     return about
 
 

@@ -124,15 +124,7 @@ class NodeTarget(Target):
         return self
 
     def jwks(self):
-        import jwt
-
-        keys = []
-        for algorithm in ("ES256", "RS256"):
-            key = proofs.Key(algorithm)
-            maker = jwt.algorithms.get_default_algorithms()[algorithm]
-            keys.append({**json.loads(maker.to_jwk(key.private)), "kid": key.kid, "alg": algorithm, "use": "sig"})
-            keys[-1].pop("key_ops", None)
-        return {"keys": keys}
+        return {"keys": [proofs.Key(algorithm).private_jwk(alg=algorithm, use="sig") for algorithm in ("ES256", "RS256")]}
 
     def lifetimes(self):
         usual = {"AccessToken": 600, "AuthorizationCode": 60, "DeviceCode": 600, "RefreshToken": 3600, "Session": 3600,

@@ -1,7 +1,5 @@
 """Authlib, the Python client: code with PKCE, refresh, private_key_jwt, introspection, revocation, machine tokens."""
 
-import json
-
 import agent as browsers
 import pytest
 import registry
@@ -72,12 +70,7 @@ def test_refresh(authlib):
 def test_private_key_jwt(authlib, target, metadata):
     """Authlib: private_key_jwt for a machine token."""
     key = target.clients["jwt"].key
-    import jwt as pyjwt
-
-    maker = pyjwt.algorithms.get_default_algorithms()["ES256"]
-    private = {**json.loads(maker.to_jwk(key.private)), "kid": key.kid}
-    private.pop("key_ops", None)
-    one = authlib("jwt", secret=private)
+    one = authlib("jwt", secret=key.private_jwk())
     one.session.register_client_auth_method(oauth2_auth.PrivateKeyJWT(metadata["token_endpoint"], alg="ES256", headers={"kid": key.kid}))
     token = one.session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials", scope="orders:read", resource=registry.ORDERS)
     assert token["access_token"]
