@@ -353,6 +353,7 @@ struct LoginConfig {
   std::vector<std::string> scopes{"openid"};
   Duration idle = 30min, absolute = 12h;
   Duration refresh = 5min;  // how old what the provider said may become while somebody is at work
+  std::string ca;           // a file: what an outside provider's certificate is verified with; empty: the system's
 };
 
 struct FailedLoginsConfig {
@@ -413,6 +414,27 @@ struct IdentityConfig {
     std::string name, logo, css;  // shown above the forms; files
   };
   Theme theme;
+  // Log in through somebody else's OpenID provider.
+  struct OutsideProvider {
+    std::string id, name;  // "work", as in addresses; "Example Corp", as on the button
+    std::string issuer, client_id;
+    SecretBytes client_secret;
+    std::vector<std::string> scopes{"openid", "profile", "email"};
+    std::string ca;             // a file; empty: the system's authorities
+    bool create_users = false;  // an account for whoever comes and has none; otherwise they are linked by their owner
+  };
+  std::vector<OutsideProvider> federation;
+  enum class ClientRegistration : std::uint8_t { off, token, open };
+  ClientRegistration client_registration = ClientRegistration::off;  // RFC 7591
+  SecretBytes client_registration_token;
+  bool dpop_nonces = false;  // RFC 9449 §8: proofs carry a nonce of ours
+};
+
+// Where the root key of data at rest comes from; none of them: a file in data_dir, made at the first start.
+struct SecretsConfig {
+  std::string root_key_file;
+  SecretBytes root_key;  // 32 bytes in base64
+  SecretBytes passphrase;
 };
 
 struct ProcessConfig {
@@ -437,11 +459,13 @@ struct Config {
   std::vector<RateLimitConfig> rate_limit;
   std::string store = "sqlite";  // `state: { store: … }`, or postgresql://…
   SecretBytes store_password;
-  std::string counters = "memory";           // `state: { counters: … }`: where limits are counted
+  std::string counters = "memory";  // `state: { counters: … }`: where limits are counted
+  SecretBytes counters_password;
   std::uint32_t rate_entries_max = 1 << 20;  // `state: { rate_entries: … }`
   PenaltiesConfig penalties;
   BansConfig bans;
   std::optional<IdentityConfig> identity;
+  SecretsConfig secrets;
   WafConfig waf;
   TelemetryConfig telemetry;
   AdminConfig admin;
