@@ -3,20 +3,14 @@
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
-#include <cstdlib>
 #include <thread>
 
-#include "base/temp_dir.h"
+#include "app/script_server.h"
 #include "codec/base64.h"
 #include "codec/json.h"
 #include "crypto/digest.h"
 #include "net/socket.h"
-
-extern char** environ;  // NOLINT: POSIX
 
 namespace gatehouse::app {
 namespace {
@@ -25,62 +19,12 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
 
-// tests/data/smtp_server.py, ended with this object.
-class SmtpServer {
+class SmtpServer : public ScriptServer {
  public:
-  explicit SmtpServer(const std::string& mode, const std::string& pem = {}) {
-    int out[2];
-    EXPECT_EQ(::pipe(out), 0);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-    posix_spawn_file_actions_addclose(&actions, out[0]);
-    const std::string script = GATEHOUSE_SOURCE_DIR "/tests/data/smtp_server.py";
-    std::vector<std::string> words{"/usr/bin/python3", script, mode, pem};
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    if (pem.empty()) argv[3] = nullptr;
-    EXPECT_EQ(::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ), 0);
-    posix_spawn_file_actions_destroy(&actions);
-    ::close(out[1]);
-    out_ = ::fdopen(out[0], "r");
-    port_ = line();
-  }
-  ~SmtpServer() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    ::fclose(out_);
-  }
-  SmtpServer(const SmtpServer&) = delete;
-  SmtpServer& operator=(const SmtpServer&) = delete;
-
-  std::string address(const std::string& host = "127.0.0.1") const { return host + ":" + port_; }
+  explicit SmtpServer(const std::string& mode, const std::string& pem = {})
+      : ScriptServer("smtp_server.py", pem.empty() ? std::vector{mode} : std::vector{mode, pem}) {}
   codec::Json message() { return codec::Json::parse(line()).value_or(codec::Json()); }
-
- private:
-  std::string line() {
-    char buffer[16 * 1024];
-    if (::fgets(buffer, sizeof buffer, out_) == nullptr) return {};
-    std::string text(buffer);
-    if (!text.empty() && text.back() == '\n') text.pop_back();
-    return text;
-  }
-  pid_t pid_ = -1;
-  FILE* out_ = nullptr;
-  std::string port_;
 };
-
-// A certificate for `name` with its key, in one file.
-std::string certificate(const TempDir& folder, const std::string& name) {
-  const std::string pem = folder / (name + ".pem");
-  const std::string command =
-      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=" + name +
-      " -addext subjectAltName=DNS:" + name + " -keyout " + pem + ".key -out " + pem + ".crt 2>/dev/null && cat " +
-      pem + ".key " + pem + ".crt > " + pem;
-  EXPECT_EQ(std::system(command.c_str()), 0);
-  return pem;
-}
 
 MailServer server_at(const std::string& address, MailServer::Tls tls) {
   MailServer server;
