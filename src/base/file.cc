@@ -43,9 +43,11 @@ std::string folder_of(const std::string& path) {
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// In the same folder as `path`: rename is atomic only within one file system.
-Status write_beside_and_rename(const std::string& path, std::string_view bytes, unsigned mode,
-                               const Ownership* ownership) {
+enum class Name : std::uint8_t { replace, take };  // of a file that may be there: take refuses
+
+// In the same folder as `path`: rename and link are atomic only within one file system.
+Status write_beside_and_name(const std::string& path, std::string_view bytes, unsigned mode, const Ownership* ownership,
+                             Name name) {
   std::string temporary = path + ".XXXXXX";
   const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (file.fd < 0) return fail_errno(path);
@@ -58,7 +60,18 @@ Status write_beside_and_rename(const std::string& path, std::string_view bytes, 
   if (::fchmod(file.fd, mode) != 0) return abandon("chmod");
   if (!write_all(file.fd, bytes)) return abandon("write");
   if (::fsync(file.fd) != 0) return abandon("fsync");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return abandon("rename");
+  if (name == Name::replace) {
+    if (::rename(temporary.c_str(), path.c_str()) != 0) return abandon("rename");
+  } else {
+    const int linked = ::link(temporary.c_str(), path.c_str());
+    const int why = errno;
+    if (linked != 0 && why == EEXIST) {
+      ::unlink(temporary.c_str());
+      return fail(ErrorCode::conflict, fmt::format("{} is there already", path), ErrorSource::system);
+    }
+    if (linked != 0) return abandon("link");
+    ::unlink(temporary.c_str());
+  }
   // The new name is durable once its folder is.
   const std::string folder = folder_of(path);
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -88,7 +101,11 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
 }
 
 Status write_file_atomically(const std::string& path, std::string_view bytes, unsigned mode) {
-  return write_beside_and_rename(path, bytes, mode, nullptr);
+  return write_beside_and_name(path, bytes, mode, nullptr, Name::replace);
+}
+
+Status create_file_atomically(const std::string& path, std::string_view bytes, unsigned mode) {
+  return write_beside_and_name(path, bytes, mode, nullptr, Name::take);
 }
 
 Status replace_file(const std::string& path, std::string_view bytes, unsigned mode) {
@@ -101,7 +118,7 @@ Status replace_file(const std::string& path, std::string_view bytes, unsigned mo
   // Only the superuser gives files away; for anybody else the file is theirs already, or will be.
   const Ownership ownership{info.st_uid, info.st_gid};
   const bool differs = info.st_uid != ::geteuid() || info.st_gid != ::getegid();
-  return write_beside_and_rename(path, bytes, mode, differs && ::geteuid() == 0 ? &ownership : nullptr);
+  return write_beside_and_name(path, bytes, mode, differs && ::geteuid() == 0 ? &ownership : nullptr, Name::replace);
 }
 
 FileStamp stamp_of(const std::string& path) noexcept {

@@ -17,6 +17,10 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max = 1
 // `mode` is given to the new file before anything is written into it, so that a secret is never readable in between.
 Status write_file_atomically(const std::string& path, std::string_view bytes, unsigned mode = 0644);
 
+// For a file that is made once: another's that is there already, or appears meanwhile, stays (ErrorCode::conflict). As
+// above, there is never half of it, and it is durable when this returns.
+Status create_file_atomically(const std::string& path, std::string_view bytes, unsigned mode);
+
 // The same for a file that a service reads under its own user, changed by an administrator's shell: owner and group
 // stay those of the file that is replaced, or become those of its folder; `mode` is for a new file only.
 Status replace_file(const std::string& path, std::string_view bytes, unsigned mode);

@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
+#include <vector>
 
 #include "base/temp_dir.h"
 
@@ -25,6 +28,31 @@ TEST_F(FileTest, ReplacesInOneStepAndLeavesNothingBehind) {
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);
+}
+
+TEST_F(FileTest, WhoMakesAFileAtOnceWithOthersMakesItWholeOrNotAtAll) {
+  const std::string path = folder_ / "key";
+  std::atomic<int> made = 0, refused = 0;
+  {
+    std::vector<std::jthread> makers;
+    for (char c = 'a'; c < 'i'; ++c) {
+      makers.emplace_back([&, c] {
+        const Status done = create_file_atomically(path, std::string(50'000, c), 0600);
+        ++(done ? made : refused);
+        EXPECT_TRUE(done || done.error().code == ErrorCode::conflict);
+        // Whoever was refused finds a whole one.
+        const auto bytes = read_file(path);
+        ASSERT_TRUE(bytes);
+        EXPECT_EQ(*bytes, std::string(50'000, bytes->front()));
+      });
+    }
+  }
+  EXPECT_EQ(made, 1);
+  EXPECT_EQ(refused, 7);
+  struct stat info;
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600U);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1) << "nothing is left behind";
 }
 
 TEST_F(FileTest, APrivateFolderWithThoseAboveIt) {

@@ -179,8 +179,11 @@ Result<std::unique_ptr<Keyring>> Keyring::open(store::Database& database, const 
     if (!stored.check.empty()) {
       const auto check = wrapping.open(stored.check, "root check");
       if (!check || check->expose() != kCheckText)
-        return fail(ErrorCode::denied,
-                    "this root key is not the one that wrapped the keyring of this store: nothing would open");
+        return fail(
+            ErrorCode::denied,
+            fmt::format("the root key ({}) is not the one that this store is sealed under: start with that one, or "
+                        "put back the backup that belongs to this one",
+                        name_of(source)));
     }
     keyring = std::make_unique<StoredKeyring>(database, clock, std::move(wrapping));
     return {};

@@ -1,9 +1,12 @@
 #include "secrets/keyring.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "base/file.h"
 #include "base/temp_dir.h"
@@ -91,6 +94,32 @@ TEST_F(KeyringTest, TakesAPassphraseOrTheEnvironment) {
   EXPECT_EQ(refusal(), ErrorCode::denied);
   source_.kind = RootKeySource::Kind::environment;
   EXPECT_EQ(refusal(), ErrorCode::invalid);
+}
+
+TEST_F(KeyringTest, TwoThatStartAtOnceHaveOneRootKey) {
+  for (int round = 0; round < 8; ++round) {
+    source_.path = file(fmt::format("root-{}.key", round));
+    auto opened =
+        store::open_database({.location = fmt::format("sqlite:{}", file(fmt::format("{}.db", round)))}, clock_);
+    ASSERT_TRUE(opened);
+    std::unique_ptr<Keyring> keyrings[4];
+    {
+      std::vector<std::jthread> starters;
+      for (auto& keyring : keyrings) {
+        starters.emplace_back([&] {
+          auto made = Keyring::open(**opened, source_, clock_);
+          ASSERT_TRUE(made) << made.error().message;
+          keyring = std::move(*made);
+        });
+      }
+    }
+    const std::string sealed = *keyrings[0]->seal("a", 1, "b");
+    for (const auto& keyring : keyrings) {
+      ASSERT_TRUE(keyring);
+      EXPECT_EQ(keyring->open("a", 1, sealed)->expose(), "b");
+    }
+    EXPECT_TRUE(Keyring::open(**opened, source_, clock_)) << "and the file has it";
+  }
 }
 
 TEST_F(KeyringTest, RotatesUnderTheFeetOfAnother) {

@@ -141,6 +141,8 @@ TEST(Load, Warnings) {
   for (const Case& c : std::vector<Case>{
            {"literal token", listener_with("admin: { address: 127.0.0.1:9900, token: abc }\nroutes: []\n"),
             "5:42: a secret is written in the configuration file"},
+           {"literal passphrase", listener_with("secrets: { passphrase: a long passphrase }\nroutes: []\n"),
+            "5:24: a secret is written in the configuration file"},
            {"literal credential for a service",
             route_with("    headers: { request: { set: { authorization: Bearer x } } }\n"),
             "11:49: a secret is written in the configuration file"},

@@ -253,6 +253,8 @@ const Object& root_object() {
               key<&Config::identity>("identity", optional(block<IdentityConfig>(identity_object())),
                                      "Users, sign-in, OAuth 2.1 and OpenID Connect.",
                                      {.default_note = "no users of our own", .restart = true}),
+              key<&Config::secrets>("secrets", block<SecretsConfig>(secrets_object()),
+                                    "The root key of what is stored."),
               key<&Config::waf>("waf", block<WafConfig>(waf_object()), "Inspection of requests for attacks."),
               key<&Config::rate_limit>("rate_limit", list_of(block<RateLimitConfig>(rate_limit_object())),
                                        "Limits of every route, before its own."),

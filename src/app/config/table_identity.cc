@@ -1,4 +1,4 @@
-// identity, secrets
+// identity
 #include <fmt/format.h>
 
 #include "app/config/scalars.h"

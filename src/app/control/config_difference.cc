@@ -111,7 +111,7 @@ std::vector<std::string> config_difference(const gateway::Config& before, const 
 }
 
 std::vector<std::string> keys_needing_restart(const gateway::Config& started, const gateway::Config& wanted) {
-  const json old_values = values_of(started, true), new_values = values_of(wanted, true);
+  const json old_values = values_of(started, false), new_values = values_of(wanted, false);
   std::vector<std::string> keys = restart_keys();
   std::erase_if(keys, [&](const std::string& key) { return at_path(old_values, key) == at_path(new_values, key); });
   return keys;

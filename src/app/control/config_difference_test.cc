@@ -47,6 +47,17 @@ TEST(ConfigDifference, SaysWhatChangesAndWhatNeedsARestart) {
        "telemetry: { access_log: off, metrics: \"127.0.0.1:9464\" }\n",
        {"telemetry.access_log.to: stdout → off", R"(+ telemetry.metrics: {"address":"127.0.0.1:9464"})"},
        {}},
+      {"the root key",
+       "secrets: { passphrase: \"${env:TOKEN} of a long day\" }\n",
+       "secrets: { root_key_file: /etc/gatehouse/root.key }\n",
+       {R"(- secrets.passphrase: "********" (needs a restart))",
+        R"(+ secrets.root_key_file: "/etc/gatehouse/root.key" (needs a restart))"},
+       {"secrets.root_key_file", "secrets.passphrase"}},
+      {"a secret that waits",
+       "secrets: { passphrase: \"${env:TOKEN} of a long day\" }\n",
+       "secrets: { passphrase: \"${env:TOKEN} of a short day\" }\n",
+       {"secrets.passphrase: changed (a secret) (needs a restart)"},
+       {"secrets.passphrase"}},
       {"the table of rates",
        "",
        "state: { rate_entries: 2048 }\n",
@@ -73,7 +84,8 @@ TEST(ConfigDifference, AListWithNamesIsComparedByThem) {
 
 TEST(ConfigDifference, EveryKeyThatWaitsIsOneOfTheFile) {
   EXPECT_EQ(restart_keys(),
-            (std::vector<std::string>{"process.shards", "process.user", "process.sandbox", "identity", "state.store",
+            (std::vector<std::string>{"process.shards", "process.user", "process.sandbox", "identity",
+                                      "secrets.root_key_file", "secrets.root_key", "secrets.passphrase", "state.store",
                                       "state.store_password", "state.rate_entries", "admin.address", "admin.group"}));
 }
 

@@ -21,12 +21,6 @@ using namespace identity;
 constexpr std::size_t kQueueMax = 1024;
 constexpr std::size_t kThreads = 8;  // most of them wait for the store
 
-secrets::RootKeySource root_key_of(const gateway::Config& config) {
-  secrets::RootKeySource source;
-  source.path = config.data_dir + "/root.key";
-  return source;
-}
-
 Result<std::unique_ptr<OutboundDelivery>> open_delivery(const gateway::IdentityConfig& config, const Clock& clock) {
   std::optional<MailServer> mail;
   if (config.mail) {
@@ -156,7 +150,7 @@ Status IdentityRuntime::open(const gateway::Config& config) {
   auto database = store::open_database(store_options(config), clock_);
   if (!database) return tl::unexpected(database.error());
   database_ = std::move(*database);
-  auto keyring = secrets::Keyring::open(*database_, root_key_of(config), clock_);
+  auto keyring = secrets::Keyring::open(*database_, root_key_source(config.secrets, config.data_dir), clock_);
   if (!keyring) return tl::unexpected(keyring.error());
   keyring_ = std::move(*keyring);
   if (auto migrated = database_->migrate(kProduct, migrations()); !migrated) return migrated;
