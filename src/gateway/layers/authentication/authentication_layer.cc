@@ -60,6 +60,14 @@ std::vector<std::string> organizational_units(std::string_view subject) {
   return units;
 }
 
+// What is presented at the provider's endpoints is for the provider: a token for userinfo has its issuer as audience,
+// and opens no route of ours. It would be verified, in vain, with every request.
+bool is_providers(const Request& request) noexcept {
+  const RouteConfig& route = *request.route;
+  return route.is_public && !route.services.empty() &&
+         request.config->services[route.services.front().service].local == LocalTarget::identity;
+}
+
 }  // namespace
 
 std::string_view bearer_token(std::string_view authorization) noexcept {
@@ -85,6 +93,7 @@ AuthenticationLayer::AuthenticationLayer(const Config& config, KeySource keys,
 
 Decision AuthenticationLayer::decide(Request& request) const {
   if (!request.route) return {};  // nothing is there to be protected
+  if (is_providers(request)) return {};
   Decision decision = authenticate(request);
   if (decision.verdict == Verdict::pass) return decision;
   request.principal = {};

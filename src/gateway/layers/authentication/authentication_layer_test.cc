@@ -313,6 +313,24 @@ TEST_F(AuthenticationTest, ManyThreadsShareTheCache) {
   EXPECT_EQ(wrong, 0);
 }
 
+// A token for userinfo is no token for a route, and that is no finding about the request.
+TEST_F(AuthenticationTest, LeavesCredentialsAtTheProvidersEndpointsToTheProvider) {
+  config_.services = {{}, {}};
+  config_.services[1].local = LocalTarget::identity;
+  route_.services = {{1, 1}};
+  for (const std::string& text :
+       {"Bearer " + token(), "Bearer " + token(R"("sub":"ann")", -300), std::string("Bearer x.y.z")}) {
+    held_ = text;
+    const Outcome left = ask({{"authorization", held_}}, true);
+    EXPECT_EQ(left.decision.verdict, Verdict::pass) << text;
+    EXPECT_EQ(left.decision.reason, "") << text;
+    EXPECT_EQ(left.principal.method, AuthMethod::none) << text;
+  }
+  route_.services = {{0, 1}};
+  held_ = "Bearer x.y.z";
+  EXPECT_EQ(ask({{"authorization", held_}}, true).decision.reason, "auth.malformed") << "others are judged as before";
+}
+
 class IdentityTest : public AuthenticationTest {
  protected:
   http::Fields upstream(std::vector<http::Field> fields, bool is_public = false, std::string_view service = "orders") {
