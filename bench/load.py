@@ -63,7 +63,8 @@ class Sample:
 
 
 def run(command, core):
-    done = subprocess.run(["taskset", "-c", str(core), *command], capture_output=True, text=True)
+    pinned = command if core is None else ["taskset", "-c", str(core), *command]
+    done = subprocess.run(pinned, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{command[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -104,7 +105,8 @@ def measure(peer, case, core, seconds):
     return Sample(cpu_seconds=peer.cpu_seconds() - before, **result)
 
 
-def measure_files(peer, files, core, seconds, connections):
+def measure_files(peer, files, core, seconds, connections, tls=False):
+    place = f"https://127.0.0.1:{peer.tls}/" if tls else f"http://127.0.0.1:{peer.plain}/"
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script, tempfile.NamedTemporaryFile("w") as names:
         script.write(WRK_REQUESTS)
         script.flush()
@@ -112,7 +114,7 @@ def measure_files(peer, files, core, seconds, connections):
         names.flush()
         before = peer.cpu_seconds()
         out = run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", script.name,
-                   f"http://127.0.0.1:{peer.plain}/", "--", names.name], core)  # fmt: skip
+                   place, "--", names.name], core)  # fmt: skip
         cpu_seconds = peer.cpu_seconds() - before
     return Sample(cpu_seconds=cpu_seconds, **json.loads(out.strip().splitlines()[-1]))
 
