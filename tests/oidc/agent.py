@@ -178,8 +178,7 @@ class Agent:
             connection = None if fresh else self.kept.pop(place, None)
             reused = connection is not None
             if connection is None:
-                connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS, context=self.context,
-                                                         source_address=self.source)  # fmt: skip
+                connection = self.connect(parts)
             try:
                 connection.request(method, target, body, headers)
                 if connection.sock is not None:
@@ -198,6 +197,10 @@ class Agent:
             sent = body.decode(errors="replace") if isinstance(body, bytes) else body
             return Answer(method, url, sent, response.status, response.getheaders(), data)
         raise AssertionError("the server closes every connection")
+
+    def connect(self, parts):
+        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS, context=self.context,
+                                           source_address=self.source)  # fmt: skip
 
     def keep(self, cookie):
         pair, *attributes = cookie.split(";")
