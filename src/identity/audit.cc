@@ -4,6 +4,7 @@
 
 #include "codec/form.h"
 #include "identity/ids.h"
+#include "identity/sealed_columns.h"
 #include "identity/seconds.h"
 #include "identity/users/plain_text.h"
 #include "telemetry/log.h"
@@ -12,8 +13,6 @@ namespace gatehouse::identity {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 128, kDetailBytesMax = 512;
-
-std::string path_of(std::string_view id) { return "audit_events/" + std::string(id) + "/details_sealed"; }
 
 std::string_view name_of(Outcome outcome) noexcept { return outcome == Outcome::ok ? "ok" : "refused"; }
 
@@ -24,7 +23,7 @@ Status AuditTrail::write(const AuditEvent& event) {
   if (!event.details.empty()) {
     codec::FormWriter form;
     for (const auto& [name, value] : event.details) form.add(name, value);
-    auto bytes = keyring_.seal(path_of(event.id), 1, form.text());
+    auto bytes = keyring_.seal(kAuditDetails.path(event.id), 1, form.text());
     if (!bytes) return tl::unexpected(std::move(bytes.error()));
     sealed = store::Bytes{std::move(*bytes)};
   }
@@ -84,7 +83,8 @@ Result<std::vector<AuditEvent>> AuditTrail::list(const AuditFilter& filter) {
                      row[4].text(), row[5].text() == "ok" ? Outcome::ok : Outcome::refused,
                      row[6].text(), {}};
     if (!row[7].is_null()) {
-      const auto plain = keyring_.open(path_of(event.id), static_cast<std::uint64_t>(row[8].integer()), row[7].bytes());
+      const auto plain =
+          keyring_.open(kAuditDetails.path(event.id), static_cast<std::uint64_t>(row[8].integer()), row[7].bytes());
       if (!plain) return tl::unexpected(plain.error());
       if (const auto form = codec::Form::parse(plain->expose())) event.details = form->entries();
     }

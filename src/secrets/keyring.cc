@@ -4,13 +4,10 @@
 
 #include <atomic>
 #include <map>
-#include <mutex>
 
 #include "crypto/aead.h"
 #include "crypto/hkdf.h"
-#include "crypto/password_hash.h"
-#include "crypto/random.h"
-#include "secrets/root_key.h"
+#include "secrets/root_slots.h"
 #include "secrets/schema.h"
 
 namespace gatehouse::secrets {
@@ -19,7 +16,6 @@ namespace {
 // A sealed value: this byte, the key's id (32 bits, most significant first), nonce, ciphertext, tag.
 constexpr char kFormat = 1;
 constexpr std::size_t kHeaderBytes = 5;
-constexpr std::string_view kCheckText = "gatehouse keyring";
 constexpr std::uint32_t kDerivationId = 0;
 
 std::int64_t seconds(WallTime time) {
@@ -30,14 +26,27 @@ std::string associated(std::string_view path, std::uint64_t version) {
   return fmt::format("{}{}{}", path, '\0', version);
 }
 
-std::string wrapping_context(std::int64_t id) { return fmt::format("keyring key {}", id); }
-
-crypto::AeadKey wrapping_key(const SecretBytes& root, std::string_view salt) {
-  return crypto::AeadKey(crypto::hkdf_sha256(root.expose(), salt, "gatehouse keyring wrapping key 1", 32));
+tl::unexpected<Error> changed_key(std::int64_t id) {
+  return fail(ErrorCode::invalid, fmt::format("key {} of the keyring does not open: it was changed", id));
 }
+
+Status add_key(store::Executor& in, const crypto::AeadKey& keyring_key, std::int64_t id, std::string_view state,
+               const Clock& clock) {
+  const crypto::AeadKey key = crypto::AeadKey::generate();
+  auto added =
+      in.run("INSERT INTO keyring_keys (id, key_wrapped, state, created_at) VALUES ($1, $2, $3, $4)",
+             {id, store::Bytes{keyring_key.seal(key.expose(), wrapping_context(id))}, state, seconds(clock.wall())});
+  if (!added) return tl::unexpected(added.error());
+  return {};
+}
+
+// Keys that are older than this are read again before anything is sealed with them. Much less than what a key is kept
+// for once nothing is sealed with it (Resealer::kKeepKey).
+constexpr Duration kReadMax = std::chrono::minutes(10);
 
 // What the store has, unwrapped. Immutable.
 struct Keys {
+  MonotonicTime read_at;
   std::map<std::uint32_t, crypto::AeadKey> keys;
   std::uint32_t current = 0;
   std::vector<KeyView> views;
@@ -45,24 +54,25 @@ struct Keys {
 
 class StoredKeyring final : public Keyring {
  public:
-  StoredKeyring(store::Database& database, const Clock& clock, crypto::AeadKey wrapping)
-      : database_(database), clock_(clock), wrapping_(std::move(wrapping)) {}
+  StoredKeyring(store::Database& database, const Clock& clock, const RootKeySource& source,
+                std::shared_ptr<const OpenedRoot> root)
+      : database_(database), clock_(clock), source_(source), root_(std::move(root)) {}
 
   Status refresh() override {
-    auto keys = read(database_);
+    auto keys = read();
     if (!keys) return tl::unexpected(keys.error());
     keys_.store(std::move(*keys));
     return {};
   }
 
   Result<std::string> seal(std::string_view path, std::uint64_t version, std::string_view plain) override {
-    const auto keys = keys_.load();
-    const std::uint32_t id = keys->current;
-    std::string sealed;
-    sealed += kFormat;
-    for (int shift = 24; shift >= 0; shift -= 8) sealed += static_cast<char>(id >> shift & 0xff);
-    sealed += keys->keys.at(id).seal(plain, associated(path, version));
-    return sealed;
+    auto keys = keys_.load();
+    // With a key that others may have removed meanwhile, nobody would open it again.
+    if (clock_.now() - keys->read_at > kReadMax) {
+      if (auto read_again = refresh(); !read_again) return tl::unexpected(read_again.error());
+      keys = keys_.load();
+    }
+    return sealed_header(keys->current) + keys->keys.at(keys->current).seal(plain, associated(path, version));
   }
 
   Result<SecretBytes> open(std::string_view path, std::uint64_t version, std::string_view sealed) override {
@@ -101,11 +111,19 @@ class StoredKeyring final : public Keyring {
 
   Status rotate() override {
     auto done = database_.transact([&](store::Executor& tx) -> Status {
-      auto newest = tx.run("SELECT MAX(id) FROM keyring_keys");
-      if (!newest) return tl::unexpected(newest.error());
+      const auto root = root_.load();
+      auto rows = tx.run(
+          "SELECT (SELECT MAX(id) FROM keyring_keys), check_sealed, keyring_key_wrapped FROM keyring_root WHERE id = "
+          "$1",
+          {root->id});
+      if (!rows) return tl::unexpected(rows.error());
+      if (rows->empty() || !opens(root->wrapping, rows->rows[0][1].bytes()))
+        return fail(ErrorCode::unavailable, "the root key was rotated: this gateway has not read the new one yet");
+      const auto key = keyring_key(root->wrapping, rows->rows[0][2].bytes());
+      if (!key) return fail(ErrorCode::invalid, "the keyring's own key does not open: it was changed");
       if (auto old = tx.run("UPDATE keyring_keys SET state = 'previous' WHERE state = 'current'"); !old)
         return tl::unexpected(old.error());
-      return add_key(tx, newest->rows.front()[0].integer() + 1, "current");
+      return add_key(tx, *key, rows->rows[0][0].integer() + 1, "current", clock_);
     });
     if (!done) return done;
     return refresh();
@@ -118,98 +136,93 @@ class StoredKeyring final : public Keyring {
     return refresh();
   }
 
-  Status add_key(store::Executor& in, std::int64_t id, std::string_view state) {
-    const crypto::AeadKey key = crypto::AeadKey::generate();
-    auto added =
-        in.run("INSERT INTO keyring_keys (id, key_wrapped, state, created_at) VALUES ($1, $2, $3, $4)",
-               {id, store::Bytes{wrapping_.seal(key.expose(), wrapping_context(id))}, state, seconds(clock_.wall())});
-    if (!added) return tl::unexpected(added.error());
-    return {};
+ private:
+  // Keys and the key that wraps them in one statement: a rotation of the root changes both.
+  Result<std::shared_ptr<const Keys>> read() {
+    const MonotonicTime began = clock_.now();
+    for (int tries = 0;; ++tries) {
+      const auto root = root_.load();
+      auto rows = database_.run(
+          "SELECT k.id, k.key_wrapped, k.state, k.created_at, r.check_sealed, r.keyring_key_wrapped "
+          "FROM keyring_keys k LEFT JOIN keyring_root r ON r.id = $1 ORDER BY k.id",
+          {root->id});
+      if (!rows) return tl::unexpected(rows.error());
+      if (rows->empty()) return not_whole();
+      if (opens(root->wrapping, rows->rows[0][4].bytes())) return unwrap(*root, *rows, began);
+      if (tries > 0) return fail(ErrorCode::unavailable, "the root key is being rotated");
+      // Our root key is out: the file may have the new one.
+      auto all = read_roots(database_);
+      if (!all) return tl::unexpected(all.error());
+      auto again = open_root(*all, source_);
+      if (!again) return tl::unexpected(again.error());
+      if (!*again) return not_this_root(*all, source_);
+      root_.store(std::move(*again));
+    }
   }
 
- private:
-  Result<std::shared_ptr<const Keys>> read(store::Executor& from) const {
-    auto rows = from.run("SELECT id, key_wrapped, state, created_at FROM keyring_keys ORDER BY id");
-    if (!rows) return tl::unexpected(rows.error());
+  static Result<std::shared_ptr<const Keys>> unwrap(const OpenedRoot& root, const store::Rows& rows,
+                                                    MonotonicTime began) {
+    const auto wrapping = keyring_key(root.wrapping, rows.rows[0][5].bytes());
+    if (!wrapping) return fail(ErrorCode::invalid, "the keyring's own key does not open: it was changed");
     auto keys = std::make_shared<Keys>();
-    for (const store::Row& row : rows->rows) {
+    keys->read_at = began;
+    for (const store::Row& row : rows.rows) {
       const auto id = static_cast<std::uint32_t>(row[0].integer());
-      auto key = wrapping_.open(row[1].bytes(), wrapping_context(row[0].integer()));
-      if (!key || key->size() != crypto::AeadKey::kKeyBytes)
-        return fail(ErrorCode::invalid, fmt::format("key {} of the keyring does not open: it was changed", id));
+      auto key = wrapping->open(row[1].bytes(), wrapping_context(row[0].integer()));
+      if (!key || key->size() != crypto::AeadKey::kKeyBytes) return changed_key(row[0].integer());
       keys->keys.emplace(id, crypto::AeadKey(*key));
       if (row[2].text() == "current") keys->current = id;
       if (id != kDerivationId)
         keys->views.push_back({id, row[2].text(), WallTime(std::chrono::seconds(row[3].integer()))});
     }
-    if (keys->current == 0 || !keys->keys.contains(kDerivationId))
-      return fail(ErrorCode::invalid, "the keyring is not whole");
+    if (keys->current == 0 || !keys->keys.contains(kDerivationId)) return not_whole();
     return keys;
   }
 
+  static tl::unexpected<Error> not_whole() { return fail(ErrorCode::invalid, "the keyring is not whole"); }
+
   store::Database& database_;
   const Clock& clock_;
-  const crypto::AeadKey wrapping_;
+  const RootKeySource source_;
+  std::atomic<std::shared_ptr<const OpenedRoot>> root_;
   std::atomic<std::shared_ptr<const Keys>> keys_;
 };
 
-struct Root {
-  std::string salt, check;
-};
-
-Result<std::optional<Root>> read_root(store::Executor& from) {
-  auto rows = from.run("SELECT salt, check_sealed FROM keyring_root WHERE id = 1");
-  if (!rows) return tl::unexpected(rows.error());
-  if (rows->empty()) return std::nullopt;
-  return Root{rows->rows.front()[0].bytes(), rows->rows.front()[1].bytes()};
+// The first: made whole, or found made by another gateway that was faster.
+Status make_keyring(store::Database& database, const RootKeySource& source, const Clock& clock) {
+  auto root = make_root(source, 1, Missing::create, nullptr, clock);
+  if (!root) return tl::unexpected(root.error());
+  auto made = database.transact([&](store::Executor& tx) -> Status {
+    if (auto stored = insert_root(tx, root->row); !stored) return stored;
+    if (auto added = add_key(tx, root->wrapping, kDerivationId, "derivation", clock); !added) return added;
+    return add_key(tx, root->wrapping, 1, "current", clock);
+  });
+  if (!made && made.error().code != ErrorCode::conflict) return made;
+  return {};
 }
 
 }  // namespace
 
+std::string sealed_header(std::uint32_t key) {
+  std::string header(1, kFormat);
+  for (int shift = 24; shift >= 0; shift -= 8) header += static_cast<char>(key >> shift & 0xff);
+  return header;
+}
+
 Result<std::unique_ptr<Keyring>> Keyring::open(store::Database& database, const RootKeySource& source,
                                                const Clock& clock) {
   if (auto done = database.migrate(kProduct, migrations()); !done) return tl::unexpected(done.error());
-  auto root = read_root(database);
-  if (!root) return tl::unexpected(root.error());
-  std::unique_ptr<StoredKeyring> keyring;
-  const auto with = [&](const Root& stored, Missing missing) -> Status {
-    auto key = load_root_key(source, stored.salt, missing);
-    if (!key) return tl::unexpected(key.error());
-    auto wrapping = wrapping_key(*key, stored.salt);
-    if (!stored.check.empty()) {
-      const auto check = wrapping.open(stored.check, "root check");
-      if (!check || check->expose() != kCheckText)
-        return fail(
-            ErrorCode::denied,
-            fmt::format("the root key ({}) is not the one that this store is sealed under: start with that one, or "
-                        "put back the backup that belongs to this one",
-                        name_of(source)));
-    }
-    keyring = std::make_unique<StoredKeyring>(database, clock, std::move(wrapping));
-    return {};
-  };
-  if (!*root) {
-    SecretBytes salt = crypto::random_secret(crypto::kPassphraseSaltBytes);
-    const Root fresh{std::string(salt.expose()), {}};
-    auto key = load_root_key(source, fresh.salt, Missing::create);
-    if (!key) return tl::unexpected(key.error());
-    auto wrapping = wrapping_key(*key, fresh.salt);
-    const std::string check = wrapping.seal(kCheckText, "root check");
-    keyring = std::make_unique<StoredKeyring>(database, clock, std::move(wrapping));
-    auto made = database.transact([&](store::Executor& tx) -> Status {
-      auto stored = tx.run("INSERT INTO keyring_root (id, salt, check_sealed, created_at) VALUES (1, $1, $2, $3)",
-                           {store::Bytes{fresh.salt}, store::Bytes{check}, seconds(clock.wall())});
-      if (!stored) return tl::unexpected(stored.error());
-      if (auto added = keyring->add_key(tx, kDerivationId, "derivation"); !added) return added;
-      return keyring->add_key(tx, 1, "current");
-    });
-    // Another gateway was faster: its keyring is the one.
-    if (!made && made.error().code != ErrorCode::conflict) return tl::unexpected(made.error());
-    root = read_root(database);
-    if (!root) return tl::unexpected(root.error());
-    if (!*root) return fail(ErrorCode::internal, "the keyring that was made is not there");
+  auto roots = read_roots(database);
+  if (!roots) return tl::unexpected(roots.error());
+  if (roots->empty()) {
+    if (auto made = make_keyring(database, source, clock); !made) return tl::unexpected(made.error());
+    roots = read_roots(database);
+    if (!roots) return tl::unexpected(roots.error());
   }
-  if (auto opened = with(**root, Missing::refuse); !opened) return tl::unexpected(opened.error());
+  auto root = open_root(*roots, source);
+  if (!root) return tl::unexpected(root.error());
+  if (!*root) return not_this_root(*roots, source);
+  auto keyring = std::make_unique<StoredKeyring>(database, clock, source, std::move(*root));
   if (auto read = keyring->refresh(); !read) return tl::unexpected(read.error());
   return keyring;
 }

@@ -4,6 +4,8 @@
 //
 //   root key (file, environment, passphrase) ── HKDF ──> wrapping key ── AES-256-GCM ──> keyring ──> records
 //
+// The root key is rotated by root_rotation.h, the records are sealed anew by reseal.h.
+//
 // A sealed value names its key and is bound to the path of its record ("users/01J…/email") and to the record's version:
 // moved to another record, or put back from an older copy of it, it does not open.
 // Thread safety: any thread. `seal` and `open` take no lock for keys that are known; an unknown key's name makes one
@@ -36,6 +38,9 @@ struct KeyView {
   WallTime created;
 };
 
+// How a value begins that this key sealed.
+std::string sealed_header(std::uint32_t key);
+
 class Keyring {
  public:
   // Opens the keyring of the store, or makes the first. ErrorCode::denied: this root key is not the one that wrapped
@@ -62,7 +67,7 @@ class Keyring {
   virtual Status rotate() = 0;
   // A key that nothing is sealed with any more.
   virtual Status remove_key(std::uint32_t id) = 0;
-  virtual Status refresh() = 0;  // reads the keyring again: now and then
+  virtual Status refresh() = 0;  // reads the keyring again: every minute or so
 };
 
 }  // namespace gatehouse::secrets

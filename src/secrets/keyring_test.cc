@@ -93,7 +93,7 @@ TEST_F(KeyringTest, TakesAPassphraseOrTheEnvironment) {
   source_.secret = SecretBytes(std::string_view("correct horse battery stable"));
   EXPECT_EQ(refusal(), ErrorCode::denied);
   source_.kind = RootKeySource::Kind::environment;
-  EXPECT_EQ(refusal(), ErrorCode::invalid);
+  EXPECT_EQ(refusal(), ErrorCode::denied) << "a key, where the store has a passphrase";
 }
 
 TEST_F(KeyringTest, TwoThatStartAtOnceHaveOneRootKey) {

@@ -11,6 +11,7 @@
 #include "identity/pages/screens.h"
 #include "identity/provider/provider.h"
 #include "identity/schema.h"
+#include "identity/sealed_columns.h"
 #include "telemetry/log.h"
 
 namespace gatehouse::app {
@@ -20,6 +21,8 @@ using namespace identity;
 
 constexpr std::size_t kQueueMax = 1024;
 constexpr std::size_t kThreads = 8;  // most of them wait for the store
+// Of each second, after a rotation of the keyring: what is sealed anew leaves the store to others most of the time.
+constexpr Duration kResealSlice = std::chrono::milliseconds(100);
 
 Result<std::unique_ptr<OutboundDelivery>> open_delivery(const gateway::IdentityConfig& config, const Clock& clock) {
   std::optional<MailServer> mail;
@@ -164,6 +167,7 @@ Status IdentityRuntime::open(const gateway::Config& config) {
   if (!delivery) return tl::unexpected(delivery.error());
   auto assets = Assets::load({config_.theme.name, config_.theme.logo, config_.theme.css}, issuer_path_);
   if (!assets) return tl::unexpected(assets.error());
+  resealer_ = std::make_unique<secrets::Resealer>(*database_, *keyring_, kSealedColumns, clock_);
   parts_ = std::make_unique<Parts>(*database_, *keyring_, std::move(breached), std::move(*delivery), std::move(*assets),
                                    config, clock_);
   if (auto started = parts_->provider.start(); !started) return started;
@@ -229,6 +233,7 @@ void IdentityRuntime::publish_keys() {
 void IdentityRuntime::every_second() {
   tell("reading revocations", parts_->revocations.refresh());
   tell("back-channel logout", parts_->provider.every_second());
+  tell("sealing records anew", resealer_->tend(kResealSlice));
 }
 
 void IdentityRuntime::every_minute() {

@@ -18,6 +18,7 @@
 #include "gateway/local_service.h"
 #include "net/worker_pool.h"
 #include "secrets/keyring.h"
+#include "secrets/reseal.h"
 #include "store/database.h"
 
 namespace gatehouse::app {
@@ -56,6 +57,7 @@ class IdentityRuntime final : public gateway::LocalService {
   const Clock& clock_;
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<secrets::Keyring> keyring_;
+  std::unique_ptr<secrets::Resealer> resealer_;
   std::unique_ptr<Parts> parts_;
   std::unique_ptr<admin::IdentityApi> admin_api_;
   std::shared_ptr<gateway::IssuerKeys> issuer_keys_ = std::make_shared<gateway::IssuerKeys>();

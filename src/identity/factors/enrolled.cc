@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "identity/ids.h"
+#include "identity/sealed_columns.h"
 #include "identity/seconds.h"
 #include "identity/users/plain_text.h"
 
@@ -12,8 +13,6 @@ namespace {
 constexpr std::string_view kColumns =
     "id, user_id, kind, label, data_sealed, version, credential_id, counter, created_at, used_at";
 constexpr std::size_t kLabelBytesMax = 64;
-
-std::string path_of(std::string_view id) { return fmt::format("factors/{}/data_sealed", id); }
 
 Status written(Result<store::Rows> rows) {
   if (!rows) return tl::unexpected(std::move(rows.error()));
@@ -54,7 +53,7 @@ Result<Factor> EnrolledFactors::read(const store::Row& row) {
   factor.counter = row[7].integer();
   factor.created_s = row[8].integer();
   factor.used_s = row[9].integer();
-  auto data = keyring_.open(path_of(factor.id), factor.version, row[4].bytes());
+  auto data = keyring_.open(kFactorData.path(factor.id), factor.version, row[4].bytes());
   if (!data) return tl::unexpected(std::move(data.error()).while_("reading a factor"));
   factor.data = std::move(*data);
   return factor;
@@ -95,7 +94,7 @@ Result<std::optional<Factor>> EnrolledFactors::find_credential(std::string_view 
 Result<std::string> EnrolledFactors::add(NewFactor wanted) {
   const WallTime now = clock_.wall();
   const std::string id = new_id(now);
-  auto sealed = keyring_.seal(path_of(id), 1, wanted.data.expose());
+  auto sealed = keyring_.seal(kFactorData.path(id), 1, wanted.data.expose());
   if (!sealed) return tl::unexpected(std::move(sealed.error()));
   auto done = database_.transact([&](store::Executor& tx) -> Status {
     if (wanted.kind == FactorKind::recovery) {
@@ -153,7 +152,7 @@ Result<bool> EnrolledFactors::exchange_counter(std::string_view id, std::int64_t
 }
 
 Result<bool> EnrolledFactors::exchange_data(const Factor& factor, std::string_view data) {
-  auto sealed = keyring_.seal(path_of(factor.id), factor.version + 1, data);
+  auto sealed = keyring_.seal(kFactorData.path(factor.id), factor.version + 1, data);
   if (!sealed) return tl::unexpected(std::move(sealed.error()));
   const auto rows = database_.run(
       "UPDATE factors SET data_sealed = $2, version = version + 1, used_at = $3 WHERE id = $1 AND version = $4",

@@ -1,14 +1,12 @@
 #include "identity/provider/signing_keys.h"
-#include "identity/seconds.h"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 
+#include "identity/sealed_columns.h"
+#include "identity/seconds.h"
+
 namespace gatehouse::identity {
 namespace {
-
-std::string path_of(std::string_view id) { return fmt::format("signing_keys/{}/key_sealed", id); }
 
 std::string state_at(const SigningKeyView& view, WallTime now) {
   if (now < view.signs_from) return "next";
@@ -41,7 +39,7 @@ Result<SigningKeys::Entries> SigningKeys::read(store::Executor& from) {
   for (const store::Row& row : rows->rows) {
     const auto algorithm = crypto::parse_jose_algorithm(row[1].text());
     if (!algorithm) continue;  // of a newer program
-    auto bytes = keyring_.open(path_of(row[0].text()), static_cast<std::uint64_t>(row[3].integer()), row[2].bytes());
+    auto bytes = keyring_.open(kSigningKey.path(row[0].text()), static_cast<std::uint64_t>(row[3].integer()), row[2].bytes());
     if (!bytes) return tl::unexpected(std::move(bytes.error()).while_("signing key " + row[0].text()));
     auto key = crypto::SigningKey::from_pkcs8(*bytes, *algorithm);
     if (!key) return tl::unexpected(std::move(key.error()).while_("signing key " + row[0].text()));
@@ -67,7 +65,7 @@ Result<SigningKeySet::Entry> SigningKeys::make(store::Executor& in, crypto::Jose
                       from,
                       from + options_.rotation,
                       from + options_.rotation + kKeepAfter};
-  auto sealed = keyring_.seal(path_of(view.id), 1, key->pkcs8().expose());
+  auto sealed = keyring_.seal(kSigningKey.path(view.id), 1, key->pkcs8().expose());
   if (!sealed) return tl::unexpected(sealed.error());
   auto stored = in.run(
       "INSERT INTO signing_keys (id, algorithm, key_sealed, version, created_at, signs_from_at, signs_until_at, "

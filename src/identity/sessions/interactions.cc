@@ -9,6 +9,7 @@
 #include "codec/form.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
+#include "identity/sealed_columns.h"
 #include "identity/seconds.h"
 #include "identity/token_hash.h"
 
@@ -83,14 +84,10 @@ bool read_form(std::string_view text, Interaction& interaction) {
   return true;
 }
 
-std::string path_of(const store::Bytes& hash) {
-  return fmt::format("interactions/{}/data_sealed", crypto::to_hex(hash.data));
-}
-
 Result<std::string> sealed(secrets::Keyring& keyring, const store::Bytes& hash, const Interaction& interaction) {
   const std::string plain = to_form(interaction);
   if (plain.size() > kBytesMax) return fail(ErrorCode::exhausted, "the request is too large", ErrorSource::downstream);
-  return keyring.seal(path_of(hash), interaction.version, plain);
+  return keyring.seal(kInteractionData.path(hash.data), interaction.version, plain);
 }
 
 }  // namespace
@@ -125,7 +122,7 @@ Result<std::optional<Interaction>> Interactions::find(std::string_view id, std::
   const store::Row& row = rows->rows[0];
   Interaction interaction;
   interaction.version = static_cast<std::uint64_t>(row[1].integer());
-  const auto plain = keyring_.open(path_of(hash), interaction.version, row[0].bytes());
+  const auto plain = keyring_.open(kInteractionData.path(hash.data), interaction.version, row[0].bytes());
   if (!plain) return tl::unexpected(plain.error());
   if (!read_form(plain->expose(), interaction)) return fail(ErrorCode::internal, "a stored interaction does not parse");
   if (!crypto::equal_in_constant_time(interaction.browser_hash, token_hash(browser).data)) return std::nullopt;

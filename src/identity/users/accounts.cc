@@ -9,6 +9,7 @@
 #include "crypto/digest.h"
 #include "crypto/keyed_hash.h"
 #include "identity/ids.h"
+#include "identity/sealed_columns.h"
 #include "identity/seconds.h"
 #include "identity/store_errors.h"
 #include "identity/users/plain_text.h"
@@ -21,8 +22,6 @@ constexpr std::string_view kColumns =
     "u.created_at, u.updated_at";
 // How long what is remembered may serve while the store is gone.
 constexpr Duration kStaleMax = std::chrono::hours(24);
-
-std::string profile_path(std::string_view id) { return fmt::format("users/{}/profile_sealed", id); }
 
 void sort_and_unify(std::vector<std::string>& names) {
   std::sort(names.begin(), names.end());
@@ -101,7 +100,7 @@ Result<std::shared_ptr<User>> Accounts::read(const store::Row& row) {
   user->created_s = row[8].integer();
   user->updated_s = row[9].integer();
   user->version = static_cast<std::uint64_t>(row[5].integer());
-  auto plain = keyring_.open(profile_path(user->id), user->version, row[4].bytes());
+  auto plain = keyring_.open(kUserProfile.path(user->id), user->version, row[4].bytes());
   if (!plain) return tl::unexpected(std::move(plain.error()).while_("reading a user"));
   auto profile = profile_from_form(plain->expose());
   if (!profile) return fail(ErrorCode::internal, "a stored profile does not parse");
@@ -286,7 +285,7 @@ Result<std::string> Accounts::create(store::Executor& in, const NewUser& wanted)
   if (auto good = check_username(*username, profile.email); !good) return tl::unexpected(std::move(good.error()));
   const WallTime now = clock_.wall();
   std::string id = new_id(now);
-  auto sealed = keyring_.seal(profile_path(id), 1, to_form(profile));
+  auto sealed = keyring_.seal(kUserProfile.path(id), 1, to_form(profile));
   if (!sealed) return tl::unexpected(std::move(sealed.error()));
   const std::int64_t now_s = seconds_of(now);
   const bool has_password = !wanted.password_hash.empty();
@@ -342,7 +341,7 @@ Status Accounts::change_profile(std::string_view id, const ChangeProfile& change
     const std::uint64_t version = (*before)->version;
     ProfileChange changed{(*before)->profile, (*before)->email_verified};
     if (auto good = change(changed); !good) return good;
-    auto sealed = keyring_.seal(profile_path(id), version + 1, to_form(changed.profile));
+    auto sealed = keyring_.seal(kUserProfile.path(id), version + 1, to_form(changed.profile));
     if (!sealed) return tl::unexpected(std::move(sealed.error()));
     auto done = this->change(id,
                              "UPDATE users SET profile_sealed = $2, version = version + 1, email_hash = $3, "

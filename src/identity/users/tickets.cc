@@ -5,6 +5,7 @@
 #include "codec/base64.h"
 #include "codec/form.h"
 #include "crypto/random.h"
+#include "identity/sealed_columns.h"
 #include "identity/seconds.h"
 #include "identity/token_hash.h"
 
@@ -19,10 +20,6 @@ Duration lifetime_of(TicketKind kind) noexcept {
     case TicketKind::first_admin: break;
   }
   return Tickets::kFirstAdmin;
-}
-
-std::string path_of(const store::Bytes& hash) {
-  return fmt::format("tickets/{}/data_sealed", crypto::to_hex(hash.data));
 }
 
 // What a ticket is bound to. Each part changes with what must make it void.
@@ -52,7 +49,7 @@ Result<std::string> Tickets::issue(TicketKind kind, const User* user, std::strin
   const std::int64_t now_s = seconds_of(clock_.wall());
   codec::FormWriter data;
   data.add("binding", binding_of(kind, user)).add("email", email);
-  auto sealed = keyring_.seal(path_of(hash), 1, data.text());
+  auto sealed = keyring_.seal(kTicketData.path(hash.data), 1, data.text());
   if (!sealed) return tl::unexpected(std::move(sealed.error()));
   const store::Value owner = user == nullptr ? store::Value() : store::Value(user->id);
   auto done = database_.transact([&](store::Executor& tx) -> Status {
@@ -77,7 +74,7 @@ Result<std::string> Tickets::issue(TicketKind kind, const User* user, std::strin
 Result<std::optional<Ticket>> Tickets::open(TicketKind kind, std::string_view token, const store::Row& row) {
   Ticket ticket{kind, row[0].text(), {}, row[3].integer()};
   const auto plain =
-      keyring_.open(path_of(token_hash(token)), static_cast<std::uint64_t>(row[2].integer()), row[1].bytes());
+      keyring_.open(kTicketData.path(token_hash(token).data), static_cast<std::uint64_t>(row[2].integer()), row[1].bytes());
   if (!plain) return tl::unexpected(plain.error());
   const auto data = codec::Form::parse(plain->expose());
   if (!data) return fail(ErrorCode::internal, "a stored ticket does not parse");
