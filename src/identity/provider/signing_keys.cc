@@ -39,7 +39,8 @@ Result<SigningKeys::Entries> SigningKeys::read(store::Executor& from) {
   for (const store::Row& row : rows->rows) {
     const auto algorithm = crypto::parse_jose_algorithm(row[1].text());
     if (!algorithm) continue;  // of a newer program
-    auto bytes = keyring_.open(kSigningKey.path(row[0].text()), static_cast<std::uint64_t>(row[3].integer()), row[2].bytes());
+    auto bytes =
+        keyring_.open(kSigningKey.path(row[0].text()), static_cast<std::uint64_t>(row[3].integer()), row[2].bytes());
     if (!bytes) return tl::unexpected(std::move(bytes.error()).while_("signing key " + row[0].text()));
     auto key = crypto::SigningKey::from_pkcs8(*bytes, *algorithm);
     if (!key) return tl::unexpected(std::move(key.error()).while_("signing key " + row[0].text()));

@@ -73,8 +73,8 @@ Result<std::string> Tickets::issue(TicketKind kind, const User* user, std::strin
 
 Result<std::optional<Ticket>> Tickets::open(TicketKind kind, std::string_view token, const store::Row& row) {
   Ticket ticket{kind, row[0].text(), {}, row[3].integer()};
-  const auto plain =
-      keyring_.open(kTicketData.path(token_hash(token).data), static_cast<std::uint64_t>(row[2].integer()), row[1].bytes());
+  const auto plain = keyring_.open(kTicketData.path(token_hash(token).data),
+                                   static_cast<std::uint64_t>(row[2].integer()), row[1].bytes());
   if (!plain) return tl::unexpected(plain.error());
   const auto data = codec::Form::parse(plain->expose());
   if (!data) return fail(ErrorCode::internal, "a stored ticket does not parse");
