@@ -1,14 +1,13 @@
 """docs/admin-api.yaml held against the server: every operation answers every status that it lists, with bodies that are
 valid and hold nothing else; and nothing is served that it does not list. On the socket, and on TCP with the token."""
 
-import copy
 import json
 import re
 
 import jsonschema
 import pytest
-import yaml
 
+import api_document
 import gateway
 import wire
 from upstream import well
@@ -16,69 +15,8 @@ from upstream import well
 TOKEN = "correct-horse-battery-staple"
 BANNED = "203.0.113.0/24"  # by the configuration
 UNKNOWN_ID = "01jd6y4t9v0m3k8c2q5r7w1xza"
-
-
-def closed(schema):
-    """The schema with every object closed that names its members: what isn't documented isn't valid."""
-    if isinstance(schema, list):
-        return [closed(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    result = {key: closed(value) for key, value in schema.items()}
-    if schema.get("type") == "object" and "properties" in schema:
-        result.setdefault("additionalProperties", False)
-    return result
-
-
-DOCUMENT = yaml.safe_load((gateway.ROOT / "docs" / "admin-api.yaml").read_text())
-RESOLVER = jsonschema.RefResolver.from_schema(closed(copy.deepcopy(DOCUMENT)))
-
-
-def resolved(node):
-    while "$ref" in node:
-        node = RESOLVER.resolve(node["$ref"])[1]
-    return node
-
-
-def operations():
-    return {(method.upper(), path): operation for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()}
-
-
-class Api:
-    """Asks, and holds each answer against the document."""
-
-    def __init__(self, gate):
-        self.gate = gate
-        self.address = gate.parse(gate.ready["admin"])
-        self.seen = set()
-
-    def ask(self, method, target, body=None, status=200, path=None, token=TOKEN, content_type="application/json", accept=None):
-        """`path`: as the document has it, when that isn't the target without its query."""
-        fields = {"Authorization": f"Bearer {token}"} if token else {}
-        if body is not None:
-            fields["Content-Type"] = content_type
-        if accept:
-            fields["Accept"] = accept
-        data = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        answer = wire.ask(self.address, wire.request(method, target, host="127.0.0.1", fields=fields, body=data), method=method)
-        assert answer.status == status, (method, target, answer.status, answer.body)
-        path = path or target.partition("?")[0]
-        self.hold(method, path, answer)
-        return json.loads(answer.body) if "json" in answer.get("content-type") else answer
-
-    def hold(self, method, path, answer):
-        described = operations()[method, path]["responses"]
-        assert str(answer.status) in described, f"{method} {path} answers {answer.status}, which is not documented"
-        self.seen.add((method, path, str(answer.status)))
-        content = resolved(described[str(answer.status)])["content"]
-        kind = answer.get("content-type").partition(";")[0]
-        assert kind in content, (method, path, kind)
-        if kind.endswith("json"):
-            schema = closed(content[kind]["schema"])
-            checker = jsonschema.FormatChecker(())
-            jsonschema.Draft4Validator(schema, resolver=RESOLVER, format_checker=checker).validate(json.loads(answer.body))
-        elif kind != "text/plain" or path == "/metrics":
-            assert answer.body
+DOCUMENT = api_document.Document("admin-api.yaml")
+operations = DOCUMENT.operations
 
 
 def walk(api):
@@ -172,10 +110,6 @@ def status_of(api, target):
     return wire.ask(api.address, wire.request("GET", target, host="127.0.0.1")).status
 
 
-def documented():
-    return {(method, path, status) for (method, path), operation in operations().items() for status in operation["responses"]}
-
-
 def example(path):
     return path.replace("{network}", "192.0.2.7").replace("{id}", UNKNOWN_ID)
 
@@ -185,7 +119,7 @@ def test_every_operation_answers_as_documented(gatehouse, backend, transport):
     keys = {"admin": {"address": "127.0.0.1:0", "token": TOKEN}} if transport == "tcp" else {}
     upstreams = {"main": [backend(well())], "away": ["http://nothing.invalid:80"]}
     gate = gatehouse(upstreams, bans={"deny": [BANNED]}, process={"drain_timeout": "5s"}, **keys)
-    api = Api(gate)
+    api = api_document.Api(gate, DOCUMENT, TOKEN)
     walk(api)
     if transport == "tcp":
         for (method, path), operation in operations().items():
@@ -193,7 +127,7 @@ def test_every_operation_answers_as_documented(gatehouse, backend, transport):
                 for token in (None, TOKEN[:-1]):
                     api.ask(method, example(path), status=401, path=path, token=token)
     drain(api)
-    wanted = documented()
+    wanted = DOCUMENT.documented()
     if transport == "socket":  # root is never a stranger there; test_admin.py has one
         wanted = {one for one in wanted if one[2] != "401"}
     assert api.seen == wanted
@@ -209,7 +143,7 @@ def test_nothing_else_is_served(gatehouse, backend):
 
     gate = gatehouse(backend(well()))
     address = gate.parse(gate.ready["admin"])
-    for path in DOCUMENT["paths"]:
+    for path in DOCUMENT.paths:
         allowed = {method for method, other in operations() if other == path}
         for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"):
             answer = wire.ask(address, wire.request(method, example(path), host="localhost"), method=method)
