@@ -6,6 +6,7 @@ import email
 import email.policy
 import hashlib
 import hmac
+import html
 import http.client
 import http.server
 import json
@@ -261,7 +262,7 @@ def add_totp(browser, label="My phone"):
     page = choose_factor(browser, "totp")
     secret = re.search(r'<code id="secret">([A-Z2-7 ]+)</code>', page.text)[1]
     page = browser.fill(page, "code", {"code": totp(secret), "label": label})
-    assert place_of(page) == "/account/factors" and label in page.text, page
+    assert place_of(page) == "/account/factors" and label in html.unescape(page.text), page
     return secret
 
 
