@@ -225,9 +225,15 @@ CREATE TABLE audit_events (
 CREATE INDEX audit_events_target ON audit_events(target);
 )sql";
 
+// A user's linked logins are listed on the account's page.
+constexpr std::string_view kFederation = R"sql(
+CREATE INDEX federated_identities_user ON federated_identities(user_id);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, kPeople, 1},
     {2, kProvider, 1},
+    {3, kFederation, 1},
 };
 
 }  // namespace

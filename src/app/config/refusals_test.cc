@@ -77,6 +77,31 @@ TEST(Refusals, Top) {
   });
 }
 
+TEST(Refusals, OutsideProviders) {
+  const auto with = [](const std::string& one, const std::string& two = "") {
+    return listener_with("identity: { issuer: https://login.a, federation: [" + one + (two.empty() ? "" : ", " + two) +
+                         "] }\n");
+  };
+  const auto provider = [](const std::string& id, const std::string& issuer, const std::string& more = "") {
+    return "{ id: " + id + ", name: N, issuer: " + issuer + ", client_id: c, client_secret: \"${file:/dev/null}\"" +
+           more + " }";
+  };
+  static const std::string kForms = "https://login.shop.example, or with a path: https://shop.example/login";
+  expect_refused({
+      {"an id that is no word", with(provider("Work_1", "https://a")), "5:57: \"Work_1\" is not an id",
+       "1 to 32 of a-z 0-9 -, as it stands in addresses"},
+      {"plain http", with(provider("w", "http://a")), "5:77: \"http://a\" is not an https URL", kForms},
+      {"nobody is told", with(provider("w", "https://a", ", scopes: [email]")),
+       "5:146: without openid nobody is told who signs in", "add openid"},
+      {"accounts without addresses", with(provider("w", "https://a", ", scopes: [openid], create_users: true")),
+       "5:146: create_users needs the address of whoever comes", "add email"},
+      {"one id twice", with(provider("w", "https://a"), provider("w", "https://b")),
+       "5:50: two providers with the same id", "each id and each issuer once"},
+      {"one issuer twice", with(provider("w", "https://a"), provider("v", "https://a")),
+       "5:50: two providers with the same issuer", "each id and each issuer once"},
+  });
+}
+
 TEST(Refusals, Listeners) {
   expect_refused({
       {"no name", "version: 1\nlisteners:\n  - address: 127.0.0.1:1\n", "3:5: missing key \"name\"",

@@ -1,6 +1,8 @@
 // identity
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "app/config/scalars.h"
 #include "app/config/table.h"
 
@@ -86,6 +88,85 @@ const Object& identity_sms_object() {
   return object;
 }
 
+// An outside provider's issuer may end with a slash, and is used as it is.
+Parsed parse_outside_issuer(Reader& reader, std::string_view written, YamlPosition position, std::string& into) {
+  const bool slash = written.ends_with('/') && !written.ends_with("//");
+  if (Parsed refused = parse_issuer(reader, slash ? written.substr(0, written.size() - 1) : written, position, into))
+    return refused;
+  into = written;
+  return std::nullopt;
+}
+
+Parsed parse_provider_id(Reader&, std::string_view written, YamlPosition, std::string& into) {
+  const auto good = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  if (written.empty() || written.size() > 32 || !std::all_of(written.begin(), written.end(), good))
+    return Refusal{in_quotes(written) + " is not an id", "1 to 32 of a-z 0-9 -, as it stands in addresses"};
+  into = written;
+  return std::nullopt;
+}
+
+void check_outside_provider(Reader& reader, const Given& given, IdentityConfig::OutsideProvider& provider) {
+  const auto& scopes = provider.scopes;
+  if (given.good({"scopes"}) && std::find(scopes.begin(), scopes.end(), "openid") == scopes.end())
+    reader.error(given.at("scopes"), "scopes", "without openid nobody is told who signs in", "add openid");
+  if (given.good({"scopes", "create_users"}) && provider.create_users &&
+      std::find(scopes.begin(), scopes.end(), "email") == scopes.end())
+    reader.error(given.at("scopes"), "scopes", "create_users needs the address of whoever comes", "add email");
+}
+
+const Object& outside_provider_object() {
+  using Outside = IdentityConfig::OutsideProvider;
+  const auto plain = [](const Writer&, const std::string& value) { return value; };
+  static const Object object =
+      Object::of<Outside>(
+          "outside_provider",
+          "Somebody else's OpenID provider that people may sign in through. Register ISSUER/federation/ID/callback of "
+          "this provider there as the redirect URI.",
+          {
+              key<&Outside::id>("id",
+                                text_form<std::string>({.title = "1 to 32 of a-z 0-9 -",
+                                                        .pattern = "^[a-z0-9-]{1,32}$",
+                                                        .parse = parse_provider_id,
+                                                        .format = plain}),
+                                "In addresses; a link stays its user's when it changes.",
+                                {.example = "work", .required = true}),
+              key<&Outside::name>("name", text(80), "On the button.", {.example = "Example Corp", .required = true}),
+              key<&Outside::issuer>("issuer",
+                                    text_form<std::string>({.title = "https URL",
+                                                            .pattern = "^https://.+$",
+                                                            .parse = parse_outside_issuer,
+                                                            .format = plain}),
+                                    "As its discovery document and its tokens name it, letter by letter.",
+                                    {.example = "https://login.example.com", .required = true}),
+              key<&Outside::client_id>("client_id", text(256), "Who we are there.",
+                                       {.example = "gatehouse", .required = true}),
+              key<&Outside::client_secret>("client_secret", secret(), "Of the client.",
+                                           {.example = "${file:work.secret}", .required = true}),
+              key<&Outside::scopes>("scopes", list_of(text(128), 1), "What is asked for."),
+              key<&Outside::ca>("ca", file_path(), "What its certificate is verified with.",
+                                {.example = "work-ca.pem", .default_note = "the system's authorities"}),
+              key<&Outside::create_users>("create_users", boolean(),
+                                          "Whoever comes from there with a verified address that nobody has gets an "
+                                          "account. Otherwise people sign in and link it in their account."),
+          })
+          .with_check<Outside>(check_outside_provider);
+  return object;
+}
+
+void check_identity(Reader& reader, const Given& given, IdentityConfig& identity) {
+  const auto& all = identity.federation;
+  if (!given.good({"federation"})) return;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t earlier = 0; earlier < i; ++earlier) {
+      // Links are kept by issuer: two clients of one would be one login with two buttons.
+      if (all[i].id == all[earlier].id || all[i].issuer == all[earlier].issuer)
+        reader.error(given.at("federation"), "federation",
+                     fmt::format("two providers with the same {}", all[i].id == all[earlier].id ? "id" : "issuer"),
+                     "each id and each issuer once");
+    }
+  }
+}
+
 const Object& identity_theme_object() {
   using Theme = IdentityConfig::Theme;
   static const Object object =
@@ -104,31 +185,38 @@ const Object& identity_theme_object() {
 }  // namespace
 
 const Object& identity_object() {
-  static const Object object = Object::of<IdentityConfig>(
-      "identity", "Who people and applications are: users, second factors, OAuth 2.1 and OpenID Connect.",
-      {
-          key<&IdentityConfig::issuer>(
-              "issuer",
-              text_form<std::string>({.title = "https URL",
-                                      .pattern = "^https://.+$",
-                                      .parse = parse_issuer,
-                                      .format = [](const Writer&, const std::string& value) { return value; }}),
-              "Where it is reached, on a listener with TLS; tokens name it.",
-              {.example = "https://login.shop.example", .required = true}),
-          key<&IdentityConfig::key_rotation>("key_rotation", duration(24h, 24h * 366), "How long a key signs tokens."),
-          key<&IdentityConfig::remember_device>("remember_device", duration(1h, 24h * 366),
-                                                "How long a device may skip the second factor, if its owner says so."),
-          key_of<IdentityConfig>("sessions", block<IdentityConfig>(identity_sessions_object()),
-                                 "How long people stay signed in."),
-          key_of<IdentityConfig>("passwords", block<IdentityConfig>(identity_passwords_object()),
-                                 "What may become a password."),
-          key<&IdentityConfig::mail>("mail", optional(block<IdentityConfig::Mail>(identity_mail_object())), "E-mail.",
-                                     {.default_note = "none is sent"}),
-          key<&IdentityConfig::sms>("sms", optional(block<IdentityConfig::Sms>(identity_sms_object())),
-                                    "Short messages.", {.default_note = "none are sent"}),
-          key<&IdentityConfig::theme>("theme", block<IdentityConfig::Theme>(identity_theme_object()),
-                                      "How the pages look."),
-      });
+  using Outside = IdentityConfig::OutsideProvider;
+  static const Object object =
+      Object::of<IdentityConfig>(
+          "identity", "Who people and applications are: users, second factors, OAuth 2.1 and OpenID Connect.",
+          {
+              key<&IdentityConfig::issuer>(
+                  "issuer",
+                  text_form<std::string>({.title = "https URL",
+                                          .pattern = "^https://.+$",
+                                          .parse = parse_issuer,
+                                          .format = [](const Writer&, const std::string& value) { return value; }}),
+                  "Where it is reached, on a listener with TLS; tokens name it.",
+                  {.example = "https://login.shop.example", .required = true}),
+              key<&IdentityConfig::key_rotation>("key_rotation", duration(24h, 24h * 366),
+                                                 "How long a key signs tokens."),
+              key<&IdentityConfig::remember_device>(
+                  "remember_device", duration(1h, 24h * 366),
+                  "How long a device may skip the second factor, if its owner says so."),
+              key_of<IdentityConfig>("sessions", block<IdentityConfig>(identity_sessions_object()),
+                                     "How long people stay signed in."),
+              key_of<IdentityConfig>("passwords", block<IdentityConfig>(identity_passwords_object()),
+                                     "What may become a password."),
+              key<&IdentityConfig::mail>("mail", optional(block<IdentityConfig::Mail>(identity_mail_object())),
+                                         "E-mail.", {.default_note = "none is sent"}),
+              key<&IdentityConfig::sms>("sms", optional(block<IdentityConfig::Sms>(identity_sms_object())),
+                                        "Short messages.", {.default_note = "none are sent"}),
+              key<&IdentityConfig::federation>("federation", list_of(block<Outside>(outside_provider_object())),
+                                               "Outside providers that people may sign in through."),
+              key<&IdentityConfig::theme>("theme", block<IdentityConfig::Theme>(identity_theme_object()),
+                                          "How the pages look."),
+          })
+          .with_check<IdentityConfig>(check_identity);
   return object;
 }
 

@@ -6,6 +6,7 @@
 #include "app/config/store_options.h"
 #include "app/delivery/outbound_delivery.h"
 #include "app/identity/logout_sender.h"
+#include "app/identity/outside_logins.h"
 #include "app/identity/web_call.h"
 #include "identity/pages/pages.h"
 #include "identity/pages/screens.h"
@@ -106,12 +107,15 @@ struct IdentityRuntime::Parts {
                              interactions, *delivery, audit,    keyring, clock},
         authentication(authentication_parts, authentication_options(*whole.identity)),
         enrolment(authentication, authentication_parts, authentication_options(*whole.identity)),
+        outside(whole.identity->federation, clock),
+        federation(authentication, authentication_parts, database, outside, whole.identity->issuer),
         screens(Site{assets, split_issuer(whole.identity->issuer).path, pages_options(*whole.identity).name}),
         provider({database, keyring, accounts, sessions, interactions, form_tokens, revocations, audit, screens,
                   [this](const std::string& uri, const std::string& token) { logouts.send(uri, token); }, clock},
                  provider_options(*whole.identity)),
         pages({database, accounts, passwords, authentication, enrolment, registration, factors, sessions, devices,
-               interactions, form_tokens, provider.clients(), provider.grants(), *delivery, audit, assets},
+               interactions, form_tokens, provider.clients(), provider.grants(), *delivery, audit, assets,
+               whole.identity->federation.empty() ? nullptr : &federation},
               pages_options(*whole.identity)) {}
 
   std::unique_ptr<OutboundDelivery> delivery;
@@ -133,6 +137,8 @@ struct IdentityRuntime::Parts {
   AuthenticationParts authentication_parts;
   Authentication authentication;
   Enrolment enrolment;
+  OutsideLogins outside;
+  Federation federation;
   PageScreens screens;
   Provider provider;
   Pages pages;
@@ -260,6 +266,7 @@ void IdentityRuntime::keep_house() {
 }
 
 void IdentityRuntime::start() {
+  parts_->outside.start();
   housekeeper_ = std::thread([this] { keep_house(); });
 }
 

@@ -64,7 +64,11 @@ OutsideProvider::OutsideProvider(OutsideProviderOptions options, const Clock& cl
       keys_(
           clock, [this](const std::string& url) { return fetch_keys(url); }, JwksFetcher::Thread::none),
       next_(clock.now()) {
-  if (thread == Thread::own) thread_ = std::thread([this] { run(); });
+  if (thread == Thread::own) start();
+}
+
+void OutsideProvider::start() {
+  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
 }
 
 OutsideProvider::~OutsideProvider() {

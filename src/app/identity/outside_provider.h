@@ -32,11 +32,13 @@ struct OutsideProviderOptions {
 class OutsideProvider final : public gateway::TokenEndpoint {
  public:
   using Call = std::function<Result<OutsideAnswer>(const OutsideCall&)>;
-  enum class Thread : bool { none, own };  // without one, `run_due` does the work: for tests
+  enum class Thread : bool { none, own };  // without one, `start` brings it, or `run_due` does the work
 
   explicit OutsideProvider(OutsideProviderOptions options, const Clock& clock = SystemClock::instance(),
                            Call call = call_outside, Thread thread = Thread::own);
   ~OutsideProvider() override;  // waits for a request under way
+
+  void start();  // the thread, when there is none
 
   // Null until its metadata and its keys have both been here once.
   std::shared_ptr<const gateway::ProviderMetadata> provider() const override;

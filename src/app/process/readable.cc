@@ -103,6 +103,8 @@ std::vector<NeededFile> files_of(const gateway::Config& config) {
     const std::string& source = config.authentication.jwt[i].jwks;
     if (source.find("://") == std::string::npos) add(source, fmt::format("authentication/jwt/{}/jwks", i));
   }
+  for (std::size_t i = 0; config.identity && i < config.identity->federation.size(); ++i)
+    add(config.identity->federation[i].ca, fmt::format("identity/federation/{}/ca", i));
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     if (config.routes[i].openapi) add(config.routes[i].openapi->document, fmt::format("routes/{}/openapi/document", i));
   }

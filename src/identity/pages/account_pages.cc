@@ -55,14 +55,6 @@ struct Desk {
     visit.parts.authentication.start_from_session(interaction, *who.session);
     return interaction;
   }
-  // What is proved lately enough to change how one signs in.
-  Result<bool> is_fresh() const {
-    if (seconds_of(visit.web.now) - who.session->auth_s > kFreshSeconds) return false;
-    if (who.session->mfa()) return true;
-    const auto factors = visit.parts.factors.of_user(who.user->id);
-    if (!factors) return tl::unexpected(factors.error());
-    return factors->empty();
-  }
 };
 
 WebResponse overview(const Desk& desk) {
@@ -169,7 +161,7 @@ WebResponse rename_factor(const Desk& desk) {
 
 WebResponse password(const Desk& desk) {
   const Visit& visit = desk.visit;
-  const auto fresh = desk.is_fresh();
+  const auto fresh = is_fresh(visit, desk.who);
   if (!fresh) return visit.unavailable();
   if (!*fresh) return step_up(visit, desk.who, "/account/password");
   const std::size_t length_min = visit.parts.passwords.options().policy.length_min;
@@ -206,7 +198,7 @@ WebResponse change_email(const Desk& desk) {
     return show_profile(desk, 400, visit.wrong(Message::email_wrong, "email"), typed);
   }
   // Where mail goes is a way back into the account.
-  const auto fresh = desk.is_fresh();
+  const auto fresh = is_fresh(visit, desk.who);
   if (!fresh) return visit.unavailable();
   if (!*fresh) return step_up(visit, desk.who, "/account/profile");
   if (!visit.parts.delivery.has_mail())
@@ -259,6 +251,14 @@ tl::expected<SignedInUser, WebResponse> require_session(const Visit& visit, std:
   wanted.return_to = return_to;
   wanted.locale = visit.value("ui_locales");
   return tl::unexpected(begin_login(visit, std::move(wanted)));
+}
+
+Result<bool> is_fresh(const Visit& visit, const SignedInUser& who) {
+  if (seconds_of(visit.web.now) - who.session->auth_s > kFreshSeconds) return false;
+  if (who.session->mfa()) return true;
+  const auto factors = visit.parts.factors.of_user(who.user->id);
+  if (!factors) return tl::unexpected(factors.error());
+  return factors->empty();
 }
 
 WebResponse step_up(const Visit& visit, const SignedInUser& who, std::string_view return_to) {

@@ -23,6 +23,8 @@ struct SignedInUser {
   UserPtr user;
 };
 tl::expected<SignedInUser, WebResponse> require_session(const Visit& visit, std::string_view return_to);
+// Is it proved lately enough to change how one signs in?
+Result<bool> is_fresh(const Visit& visit, const SignedInUser& who);
 // To the login for a fresh proof of the same user, and back.
 WebResponse step_up(const Visit& visit, const SignedInUser& who, std::string_view return_to);
 

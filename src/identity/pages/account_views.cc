@@ -158,6 +158,27 @@ Html new_password_fields(const Words& words, std::size_t length_min, const std::
 
 }  // namespace
 
+std::string render_logins(const Site& site, const Words& words, const AccountView& view,
+                          const std::vector<LoginRow>& logins, const std::vector<FederationButton>& providers) {
+  Html content{paragraph(words(logins.empty() ? Message::logins_none : Message::logins_text))};
+  if (!logins.empty()) content.add({"<ul class=\"rows\">\n"});
+  for (const LoginRow& login : logins) {
+    content.add({"<li><div class=\"what\"><p><strong>", login.provider, "</strong></p><p class=\"muted\">",
+                 login.subject, " · ", words(Message::logins_since, {{"time", words.time(login.since_s)}}),
+                 "</p></div>\n", open_form({site, "/account/logins", view.csrf}), hidden("issuer", login.issuer),
+                 hidden("subject", login.subject),
+                 button(words, Message::logins_unlink, ButtonLook::danger, "unlink", "1", login.provider),
+                 "</form></li>\n"});
+  }
+  if (!logins.empty()) content.add({"</ul>\n"});
+  for (const FederationButton& provider : providers) {
+    content.add({open_form({site, "/account/logins", view.csrf}),
+                 "<button type=\"submit\" class=\"secondary\" name=\"link\" value=\"", provider.id, "\">",
+                 words(Message::logins_link, {{"provider", provider.name}}), "</button></form>\n"});
+  }
+  return account_page(site, words, view, AccountTab::logins, Message::title_logins, content);
+}
+
 std::string render_password(const Site& site, const Words& words, const AccountView& view, std::size_t length_min) {
   Html content{paragraph(words(Message::password_text)), open_form({site, "/account/password", view.csrf}),
                hidden("username", view.user.username)};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "identity/factors/enrolled.h"
+#include "identity/pages/login_views.h"
 #include "identity/pages/page.h"
 #include "identity/sessions/sessions.h"
 #include "identity/users/accounts.h"
@@ -37,6 +38,12 @@ struct ApplicationRow {
 };
 std::string render_applications(const Site& site, const Words& words, const AccountView& view,
                                 const std::vector<ApplicationRow>& applications);
+struct LoginRow {
+  std::string provider, issuer, subject;
+  std::int64_t since_s = 0;
+};
+std::string render_logins(const Site& site, const Words& words, const AccountView& view,
+                          const std::vector<LoginRow>& logins, const std::vector<FederationButton>& providers);
 std::string render_password(const Site& site, const Words& words, const AccountView& view, std::size_t length_min);
 // `profile`: what was typed, when it is shown again.
 std::string render_profile(const Site& site, const Words& words, const AccountView& view, const Profile& profile);

@@ -28,16 +28,18 @@ Html render_navigation(const Site& site, const PageFrame& frame) {
     std::string_view path;
     Message label;
   };
-  constexpr std::array<Entry, 6> kEntries{{
+  constexpr std::array<Entry, 7> kEntries{{
       {AccountTab::overview, "/account", Message::nav_overview},
       {AccountTab::profile, "/account/profile", Message::nav_profile},
       {AccountTab::password, "/account/password", Message::nav_password},
       {AccountTab::factors, "/account/factors", Message::nav_factors},
+      {AccountTab::logins, "/account/logins", Message::nav_logins},
       {AccountTab::sessions, "/account/sessions", Message::nav_sessions},
       {AccountTab::applications, "/account/applications", Message::nav_applications},
   }};
   Html out{"<nav aria-label=\"", frame.words(Message::nav_label), "\"><ul>\n"};
   for (const Entry& entry : kEntries) {
+    if (entry.tab == AccountTab::logins && !site.linked_logins) continue;
     out.add({"<li><a href=\"", site.base, entry.path, "\""});
     if (entry.tab == frame.tab) out.add({" aria-current=\"page\""});
     out.add({">", frame.words(entry.label), "</a></li>\n"});

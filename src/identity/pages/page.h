@@ -22,6 +22,7 @@ struct Site {
   const Assets& assets;
   std::string base;  // the issuer's path without `/` at its end: "", "/login"
   std::string name;
+  bool linked_logins = false;  // the account has a page of them
 };
 
 struct Alert {
@@ -30,7 +31,7 @@ struct Alert {
   std::string_view field = {};  // the id of the field that it is about; empty: none
 };
 
-enum class AccountTab : std::uint8_t { none, overview, sessions, factors, applications, password, profile };
+enum class AccountTab : std::uint8_t { none, overview, sessions, factors, logins, applications, password, profile };
 
 struct PageFrame {
   Words words;

@@ -2,6 +2,7 @@
 
 #include "identity/pages/account_pages.h"
 #include "identity/pages/enrol_pages.h"
+#include "identity/pages/federation_pages.h"
 #include "identity/pages/link_pages.h"
 #include "identity/pages/sign_in_pages.h"
 #include "identity/pages/visit.h"
@@ -17,7 +18,9 @@ std::string base_of(std::string_view issuer) {
 }
 
 Pages::Pages(const PagesParts& parts, PagesOptions options)
-    : parts_(parts), options_(std::move(options)), site_{parts.assets, base_of(options_.issuer), options_.name} {}
+    : parts_(parts),
+      options_(std::move(options)),
+      site_{parts.assets, base_of(options_.issuer), options_.name, parts.federation != nullptr} {}
 
 std::optional<WebResponse> Pages::handle(const WebRequest& request) const {
   if (auto asset = at_once(request)) return asset;
@@ -31,6 +34,8 @@ std::optional<WebResponse> Pages::handle(const WebRequest& request) const {
     handler = handle_enrolment;
   } else if (below("/login")) {
     handler = handle_sign_in;
+  } else if (parts_.federation != nullptr && (below("/federation") || path == "/account/logins")) {
+    handler = handle_federation;
   } else if (below("/account")) {
     handler = handle_account;
   } else if (path == "/reset" || path == "/invite" || path == "/verify-email" || path == "/first-admin") {

@@ -2,6 +2,7 @@
 // The pages that people see: signing in, a second factor, adding one, their account, links from mails.
 //
 //   /login ── /login/factor ── /login/enrol      a visit that goes on to where it came from (`flow`)
+//   /federation/<id>, …/callback                  to an outside provider and back
 //   /account, /account/…                          for whoever is signed in
 //   /reset, /invite, /verify-email, /first-admin  links with `?ticket=…`
 //   /assets/…                                     style, scripts, the operator's logo
@@ -27,6 +28,7 @@ namespace gatehouse::identity {
 class Registration;
 class Clients;
 class Grants;
+class Federation;
 
 struct PagesParts {  // all of it outlives the pages
   store::Database& database;
@@ -45,13 +47,13 @@ struct PagesParts {  // all of it outlives the pages
   Delivery& delivery;
   AuditTrail& audit;
   const Assets& assets;
+  Federation* federation = nullptr;  // null: there are no outside providers
 };
 
 struct PagesOptions {
   std::string issuer;                         // without `/` at its end
   std::string name;                           // of the site: identity.theme.name, or the issuer's host
   bool email_codes = true, sms_codes = true;  // as AuthenticationOptions
-  std::vector<FederationButton> federation;   // each leads to /federation/<id>?flow=…
 };
 
 // The path of a URL without `/` at its end: "" of "https://a.example/", "/login" of "https://a.example/login".

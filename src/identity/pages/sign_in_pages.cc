@@ -6,6 +6,7 @@
 
 #include "identity/pages/login_views.h"
 #include "identity/seconds.h"
+#include "identity/users/federation.h"
 
 namespace gatehouse::identity {
 namespace {
@@ -41,9 +42,21 @@ WebResponse show_login(const Visit& visit, Interaction& interaction, int status,
   view.client_name = interaction.client_name;
   view.can_reset = visit.parts.delivery.has_mail();
   if (passkeys) view.passkey_options = *passkeys;
-  view.federation = &visit.options.federation;
+  std::vector<FederationButton> buttons;
+  if (visit.parts.federation != nullptr) {
+    for (const auto& provider : visit.parts.federation->providers()) buttons.push_back({provider.id, provider.name});
+  }
+  view.federation = &buttons;
   view.alert = std::move(alert);
   return visit.page(status, render_login(visit.site, words_of(visit, interaction), view));
+}
+
+// An outside provider that was asked said no.
+std::optional<Alert> declined(const Visit& visit) {
+  const auto* provider =
+      visit.parts.federation == nullptr ? nullptr : visit.parts.federation->find(visit.value("declined"));
+  if (provider == nullptr) return std::nullopt;
+  return Alert{Alert::Tone::error, visit.words(Message::outside_declined, {{"provider", provider->name}}), {}};
 }
 
 WebResponse get_login(const Visit& visit) {
@@ -60,7 +73,7 @@ WebResponse get_login(const Visit& visit) {
   if (!interaction) return std::move(interaction.error());
   const auto step = visit.parts.authentication.step(*interaction);
   if (!step) return visit.unavailable();
-  if (*step == LoginStep::password) return show_login(visit, *interaction, 200, std::nullopt);
+  if (*step == LoginStep::password) return show_login(visit, *interaction, 200, declined(visit));
   return go_on(visit, *interaction, *step, false);
 }
 
@@ -100,7 +113,8 @@ WebResponse restart(const Visit& visit, Interaction& interaction) {
   interaction.device_skips_factor = false;
   for (std::string* text :
        {&interaction.challenge, &interaction.challenge_purpose, &interaction.code_factor, &interaction.code_state,
-        &interaction.enrol_kind, &interaction.enrol_secret, &interaction.enrol_address, &interaction.user_hint}) {
+        &interaction.enrol_kind, &interaction.enrol_secret, &interaction.enrol_address, &interaction.user_hint,
+        &interaction.outside, &interaction.outside_state}) {
     text->clear();
   }
   if (auto updated = visit.parts.interactions.update(interaction);
@@ -223,7 +237,11 @@ WebResponse finish(const Visit& visit, const Interaction& interaction, bool reme
 std::string context_of(const Interaction& interaction) { return "flow " + interaction.id; }
 
 tl::expected<Interaction, WebResponse> find_interaction(const Visit& visit) {
-  auto found = visit.parts.interactions.find(visit.value("flow"), visit.browser);
+  return find_interaction(visit, visit.value("flow"));
+}
+
+tl::expected<Interaction, WebResponse> find_interaction(const Visit& visit, std::string_view id) {
+  auto found = visit.parts.interactions.find(id, visit.browser);
   if (!found) return tl::unexpected(visit.unavailable());
   if (!*found) {
     return tl::unexpected(

@@ -17,6 +17,7 @@ std::optional<WebResponse> handle_sign_in(const Visit& visit);
 // The interaction that the request's `flow` names, or the answer when there is none (it is over, or of another browser)
 // or when a POST was not sent by a page of ours.
 tl::expected<Interaction, WebResponse> find_interaction(const Visit& visit);
+tl::expected<Interaction, WebResponse> find_interaction(const Visit& visit, std::string_view id);
 std::string context_of(const Interaction& interaction);  // of its forms' token
 
 // Begins a visit and sends the browser to its login.

@@ -21,7 +21,7 @@ struct Field {
   std::string_view name;
   T Interaction::*member;
 };
-constexpr std::array<Field<std::string>, 14> kTexts{{{"return_to", &Interaction::return_to},
+constexpr std::array<Field<std::string>, 16> kTexts{{{"return_to", &Interaction::return_to},
                                                      {"request", &Interaction::request},
                                                      {"client_id", &Interaction::client_id},
                                                      {"client_name", &Interaction::client_name},
@@ -34,18 +34,22 @@ constexpr std::array<Field<std::string>, 14> kTexts{{{"return_to", &Interaction:
                                                      {"code_factor", &Interaction::code_factor},
                                                      {"code_state", &Interaction::code_state},
                                                      {"enrol_kind", &Interaction::enrol_kind},
-                                                     {"enrol_address", &Interaction::enrol_address}}};
+                                                     {"enrol_address", &Interaction::enrol_address},
+                                                     {"outside", &Interaction::outside},
+                                                     {"outside_state", &Interaction::outside_state}}};
 // Bytes, which a form takes as base64url.
 constexpr std::array<Field<std::string>, 3> kBytes{{{"challenge", &Interaction::challenge},
                                                     {"enrol_secret", &Interaction::enrol_secret},
                                                     {"browser", &Interaction::browser_hash}}};
-constexpr std::array<Field<std::int64_t>, 4> kTimes{{{"auth_after", &Interaction::auth_after_s},
+constexpr std::array<Field<std::int64_t>, 5> kTimes{{{"auth_after", &Interaction::auth_after_s},
                                                      {"password_at", &Interaction::password_at_s},
                                                      {"factor_at", &Interaction::factor_at_s},
-                                                     {"challenge_at", &Interaction::challenge_at_s}}};
-constexpr std::array<Field<bool>, 3> kFlags{{{"wants_factor", &Interaction::wants_factor},
+                                                     {"challenge_at", &Interaction::challenge_at_s},
+                                                     {"outside_at", &Interaction::outside_at_s}}};
+constexpr std::array<Field<bool>, 4> kFlags{{{"wants_factor", &Interaction::wants_factor},
                                              {"device_skips_factor", &Interaction::device_skips_factor},
-                                             {"signed_in", &Interaction::signed_in}}};
+                                             {"signed_in", &Interaction::signed_in},
+                                             {"links", &Interaction::links}}};
 
 constexpr std::size_t kBytesMax = 64 * 1024;
 

@@ -47,6 +47,9 @@ struct Interaction {
   std::string code_factor;                              // which factor a code was sent for
   std::string code_state;                               // what users/authentication.h keeps of it
   std::string enrol_kind, enrol_secret, enrol_address;  // a factor that is being added
+  std::string outside, outside_state;                   // an outside provider that was asked, and what it has to bring
+  std::int64_t outside_at_s = 0;
+  bool links = false;  // its login is to be linked with `must_be_user`, who is signed in
 
   std::int64_t expires_s = 0;
   std::uint64_t version = 0;      // for `update`

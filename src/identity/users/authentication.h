@@ -11,7 +11,8 @@
 // work. Whether a name exists shows nowhere before a password was right.
 // Thread safety: any thread; all calls block.
 // amr (RFC 8176): pwd; otp (TOTP and codes by mail); sms; hwk or swk (a key that stays in its device, or a synced one),
-// user (it verified its user); mfa when there were two factors. Recovery codes: otp. Every act is an audit event:
+// user (it verified its user); fed, which RFC 8176 does not have: an outside provider vouched (users/federation.h); mfa
+// when there were two factors. Recovery codes: otp. Every act is an audit event:
 // login.password, login.factor, login.finish, login.device, factor.add, factor.remove, …
 
 #include <cstdint>
@@ -123,6 +124,7 @@ class Authentication {
 
  private:
   friend class Enrolment;
+  friend class Federation;
   Status end_login(const Interaction& interaction);
   LoginAnswer failed(const Interaction& interaction, const ThrottleKey& key, std::string_view action,
                      std::string_view why, const Visitor& visitor);
