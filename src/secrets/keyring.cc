@@ -110,6 +110,7 @@ class StoredKeyring final : public Keyring {
   }
 
   Status rotate() override {
+    if (auto read = refresh(); !read) return read;  // the root key may have been rotated meanwhile
     auto done = database_.transact([&](store::Executor& tx) -> Status {
       const auto root = root_.load();
       auto rows = tx.run(

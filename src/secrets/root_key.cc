@@ -86,6 +86,20 @@ std::string name_of(const RootKeySource& source) {
   return {};
 }
 
+std::string_view kind_name(RootKeySource::Kind kind) noexcept {
+  switch (kind) {
+    case RootKeySource::Kind::file: return "file";
+    case RootKeySource::Kind::environment: return "environment";
+    case RootKeySource::Kind::passphrase: break;
+  }
+  return "passphrase";
+}
+
+Status make_root_key_file(const std::string& path) {
+  auto made = create_file(path);
+  return made ? Status{} : tl::unexpected(std::move(made.error()));
+}
+
 Status check_form(const RootKeySource& source) {
   if (source.kind == RootKeySource::Kind::passphrase) return check_passphrase(source.secret);
   if (source.kind != RootKeySource::Kind::environment) return {};

@@ -14,6 +14,9 @@ enum class Missing : std::uint8_t { refuse, create };  // a key file that isn't 
 
 // What the operator calls it: the file's path, "secrets.root_key", "secrets.passphrase".
 std::string name_of(const RootKeySource& source);
+std::string_view kind_name(RootKeySource::Kind kind) noexcept;  // "file", "environment", "passphrase"
+// A file with a new root key, durable when this returns. ErrorCode::conflict: there is a file.
+Status make_root_key_file(const std::string& path);
 // Could it be one? ErrorCode::invalid otherwise. Files are looked at when they are loaded.
 Status check_form(const RootKeySource& source);
 

@@ -86,6 +86,11 @@ def walk_factors_and_sessions(api, browser):
 def walk_groups(api):
     assert api.ask("GET", "/v1/groups")["groups"] == []
     assert api.ask("POST", "/v1/groups", {"name": "staff", "description": "Who works here"}, 201)["members"] == 0
+    made = api.ask("POST", "/v1/users", {"username": "new", "groups": ["staff"]}, 201)
+    assert made["groups"] == ["staff"] and "invitation" in made
+    for bad in (["none"], "staff", [5]):
+        api.ask("POST", "/v1/users", {"username": "newer", "groups": bad}, 400)
+    api.ask("DELETE", "/v1/users/new", path=USER)
     api.ask("POST", "/v1/groups", {"name": "staff"}, 409)
     for bad in ({}, {"name": ""}, {"name": "x" * 1000}, {"name": "a\tb"}, {"name": 5}, {"name": "x", "color": "red"}):
         api.ask("POST", "/v1/groups", bad, 400)
@@ -136,9 +141,14 @@ def walk_the_rest(api):
     assert {key["id"] for key in keys} <= {key["id"] for key in rotated}, "old ones stay published"
     assert {key["id"] for key in keys if key["state"] == "signing"} & {key["id"] for key in rotated if key["state"] == "previous"}
     api.ask("POST", "/v1/signing-keys/rotate", {"now": True}, 400)
+    sealing = api.ask("GET", "/v1/data-keys")
+    assert [key["state"] for key in sealing["keys"]] == ["current"] and sealing["keys"][0]["records"] > 0
+    assert [key["state"] for key in api.ask("POST", "/v1/data-keys/rotate", {})["keys"]] == ["previous", "current"]
+    api.ask("POST", "/v1/data-keys/rotate", {"now": True}, 400)
     events = api.ask("GET", "/v1/audit-events?limit=1000")["events"]
     assert events == sorted(events, key=lambda event: event["id"], reverse=True)
-    assert {event["action"] for event in events} >= {"user.create", "group.create", "client.create", "session.end", "signing_keys.rotate"}
+    assert {event["action"] for event in events} >= {"user.create", "group.create", "client.create", "session.end", "signing_keys.rotate",
+                                                        "data_keys.rotate"}  # fmt: skip
     target = events[-1]["target"]
     assert {event["target"] for event in api.ask("GET", f"/v1/audit-events?target={target}")["events"]} == {target}
     assert api.ask("GET", f"/v1/audit-events?before={events[0]['id']}&limit=1")["events"] == events[1:2]
@@ -149,7 +159,7 @@ def walk_the_rest(api):
 
 
 # Which of these can be refused only when the store is gone.
-NEVER_REFUSED = {("GET", "/v1/groups", "default"), ("GET", "/v1/signing-keys", "default")}
+NEVER_REFUSED = {("GET", "/v1/groups", "default"), ("GET", "/v1/signing-keys", "default"), ("GET", "/v1/data-keys", "default")}
 
 
 @pytest.mark.parametrize("transport", ["socket", "tcp"])

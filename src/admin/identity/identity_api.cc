@@ -17,7 +17,7 @@ using identity::Outcome;
 
 constexpr std::string_view kUsersPath = "/v1/users", kGroupsPath = "/v1/groups", kClientsPath = "/v1/clients",
                            kSessionsPath = "/v1/sessions", kSigningKeysPath = "/v1/signing-keys",
-                           kAuditPath = "/v1/audit-events";
+                           kDataKeysPath = "/v1/data-keys", kAuditPath = "/v1/audit-events";
 
 bool is_below(std::string_view path, std::string_view root) noexcept {
   return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
@@ -76,7 +76,8 @@ Result<std::size_t> limit_of(const Form& query, std::size_t otherwise, std::size
 }
 
 bool IdentityApi::serves(std::string_view path) noexcept {
-  const auto roots = {kUsersPath, kGroupsPath, kClientsPath, kSessionsPath, kSigningKeysPath, kAuditPath};
+  const auto roots = {kUsersPath,       kGroupsPath,   kClientsPath, kSessionsPath,
+                      kSigningKeysPath, kDataKeysPath, kAuditPath};
   return std::any_of(roots.begin(), roots.end(), [&](std::string_view root) { return is_below(path, root); });
 }
 
@@ -103,6 +104,7 @@ Answer IdentityApi::answer(const Call& call) {
   if (root == "clients") return clients(asked);
   if (root == "sessions") return sessions(asked);
   if (root == "signing-keys") return signing_keys(asked);
+  if (root == "data-keys") return data_keys(asked);
   return audit_events(asked);
 }
 
@@ -158,6 +160,24 @@ Answer IdentityApi::signing_keys(const Asked& asked) {
   const Status status = keys.rotate_now();
   Answer answer = done(asked, "signing_keys.rotate", "", status);
   return status ? identity_json(signing_keys_json(*keys.current())) : answer;
+}
+
+// Keys that seal what is stored
+
+Answer IdentityApi::show_data_keys() {
+  auto report = p_.resealer.report();
+  return report ? identity_json(data_keys_json(*report, p_.root_key_kind)) : identity_problem(report.error());
+}
+
+Answer IdentityApi::data_keys(const Asked& asked) {
+  if (asked.pieces.size() == 1) return asked.call.method == "GET" ? show_data_keys() : not_here("GET");
+  if (asked.pieces.size() != 2 || asked.pieces[1] != "rotate") return nothing_here();
+  if (asked.call.method != "POST") return not_here("POST");
+  if (const auto unknown = unknown_member(asked.body, {})) return problem(400, *unknown);
+  const Status status = p_.keyring.rotate();
+  const std::string key = std::to_string(p_.keyring.current_key());
+  Answer answer = done(asked, "data_keys.rotate", "", status, {{"key", key}});
+  return status ? show_data_keys() : answer;
 }
 
 // Audit

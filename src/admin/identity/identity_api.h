@@ -1,6 +1,6 @@
 #pragma once
 // The part of the admin API that is about people and applications: users, groups, clients, sessions, the keys that sign
-// tokens, the audit trail (docs/admin-api.yaml).
+// tokens and those that seal what is stored, the audit trail (docs/identity-api.yaml).
 //
 // Thread safety: any thread; calls block for the store, some for a password hash, so they belong on a worker.
 // Every change is an audit event of the caller's.
@@ -18,6 +18,8 @@
 #include "identity/users/accounts.h"
 #include "identity/users/passwords.h"
 #include "identity/users/registration.h"
+#include "secrets/keyring.h"
+#include "secrets/reseal.h"
 
 namespace gatehouse::admin {
 
@@ -31,11 +33,14 @@ struct IdentityParts {
   identity::Devices& devices;
   identity::Provider& provider;
   identity::AuditTrail& audit;
+  secrets::Keyring& keyring;
+  secrets::Resealer& resealer;
+  std::string root_key_kind;  // "file", "environment", "passphrase"
 };
 
 class IdentityApi {
  public:
-  explicit IdentityApi(IdentityParts parts) : p_(parts) {}
+  explicit IdentityApi(IdentityParts parts) : p_(std::move(parts)) {}
 
   // Is it for this part? Then `answer` has one, 404 and 405 included.
   static bool serves(std::string_view path) noexcept;
@@ -53,6 +58,8 @@ class IdentityApi {
   Answer user(const Asked& asked, const identity::User& user);
   Answer list_users(const Asked& asked);
   Answer create_user(const Asked& asked);
+  Answer into_groups(const Asked& asked, const identity::UserPtr& user, const std::vector<std::string>& groups,
+                     std::string_view link);
   Answer change_user(const Asked& asked, const identity::User& user);
   Answer user_role(const Asked& asked, const identity::User& user);
   Answer user_factors(const Asked& asked, const identity::User& user);
@@ -65,6 +72,8 @@ class IdentityApi {
   Answer sessions(const Asked& asked);
   Answer end_sessions_of(const Asked& asked, const identity::User& user);
   Answer signing_keys(const Asked& asked);
+  Answer data_keys(const Asked& asked);
+  Answer show_data_keys();
   Answer audit_events(const Asked& asked);
   Result<identity::UserPtr> find_user(std::string_view id_or_name);
   Answer done(const Asked& asked, std::string_view action, std::string_view target, const Status& status,

@@ -59,6 +59,14 @@ Status read_profile(const Json& body, Profile& profile) {
                            {"gender", &profile.gender}});
 }
 
+Status read_list(const Json& body, std::string_view name, std::vector<std::string>& into) {
+  const Json* member = body.find(name);
+  if (member == nullptr) return {};
+  if (!member->is_array()) return fail(ErrorCode::invalid, fmt::format("'{}' must be a list of texts.", name));
+  for (const Json& one : member->items()) into.emplace_back(one.string().value_or(""));
+  return {};
+}
+
 Status read_flag(const Json& body, std::string_view name, bool& into) {
   const Json* member = body.find(name);
   if (member == nullptr) return {};
@@ -108,9 +116,9 @@ Answer IdentityApi::list_users(const Asked& asked) {
 
 Answer IdentityApi::create_user(const Asked& asked) {
   if (const auto unknown =
-          unknown_member(asked.body, {"username", "email", "email_verified", "password", "roles", "name", "given_name",
-                                      "family_name", "nickname", "phone_number", "birthdate", "locale", "zoneinfo",
-                                      "picture", "website", "gender", "address"}))
+          unknown_member(asked.body, {"username", "email", "email_verified", "password", "roles", "groups", "name",
+                                      "given_name", "family_name", "nickname", "phone_number", "birthdate", "locale",
+                                      "zoneinfo", "picture", "website", "gender", "address"}))
     return problem(400, *unknown);
   NewUser wanted;
   std::string password;
@@ -119,14 +127,19 @@ Answer IdentityApi::create_user(const Asked& asked) {
   if (read) read = read_profile(asked.body, wanted.profile);
   if (read) read = read_flag(asked.body, "email_verified", wanted.email_verified);
   if (!read) return identity_problem(read.error());
-  if (const Json* roles = asked.body.find("roles")) {
-    if (!roles->is_array()) return problem(400, "'roles' must be a list of texts.");
-    for (const Json& role : roles->items()) wanted.roles.emplace_back(role.string().value_or(""));
+  std::vector<std::string> groups;
+  if (read = read_list(asked.body, "roles", wanted.roles); read) read = read_list(asked.body, "groups", groups);
+  // Before anything is made: half of what was asked for is worse than nothing.
+  for (const std::string& group : groups) {
+    auto found = read ? p_.groups.find(group) : Result<std::optional<identity::Group>>(std::nullopt);
+    if (!found) return identity_problem(found.error());
+    if (read && !*found) read = fail(ErrorCode::invalid, fmt::format("There is no group {}.", group));
   }
+  if (!read) return identity_problem(read.error());
   if (password.empty()) {
     auto invited = p_.registration.invite(wanted, asked.actor);
     if (!invited) return identity_problem(invited.error());
-    return identity_json(user_json(*invited->user, invited->link), 201);
+    return into_groups(asked, invited->user, groups, invited->link);
   }
   User owner;
   owner.username = wanted.username;
@@ -140,7 +153,18 @@ Answer IdentityApi::create_user(const Asked& asked) {
   auto created = p_.accounts.create(wanted);
   p_.audit.record(asked.actor, "user.create", created ? "user:" + (*created)->id : std::string(),
                   created ? Outcome::ok : Outcome::refused, {{"username", wanted.username}});
-  return created ? identity_json(user_json(**created), 201) : identity_problem(created.error());
+  return created ? into_groups(asked, *created, groups, {}) : identity_problem(created.error());
+}
+
+Answer IdentityApi::into_groups(const Asked& asked, const UserPtr& user, const std::vector<std::string>& groups,
+                                std::string_view link) {
+  for (const std::string& group : groups) {
+    const Status status = p_.groups.add_member(group, user->id);
+    Answer answer = done(asked, "group.member.add", "group:" + group, status, {{"user", user->id}});
+    if (!status) return answer;
+  }
+  auto now = p_.accounts.find(user->id);
+  return identity_json(user_json(now && *now ? **now : *user, link), 201);
 }
 
 Answer IdentityApi::user(const Asked& asked, const User& user) {

@@ -150,6 +150,23 @@ std::string signing_keys_json(const identity::SigningKeySet& keys) {
                  });
 }
 
+std::string data_keys_json(const secrets::Resealer::Report& report, std::string_view root_key_kind) {
+  return object([&](JsonWriter& json, Members& members) {
+    members.text("root_key", root_key_kind);
+    members.number("root_keys", report.root_keys);
+    members.number("lost", report.lost);
+    members.number("unopened", report.unopened);
+    members.name("keys");
+    write_list(json, report.keys, [&](const secrets::Resealer::Key& key) {
+      Members inner(json);
+      inner.number("id", key.view.id);
+      inner.text("state", key.view.state);
+      inner.time("created", key.view.created);
+      inner.number("records", key.records);
+    });
+  });
+}
+
 std::string audit_json(const std::vector<identity::AuditEvent>& events) {
   return list_of("events", events, [](JsonWriter& json, Members& members, const identity::AuditEvent& event) {
     members.text("id", event.id);

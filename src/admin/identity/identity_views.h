@@ -16,6 +16,7 @@
 #include "identity/provider/signing_keys.h"
 #include "identity/sessions/sessions.h"
 #include "identity/users/accounts.h"
+#include "secrets/reseal.h"
 
 namespace gatehouse::admin {
 
@@ -38,6 +39,7 @@ std::string sessions_json(const std::vector<identity::Session>& sessions);
 std::string client_json(const identity::Client& client, std::string_view secret = {});
 std::string clients_json(const std::vector<identity::Client>& clients);
 std::string signing_keys_json(const identity::SigningKeySet& keys);
+std::string data_keys_json(const secrets::Resealer::Report& report, std::string_view root_key_kind);
 std::string audit_json(const std::vector<identity::AuditEvent>& events);
 
 }  // namespace gatehouse::admin

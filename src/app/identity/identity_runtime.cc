@@ -13,6 +13,7 @@
 #include "identity/provider/provider.h"
 #include "identity/schema.h"
 #include "identity/sealed_columns.h"
+#include "secrets/root_key.h"
 #include "telemetry/log.h"
 
 namespace gatehouse::app {
@@ -180,7 +181,8 @@ Status IdentityRuntime::open(const gateway::Config& config) {
   if (auto read = parts_->revocations.refresh(); !read) return read;
   admin_api_ = std::make_unique<admin::IdentityApi>(
       admin::IdentityParts{parts_->accounts, parts_->groups, parts_->passwords, parts_->registration, parts_->factors,
-                           parts_->sessions, parts_->devices, parts_->provider, parts_->audit});
+                           parts_->sessions, parts_->devices, parts_->provider, parts_->audit, *keyring_, *resealer_,
+                           std::string(secrets::kind_name(root_key_source(config.secrets, {}).kind))});
   auto link = parts_->registration.first_admin_link();
   if (!link) return tl::unexpected(link.error());
   first_admin_link_ = link->value_or("");
