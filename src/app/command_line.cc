@@ -9,6 +9,7 @@
 #include <exception>
 #include <functional>
 
+#include "app/command_line_identity.h"
 #include "app/commands/admin_commands.h"
 #include "app/commands/admin_target.h"
 #include "app/commands/apikey.h"
@@ -49,6 +50,7 @@ struct CommandLine {
   std::string ban_network, ban_duration = "1h", ban_reason;
   ApiKeyOptions apikey;
   BackupOptions backup;
+  IdentityOptions identity;
   WafOptions waf;
   WafStatsOptions waf_stats;
   DevOptions dev;
@@ -97,6 +99,9 @@ CommandLine::CommandLine() {
   add_bans();
   add_apikey();
   add_backup();
+  add_identity_commands({app, admin, [this](CLI::App* command) { admin_options(command); },
+                         [this](CLI::App* command, std::function<int()> work) { does(command, std::move(work)); }},
+                        identity);
   add_waf();
   add_others();
 }

@@ -44,6 +44,17 @@ def with_identity(gatehouse, certificates, **keys):
     return gate
 
 
+# Without browsers: one plain listener.
+IDENTITY = {"identity": {"issuer": ISSUER}}
+
+
+def refusal(gate, environment=None):
+    """The exit code and the words of a gateway that does not start."""
+    gate.write()
+    ended = gate.command("run", env=environment)
+    return ended.returncode, re.sub(r"^.*?gatehouse: ", "", ended.stderr.strip(), flags=re.DOTALL)
+
+
 class Connected(http.client.HTTPSConnection):
     """To the gateway, whatever the name resolves to."""
 

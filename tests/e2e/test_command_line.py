@@ -35,7 +35,7 @@ def commands():
         options, _, below = options.partition("\nSubcommands:\n")
         if path and not usage.endswith(" SUBCOMMAND"):
             found[path] = set(re.findall(r"^  (?:-\w,)?(--[a-z-]+)", options, re.M))
-        for name in re.findall(r"^  (\w+)", below, re.M):
+        for name in re.findall(r"^  ([\w-]+)", below, re.M):
             look((*path, name))
 
     look(())
@@ -63,7 +63,7 @@ def mdoc_section(begin, end):
 def test_the_manual_page_has_every_command_with_its_options(tree):
     synopsis = {}
     for entry in mdoc_section(".Sh SYNOPSIS\n", ".Sh DESCRIPTION\n").split(".Nm\n")[1:]:
-        path = re.match(r"\.Cm ([a-z ]+)\n", entry)[1]
+        path = re.match(r"\.Cm ([a-z -]+)\n", entry)[1]
         synopsis[tuple(path.split())] = mdoc_options(entry) | {"--help"}
     assert synopsis == tree
 
@@ -133,6 +133,9 @@ def test_the_completions_offer_exactly_what_help_names(tree, shell, offered):
         (["apikey", "revoke"], "gatehouse apikey revoke: KEY_ID is required"),
         (["status", "--jsn"], 'gatehouse status: there is no option "--jsn"; did you mean "--json"?'),
         (["check", "x.yaml"], 'gatehouse check: "x.yaml" is one word too many; a configuration is named with -c FILE'),
+        (["keys", "rotate", "--finish"], "gatehouse keys rotate: --finish requires --root"),
+        (["user", "add"], "gatehouse user add: USER is required"),
+        (["client", "rotate-secrets", "x"], 'gatehouse client: there is no command "rotate-secrets"; did you mean "rotate-secret"?'),
         (["dev", "--port", "70000"], "gatehouse dev: --port: Value 70000 not in range 0 to 65535"),
     ],
 )

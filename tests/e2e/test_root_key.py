@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from identity_gateway import IDENTITY, Api, refusal
+from people import IDENTITY, admin, refusal
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER = base64.b64encode(bytes(range(1, 33))).decode()
@@ -15,11 +15,11 @@ WRONG = {**os.environ, "GATEHOUSE_ROOT_KEY": OTHER, "GATEHOUSE_PASSPHRASE": "cor
 
 
 def add_ada(gateway):
-    Api(gateway)("POST", "/v1/users", {"username": "ada", "email": "ada@shop.example"}, expect=201)
+    admin(gateway, "POST", "/v1/users", {"username": "ada", "email": "ada@shop.example"}, 201)
 
 
 def ada_of(gateway):
-    return Api(gateway)("GET", "/v1/users/ada")["email"]
+    return admin(gateway, "GET", "/v1/users/ada")["email"]
 
 
 @pytest.mark.parametrize(
