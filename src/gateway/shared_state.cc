@@ -37,4 +37,19 @@ Result<std::unique_ptr<SharedState>> SharedState::create(const Config& config, c
                                                       std::move(*penalties), std::move(*open), clock));
 }
 
+void SharedState::set_names(const crypto::HashKey& key) {
+  const std::lock_guard lock(names_mutex_);
+  if (names() == key) return;
+  names_.store(&agreed_names_.emplace_back(key), std::memory_order_release);
+}
+
+bool SharedState::count_attack(std::uint64_t key, std::uint32_t attacks, const AttackRule& rule,
+                               const IpAddress& client, std::string_view why) {
+  const MonotonicTime now = clock_.now();
+  if (penalties_.add(key, rule.window, rule.threshold, now, attacks) < rule.threshold) return false;
+  penalties_.forgive(key, now);
+  bans_->add_repeated(client, rule.ban, rule.ban_max, why);
+  return true;
+}
+
 }  // namespace gatehouse::gateway

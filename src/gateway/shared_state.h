@@ -5,14 +5,18 @@
 // Sizes are fixed at start (a reload that changes `state.rate_entries` takes effect with the next start).
 
 #include <atomic>
+#include <deque>
 #include <memory>
+#include <mutex>
 
+#include "crypto/keyed_hash.h"
 #include "gateway/config.h"
 #include "gateway/count_table.h"
 #include "gateway/layers/authentication/token_cache.h"
 #include "gateway/layers/bans/ban_table.h"
 #include "gateway/layers/penalties/penalty_table.h"
 #include "gateway/layers/rate/rate_table.h"
+#include "gateway/sharing/sharing_desk.h"
 #include "waf/engine/persistent_collections.h"
 #include "waf/engine/rule_statistics.h"
 
@@ -75,6 +79,19 @@ class SharedState {
   PenaltyTable& penalties() noexcept { return penalties_; }
   ConnectionTable& connections() noexcept { return connections_; }
   TokenLookups& token_lookups() noexcept { return token_lookups_; }
+  SharingDesk& desk() noexcept { return desk_; }  // what other gateways should know
+  // Under which keys of rates and penalties are made: this process's own, or the one agreed with other gateways. What
+  // was counted under the one before is forgotten with it.
+  const crypto::HashKey& names() const noexcept { return *names_.load(std::memory_order_acquire); }
+  void set_names(const crypto::HashKey& key);
+  struct AttackRule {
+    Duration window;
+    std::uint32_t threshold;
+    Duration ban, ban_max;
+  };
+  // Counts attacks of an address; true: with these it is banned.
+  bool count_attack(std::uint64_t key, std::uint32_t attacks, const AttackRule& rule, const IpAddress& client,
+                    std::string_view why);
   Gauge& parked() noexcept { return parked_; }             // requests held back by penalties
   ByteBudget& inspected() noexcept { return inspected_; }  // bodies that wait for the end of their inspection
   Gauge& encoders() noexcept { return encoders_; }         // responses being compressed
@@ -90,6 +107,7 @@ class SharedState {
         penalties_(std::move(penalties)),
         connections_(std::move(connections)),
         collections_(clock),
+        clock_(clock),
         rule_statistics_(clock, static_cast<std::uint64_t>(clock.now().time_since_epoch().count())) {}
 
   RateTable rate_;
@@ -97,11 +115,16 @@ class SharedState {
   std::unique_ptr<BanTable> bans_;
   PenaltyTable penalties_;
   ConnectionTable connections_;
+  SharingDesk desk_;
+  std::atomic<const crypto::HashKey*> names_{&crypto::process_hash_key()};
+  std::mutex names_mutex_;
+  std::deque<crypto::HashKey> agreed_names_;  // readers may still hold those of before
   TokenLookups token_lookups_;
   Gauge parked_;
   ByteBudget inspected_;
   Gauge encoders_;
   waf::MemoryCollections collections_;
+  const Clock& clock_;
   waf::RuleStatistics rule_statistics_;
 };
 

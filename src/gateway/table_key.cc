@@ -1,7 +1,5 @@
 #include "gateway/table_key.h"
 
-#include "crypto/keyed_hash.h"
-
 namespace gatehouse::gateway {
 
 IpAddress counted_address(const IpAddress& address) noexcept {
@@ -13,7 +11,7 @@ IpAddress counted_address(const IpAddress& address) noexcept {
 void TableKey::append(const void* bytes, std::size_t size) noexcept {
   if (used_ + size > buffer_.size()) {
     // More than the buffer holds: what is in it becomes its hash. The parts keep their order and lengths.
-    const std::uint64_t so_far = crypto::keyed_hash({buffer_.data(), used_});
+    const std::uint64_t so_far = crypto::keyed_hash({buffer_.data(), used_}, key_);
     std::memcpy(buffer_.data(), &so_far, sizeof so_far);
     used_ = sizeof so_far;
   }
@@ -24,7 +22,7 @@ void TableKey::append(const void* bytes, std::size_t size) noexcept {
 TableKey& TableKey::add(std::string_view part) noexcept {
   const auto size = static_cast<std::uint32_t>(part.size());
   append(&size, sizeof size);
-  if (part.size() > buffer_.size() / 2) return add(crypto::keyed_hash(part));
+  if (part.size() > buffer_.size() / 2) return add(crypto::keyed_hash(part, key_));
   append(part.data(), part.size());
   return *this;
 }
@@ -41,7 +39,7 @@ TableKey& TableKey::add(const IpAddress& address) noexcept {
 }
 
 std::uint64_t TableKey::hash() const noexcept {
-  const std::uint64_t hash = crypto::keyed_hash({buffer_.data(), used_});
+  const std::uint64_t hash = crypto::keyed_hash({buffer_.data(), used_}, key_);
   return hash == 0 ? 1 : hash;
 }
 

@@ -17,6 +17,7 @@
 #include "app/control/handover.h"
 #include "app/control/rule_loader.h"
 #include "app/control/rule_progress.h"
+#include "app/control/shared_counters.h"
 #include "app/identity/identity_runtime.h"
 #include "app/jwks_fetcher.h"
 #include "app/process/notify.h"
@@ -125,10 +126,12 @@ Result<gateway::Credentials> credentials_for(const gateway::Config& config, Jwks
 }
 
 // Null where it is not configured.
-Result<std::shared_ptr<IdentityRuntime>> open_identity(const gateway::Config& config, const Clock& clock) {
+Result<std::shared_ptr<IdentityRuntime>> open_identity(const gateway::Config& config, SharedCounters* counters,
+                                                       const Clock& clock) {
   if (!config.identity) return std::shared_ptr<IdentityRuntime>();
-  auto opened = IdentityRuntime::create(config, clock);
+  auto opened = IdentityRuntime::create(config, clock, counters);
   if (!opened) return tl::unexpected(opened.error());
+  if (counters != nullptr) counters->hear((*opened)->throttle());
   return std::shared_ptr<IdentityRuntime>(std::move(*opened));
 }
 
@@ -167,6 +170,8 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   auto state = gateway::SharedState::create(*config, clock);
   if (!state) return give_up(state.error());
   restore_bans_of(*config, **state, clock);
+  const auto counters = SharedCounters::make(*config, **state, clock);
+  if (!counters) return give_up(counters.error());
   telemetry::RecordStore records(shards);
   telemetry::Metrics metrics(shards);
   telemetry::add_process_collector(metrics, GATEHOUSE_VERSION);
@@ -175,7 +180,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   if (config->telemetry.access_log.to.starts_with('/')) {
     if (auto given = hand_over(config->telemetry.access_log.to, user); !given) return give_up(given.error());
   }
-  auto opened_identity = open_identity(*config, clock);
+  auto opened_identity = open_identity(*config, counters->get(), clock);
   if (!opened_identity) return give_up(opened_identity.error());
   const std::shared_ptr<IdentityRuntime> identity = std::move(*opened_identity);
   JwksFetcher fetcher(clock, fetch_document, JwksFetcher::Thread::own, [&metrics](const std::string& name, bool good) {
@@ -195,12 +200,13 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   std::error_code no_folder;
   const std::string config_file = std::filesystem::absolute(options.config_path, no_folder).lexically_normal().string();
   auto control = ControlPlane::create(
-      {**gateway, **state, records, **access_log, metrics, rules, clock, identity.get()}, config_file);
+      {**gateway, **state, records, **access_log, metrics, rules, clock, identity.get(), counters->get()}, config_file);
   if (!control) return give_up(control.error());
   if (auto opened = (*control)->open_sockets(); !opened) return give_up(opened.error());
   warn_of_unreadable_files(*config, user);  // still as root, who can look everywhere
   auto privileges = drop_privileges(config->process.user, config->process.sandbox);
   if (!privileges) return give_up(privileges.error());
+  if (*counters) (*counters)->start();
   (*control)->settle(std::chrono::seconds(2));
   if (auto started = (*gateway)->start(); !started) return give_up(started.error());
 
@@ -212,6 +218,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
     say_first_admin_link(*identity);
   }
   const int code = (*control)->run();
+  if (*counters) (*counters)->stop();  // what it hears goes to identity
   if (identity) identity->stop();
   (*gateway)->stop();
   return code;

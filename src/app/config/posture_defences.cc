@@ -12,6 +12,7 @@
 #include "crypto/x509.h"
 #include "gateway/layers/waf/rule_store.h"
 #include "store/postgresql_location.h"
+#include "store/redis_location.h"
 
 namespace gatehouse::app {
 namespace {
@@ -153,7 +154,19 @@ void judge_operation(Findings& findings) {
                  "whoever stands between can read and change accounts and sessions",
                  "sslmode=verify-full, or leave sslmode out");
   }
-  if (config.counters == "memory" && config.rate_entries_max < 65536) {
+  if (const auto redis = store::read_redis_location(config.counters); redis && !redis->local) {
+    if (!redis->tls) {
+      findings.add(Severity::warning, "state.counters_in_clear", "state/counters",
+                   fmt::format("what is said to {} can be read and changed on the way", redis->printable),
+                   "whoever stands between can lift limits and bans", "rediss://… with a Redis that serves TLS");
+    }
+    if (config.counters_password.empty()) {
+      findings.add(Severity::warning, "state.counters_no_password", "state/counters",
+                   fmt::format("there is no password for {}", redis->printable),
+                   "whoever reaches it can lift limits and bans", "counters_password: ${file:counters.password}");
+    }
+  }
+  if (config.rate_entries_max < 65536) {
     findings.add(Severity::info, "state.rate_entries", "state/rate_entries",
                  "limits are counted for few clients at once", "a flood from many addresses pushes others' counts out",
                  "rate_entries: 1048576");

@@ -175,6 +175,13 @@ TEST(Posture, Findings) {
             {.rest = "authentication: { client_certificates: {} }\n"
                      "state: { store: \"postgresql://g@db.example/g?sslmode=require\" }"},
             "9 error state.store_unverified"},
+           {"counts over the network in the clear",
+            {.rest = "authentication: { client_certificates: {} }\n"
+                     "state: { counters: \"redis://cache.example\", counters_password: x }"},
+            "9 warning state.counters_in_clear"},
+           {"counts that anybody may change",
+            {.rest = "authentication: { client_certificates: {} }\nstate: { counters: \"rediss://cache.example\" }"},
+            "9 warning state.counters_no_password"},
            {"few entries",
             {.rest = "authentication: { client_certificates: {} }\nstate: { rate_entries: 2048 }"},
             "9 info state.rate_entries"},

@@ -8,6 +8,7 @@
 
 #include "app/config/documents.h"
 #include "app/control/control_plane.h"
+#include "app/control/shared_counters.h"
 #include "gateway/layers/bans/ban_table.h"
 #include "telemetry/log.h"
 
@@ -215,6 +216,7 @@ void ControlPlane::collect(telemetry::MetricSamples& samples) {
   samples.add(Metric::token_cache, {"hit"}, static_cast<double>(parts_.state.token_lookups().hits.total()));
   samples.add(Metric::token_cache, {"miss"}, static_cast<double>(parts_.state.token_lookups().misses.total()));
   samples.add(Metric::rate_evictions, {}, static_cast<double>(parts_.state.rate().live_evictions()));
+  if (parts_.counters != nullptr) parts_.counters->collect(samples);
   const waf::MemoryCollections::Statistics kept = parts_.state.collections().statistics();
   samples.add(Metric::collection_evictions, {}, static_cast<double>(kept.evicted));
   samples.add(Metric::collection_variable_evictions, {}, static_cast<double>(kept.variables_evicted));

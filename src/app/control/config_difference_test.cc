@@ -86,7 +86,8 @@ TEST(ConfigDifference, EveryKeyThatWaitsIsOneOfTheFile) {
   EXPECT_EQ(restart_keys(),
             (std::vector<std::string>{"process.shards", "process.user", "process.sandbox", "identity",
                                       "secrets.root_key_file", "secrets.root_key", "secrets.passphrase", "state.store",
-                                      "state.store_password", "state.rate_entries", "admin.address", "admin.group"}));
+                                      "state.store_password", "state.counters", "state.counters_password",
+                                      "state.rate_entries", "admin.address", "admin.group"}));
 }
 
 }  // namespace

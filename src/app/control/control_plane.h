@@ -26,6 +26,7 @@
 namespace gatehouse::app {
 
 class IdentityRuntime;
+class SharedCounters;
 
 struct ControlPlaneParts {  // all of it outlives the control plane
   gateway::Gateway& gateway;
@@ -35,7 +36,8 @@ struct ControlPlaneParts {  // all of it outlives the control plane
   telemetry::Metrics& metrics;
   RuleLoader& rules;
   const Clock& clock;
-  IdentityRuntime* identity = nullptr;  // null: not configured
+  IdentityRuntime* identity = nullptr;       // null: not configured
+  const SharedCounters* counters = nullptr;  // null: in memory
 };
 
 class ControlPlane final : public admin::AdminBackend, private net::IoHandler, private net::Timer::Handler {

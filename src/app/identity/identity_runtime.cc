@@ -84,7 +84,8 @@ void tell(std::string_view doing, const Status& status) {
 
 struct IdentityRuntime::Parts {
   Parts(store::Database& database, secrets::Keyring& keyring, BreachedList breached,
-        std::unique_ptr<OutboundDelivery> sender, Assets loaded, const gateway::Config& whole, const Clock& clock)
+        std::unique_ptr<OutboundDelivery> sender, Assets loaded, const gateway::Config& whole, FailureNews* news,
+        const Clock& clock)
       : delivery(std::move(sender)),
         assets(std::move(loaded)),
         logouts(clock),
@@ -101,7 +102,7 @@ struct IdentityRuntime::Parts {
         tickets(database, keyring, accounts, clock),
         factors(database, keyring, clock),
         audit(database, keyring, clock),
-        throttle(clock, throttle_options(whole)),
+        throttle(clock, throttle_options(whole), news),
         registration({database, accounts, passwords, sessions, devices, tickets, throttle, *delivery, audit, clock},
                      {.issuer = whole.identity->issuer, .site = split_issuer(whole.identity->issuer).host}),
         authentication_parts{accounts,     passwords, throttle, factors, sessions, devices,
@@ -150,13 +151,17 @@ IdentityRuntime::IdentityRuntime(const gateway::IdentityConfig& config, const Cl
 
 IdentityRuntime::~IdentityRuntime() { stop(); }
 
-Result<std::unique_ptr<IdentityRuntime>> IdentityRuntime::create(const gateway::Config& config, const Clock& clock) {
+Result<std::unique_ptr<IdentityRuntime>> IdentityRuntime::create(const gateway::Config& config, const Clock& clock,
+                                                                 FailureNews* news) {
   std::unique_ptr<IdentityRuntime> runtime(new IdentityRuntime(*config.identity, clock));
-  if (auto opened = runtime->open(config); !opened) return tl::unexpected(std::move(opened.error()).while_("identity"));
+  if (auto opened = runtime->open(config, news); !opened)
+    return tl::unexpected(std::move(opened.error()).while_("identity"));
   return runtime;
 }
 
-Status IdentityRuntime::open(const gateway::Config& config) {
+Throttle& IdentityRuntime::throttle() noexcept { return parts_->throttle; }
+
+Status IdentityRuntime::open(const gateway::Config& config, FailureNews* news) {
   auto database = store::open_database(store_options(config), clock_);
   if (!database) return tl::unexpected(database.error());
   database_ = std::move(*database);
@@ -176,7 +181,7 @@ Status IdentityRuntime::open(const gateway::Config& config) {
   if (!assets) return tl::unexpected(assets.error());
   resealer_ = std::make_unique<secrets::Resealer>(*database_, *keyring_, kSealedColumns, clock_);
   parts_ = std::make_unique<Parts>(*database_, *keyring_, std::move(breached), std::move(*delivery), std::move(*assets),
-                                   config, clock_);
+                                   config, news, clock_);
   if (auto started = parts_->provider.start(); !started) return started;
   if (auto read = parts_->revocations.refresh(); !read) return read;
   admin_api_ = std::make_unique<admin::IdentityApi>(

@@ -16,6 +16,7 @@
 #include "gateway/config.h"
 #include "gateway/layers/authentication/key_source.h"
 #include "gateway/local_service.h"
+#include "identity/users/throttle.h"
 #include "net/worker_pool.h"
 #include "secrets/keyring.h"
 #include "secrets/reseal.h"
@@ -25,8 +26,10 @@ namespace gatehouse::app {
 
 class IdentityRuntime final : public gateway::LocalService {
  public:
-  // Opens the store and the keyring; makes what is missing. The error is for whoever starts the program.
-  static Result<std::unique_ptr<IdentityRuntime>> create(const gateway::Config& config, const Clock& clock);
+  // Opens the store and the keyring; makes what is missing. The error is for whoever starts the program. `news`: null
+  // where failed logins are counted here alone.
+  static Result<std::unique_ptr<IdentityRuntime>> create(const gateway::Config& config, const Clock& clock,
+                                                         identity::FailureNews* news = nullptr);
   ~IdentityRuntime() override;
 
   void answer(gateway::LocalCall call) override;
@@ -36,6 +39,7 @@ class IdentityRuntime final : public gateway::LocalService {
   // What the gateway verifies this provider's tokens with.
   const std::shared_ptr<gateway::IssuerKeys>& issuer_keys() const noexcept { return issuer_keys_; }
   admin::IdentityApi& admin_api() noexcept { return *admin_api_; }
+  identity::Throttle& throttle() noexcept;
   net::WorkerPool& pool() noexcept { return *pool_; }
 
   void start();  // the background work; after privileges are dropped
@@ -44,7 +48,7 @@ class IdentityRuntime final : public gateway::LocalService {
  private:
   struct Parts;
   IdentityRuntime(const gateway::IdentityConfig& config, const Clock& clock);
-  Status open(const gateway::Config& config);
+  Status open(const gateway::Config& config, identity::FailureNews* news);
   identity::WebResponse handle(const identity::WebRequest& request);
   std::string_view below_issuer(std::string_view path) const noexcept;
   void keep_house();

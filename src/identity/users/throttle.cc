@@ -11,6 +11,11 @@
 #include "crypto/keyed_hash.h"
 
 namespace gatehouse::identity {
+namespace {
+
+constexpr std::string_view kAccount = "account:", kAddress = "address:", kDevice = "device:";
+
+}  // namespace
 
 // Counts by key, in the order of their last failure.
 class Throttle::Table {
@@ -30,12 +35,13 @@ class Throttle::Table {
     return Duration(0);
   }
 
-  // It failed: the delay runs from now, by the larger of the counts.
-  void confirm(std::uint64_t hash, std::uint32_t free, std::uint32_t elsewhere, MonotonicTime now) {
+  // What was taken failed, or `more` did elsewhere: the delay runs from now.
+  void confirm(std::uint64_t hash, std::uint32_t free, std::uint32_t more, MonotonicTime now) {
     Stripe& stripe = stripe_of(hash);
     const std::lock_guard lock(stripe.mutex);
     Entry& entry = find_or_add(stripe, hash, now);
-    entry.failures = std::max({entry.failures, elsewhere, std::uint32_t{1}});
+    constexpr std::uint32_t kEnough = 1 << 20;  // the delay has reached its bound long before
+    entry.failures = std::clamp(entry.failures + std::min(more, kEnough), std::uint32_t{1}, kEnough);
     entry.last = now;
     entry.allowed = now + delay_after(entry.failures, free);
   }
@@ -109,10 +115,10 @@ class Throttle::Table {
   std::array<Stripe, kStripes> stripes_;
 };
 
-Throttle::Throttle(const Clock& clock, ThrottleOptions options, SharedFailures* shared)
+Throttle::Throttle(const Clock& clock, ThrottleOptions options, FailureNews* news)
     : clock_(clock),
       options_(options),
-      shared_(shared),
+      news_(news),
       accounts_(std::make_unique<Table>(options, options.entries_max)),
       addresses_(std::make_unique<Table>(options, options.entries_max)),
       devices_(std::make_unique<Table>(options, options.entries_max)) {
@@ -121,21 +127,32 @@ Throttle::Throttle(const Clock& clock, ThrottleOptions options, SharedFailures* 
 
 Throttle::~Throttle() = default;
 
+Throttle::Count Throttle::count_of(Table& table, std::string name) const {
+  const std::uint64_t hash = crypto::keyed_hash(name);
+  std::uint32_t free = options_.free_per_account;
+  if (&table == devices_.get()) free = options_.free_per_device;
+  if (&table == addresses_.get()) free = options_.free_per_address;
+  return {&table, std::move(name), hash, free};
+}
+
+std::optional<Throttle::Count> Throttle::named(std::string_view name) {
+  if (name.starts_with(kDevice)) return count_of(*devices_, std::string(name));
+  if (name.starts_with(kAccount)) return count_of(*accounts_, std::string(name));
+  if (name.starts_with(kAddress)) return count_of(*addresses_, std::string(name));
+  return std::nullopt;
+}
+
 std::vector<Throttle::Count> Throttle::counts_of(const ThrottleKey& key) {
-  const auto count = [](Table& table, std::string name, std::uint32_t free) {
-    const std::uint64_t hash = crypto::keyed_hash(name);
-    return Count{&table, std::move(name), hash, free};
-  };
   std::vector<Count> counts;
   if (!key.device.empty()) {
-    counts.push_back(count(*devices_, "device:" + std::string(key.device) + ":" + std::string(key.account),
-                           options_.free_per_device));
+    counts.push_back(
+        count_of(*devices_, std::string(kDevice) + std::string(key.device) + ":" + std::string(key.account)));
     return counts;
   }
   IpAddress prefix = key.address;
   if (!prefix.is_v4()) std::fill(prefix.bytes.begin() + 8, prefix.bytes.end(), std::uint8_t{0});
-  counts.push_back(count(*accounts_, "account:" + std::string(key.account), options_.free_per_account));
-  counts.push_back(count(*addresses_, "address:" + prefix.to_string(), options_.free_per_address));
+  counts.push_back(count_of(*accounts_, std::string(kAccount) + std::string(key.account)));
+  counts.push_back(count_of(*addresses_, std::string(kAddress) + prefix.to_string()));
   return counts;
 }
 
@@ -154,9 +171,8 @@ ThrottleDecision Throttle::ask(const ThrottleKey& key) {
 
 void Throttle::failed(const ThrottleKey& key) {
   for (const Count& count : counts_of(key)) {
-    std::uint32_t elsewhere = 0;
-    if (shared_ != nullptr) elsewhere = shared_->add(count.name, 1, options_.window).value_or(0);
-    count.table->confirm(count.hash, count.free, elsewhere, clock_.now());
+    count.table->confirm(count.hash, count.free, 0, clock_.now());
+    if (news_ != nullptr) news_->failed(count.name);
   }
 }
 
@@ -167,12 +183,20 @@ void Throttle::succeeded(const ThrottleKey& key) {
       continue;
     }
     count.table->forget(count.hash);
-    if (shared_ != nullptr) shared_->forget(count.name);
+    if (news_ != nullptr) news_->forgotten(count.name);
   }
 }
 
 void Throttle::not_tried(const ThrottleKey& key) {
   for (const Count& count : counts_of(key)) count.table->give_back(count.hash, clock_.now());
+}
+
+void Throttle::failed_elsewhere(std::string_view name, std::uint32_t failures) {
+  if (const auto count = named(name)) count->table->confirm(count->hash, count->free, failures, clock_.now());
+}
+
+void Throttle::forgotten_elsewhere(std::string_view name) {
+  if (const auto count = named(name)) count->table->forget(count->hash);
 }
 
 }  // namespace gatehouse::identity

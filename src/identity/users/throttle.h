@@ -7,7 +7,7 @@
 // brings a known-device cookie of the account is counted by that device alone: strangers' failures, however many and
 // from wherever, don't slow the owner down; and a stolen cookie has a count of its own. There is no lock-out: even
 // under attack an account's next try is at most `delay_max` away. Thread safety: any thread; no call blocks but for a
-// lock held shortly (and for what `shared` does). Bounded: each table holds `entries_max` keys; a full one forgets the
+// lock held shortly. Bounded: each table holds `entries_max` keys; a full one forgets the
 // one that failed longest ago.
 
 #include <cstdint>
@@ -22,14 +22,13 @@
 
 namespace gatehouse::identity {
 
-// Failures counted with other gateways. Implementations must not block for long; one that cannot be reached says so,
-// and the local count holds.
-class SharedFailures {
+// Lets other gateways know, whose failures come in by `failed_elsewhere` and `forgotten_elsewhere`. From any thread; no
+// call waits for anybody. What `name` says is between two throttles.
+class FailureNews {
  public:
-  virtual ~SharedFailures() = default;
-  // Counts `failures` more (0: only asks) under `key`, forgotten after `window` without one. nullopt: not reachable.
-  virtual std::optional<std::uint32_t> add(std::string_view key, std::uint32_t failures, Duration window) = 0;
-  virtual void forget(std::string_view key) = 0;
+  virtual ~FailureNews() = default;
+  virtual void failed(std::string_view name) = 0;
+  virtual void forgotten(std::string_view name) = 0;
 };
 
 struct ThrottleOptions {
@@ -56,7 +55,7 @@ struct ThrottleDecision {
 
 class Throttle {
  public:
-  Throttle(const Clock& clock, ThrottleOptions options = {}, SharedFailures* shared = nullptr);
+  Throttle(const Clock& clock, ThrottleOptions options = {}, FailureNews* news = nullptr);
   ~Throttle();
 
   // Takes a try, which counts as a failure until it is known to be none: a thousand guesses at the same moment find the
@@ -68,19 +67,25 @@ class Throttle {
   void succeeded(const ThrottleKey& key);
   void not_tried(const ThrottleKey& key);  // too busy, no store: it counts as nothing
 
+  // What other gateways let us know: counted as if it had happened here. Names that say nothing are ignored.
+  void failed_elsewhere(std::string_view name, std::uint32_t failures);
+  void forgotten_elsewhere(std::string_view name);
+
  private:
   class Table;
   struct Count {
     Table* table;
-    std::string name;  // for the shared count
+    std::string name;
     std::uint64_t hash;
     std::uint32_t free;
   };
+  Count count_of(Table& table, std::string name) const;
   std::vector<Count> counts_of(const ThrottleKey& key);
+  std::optional<Count> named(std::string_view name);
 
   const Clock& clock_;
   const ThrottleOptions options_;
-  SharedFailures* const shared_;
+  FailureNews* const news_;
   std::unique_ptr<Table> accounts_, addresses_, devices_;
 };
 

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 #include <thread>
 
@@ -153,36 +152,72 @@ TEST_F(ThrottleTest, GuessesAtTheSameMomentFindTheSameBound) {
   EXPECT_EQ(through, 5);
 }
 
-class OneCountForAll final : public SharedFailures {
+// Tells another throttle at once.
+class Messenger final : public FailureNews {
  public:
-  std::optional<std::uint32_t> add(std::string_view key, std::uint32_t failures, Duration) override {
-    if (gone) return std::nullopt;
-    return counts[std::string(key)] += failures;
+  void failed(std::string_view name) override {
+    if (to != nullptr) to->failed_elsewhere(name, 1);
   }
-  void forget(std::string_view key) override { counts.erase(std::string(key)); }
-  bool gone = false;
-  std::map<std::string, std::uint32_t> counts;
+  void forgotten(std::string_view name) override {
+    if (to != nullptr) to->forgotten_elsewhere(name);
+  }
+  Throttle* to = nullptr;
 };
 
-TEST(SharedThrottle, CountsWhatFailedElsewhereAndHoldsWithoutIt) {
+TEST(ThrottleNews, CountsWhatFailedElsewhereAndHoldsWithoutIt) {
   FakeClock clock;
-  OneCountForAll shared;
-  Throttle one(clock, {}, &shared), two(clock, {}, &shared);
+  Messenger from_one, from_two;
+  Throttle one(clock, {}, &from_one), two(clock, {}, &from_two);
+  from_one.to = &two, from_two.to = &one;
   const ThrottleKey key{"a", address(1), {}};
   for (Throttle* at : {&one, &two, &one, &two, &one}) {
     ASSERT_EQ(at->ask(key).verdict, Verdict::proceed);
     at->failed(key);
   }
   EXPECT_EQ(one.ask(key).verdict, Verdict::wait) << "five in all";
-  shared.gone = true;
-  Throttle three(clock, {}, &shared);
+  EXPECT_EQ(two.ask(key).verdict, Verdict::wait) << "and nothing was tried here since";
+  EXPECT_EQ(two.ask({"b", address(2), {}}).verdict, Verdict::proceed);
+  clock.advance(1s);
+  ASSERT_EQ(two.ask(key).verdict, Verdict::proceed);
+  two.succeeded(key);
+  clock.advance(1s);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(one.ask(key).verdict, Verdict::proceed) << "the account is forgiven everywhere";
+    one.failed(key);
+  }
+  from_one.to = nullptr;  // it is gone
   int through = 0;
+  const ThrottleKey other{"c", address(3), {}};
   for (int i = 0; i < 10; ++i) {
-    if (three.ask(key).verdict == Verdict::wait) continue;
-    three.failed(key);
+    if (one.ask(other).verdict == Verdict::wait) continue;
+    one.failed(other);
     ++through;
   }
   EXPECT_EQ(through, 5) << "the local count";
+}
+
+TEST(ThrottleNews, AddressesAndDevicesAreHeardOfToo) {
+  FakeClock clock;
+  Messenger from_one;
+  Throttle one(clock, {}, &from_one), two(clock);
+  from_one.to = &two;
+  for (int i = 0; i < 20; ++i) {
+    const ThrottleKey key{"u" + std::to_string(i), ip("2001:db8::1"), {}};
+    ASSERT_EQ(one.ask(key).verdict, Verdict::proceed);
+    one.failed(key);
+  }
+  EXPECT_EQ(two.ask({"another", ip("2001:db8::2"), {}}).verdict, Verdict::wait);
+  for (int i = 0; i < 5; ++i) {
+    const ThrottleKey key{"a", address(1), "device"};
+    ASSERT_EQ(one.ask(key).verdict, Verdict::proceed);
+    one.failed(key);
+  }
+  EXPECT_EQ(two.ask({"a", address(1), "device"}).verdict, Verdict::wait);
+  EXPECT_EQ(two.ask({"a", address(1), {}}).verdict, Verdict::proceed);
+  for (const char* nonsense : {"", "account", "nobody:a"}) two.failed_elsewhere(nonsense, 100);
+  two.failed_elsewhere("account:x", 4'000'000'000);
+  two.failed_elsewhere("account:x", 4'000'000'000);
+  EXPECT_EQ(two.ask({"x", address(9), {}}).retry_after, 60s) << "no further than the bound";
 }
 
 }  // namespace

@@ -61,7 +61,9 @@ void BanTable::add(const Network& network, Duration duration, std::string_view r
   const Network exact{masked(network.base, network.prefix), network.prefix};
   const std::lock_guard lock(mutex_);
   forget_until(now);
-  put(key_of(exact.base, exact.prefix), {exact, now, until, until, 0, std::string(reason.substr(0, kReasonMax))});
+  Entry entry{exact, now, until, until, 0, std::string(reason.substr(0, kReasonMax))};
+  tell(entry, false);
+  put(key_of(exact.base, exact.prefix), std::move(entry));
 }
 
 Duration BanTable::add_repeated(const IpAddress& address, Duration first, Duration max, std::string_view reason) {
@@ -78,7 +80,9 @@ Duration BanTable::add_repeated(const IpAddress& address, Duration first, Durati
   Duration duration = std::clamp(first, Duration(1), kLongest);
   for (std::uint32_t i = 0; i < level && duration < max; ++i) duration *= 2;
   duration = std::min(duration, std::clamp(max, Duration(1), kLongest));
-  put(key, {network, now, now + duration, now + duration + max, level, std::string(reason.substr(0, kReasonMax))});
+  Entry entry{network, now, now + duration, now + duration + max, level, std::string(reason.substr(0, kReasonMax))};
+  tell(entry, false);
+  put(key, std::move(entry));
   repeated_.fetch_add(1, std::memory_order_relaxed);
   return duration;
 }
@@ -126,8 +130,19 @@ bool BanTable::remove(const Network& network) {
   const auto at = entries_.find(key_of(exact.base, exact.prefix));
   if (at == entries_.end()) return false;
   const bool in_force = at->second.until > clock_.now();
+  tell(at->second, true);
   drop(at);
   return in_force;
+}
+
+void BanTable::forget(const Network& network) {
+  const Network exact{masked(network.base, network.prefix), network.prefix};
+  const std::lock_guard lock(mutex_);
+  if (const auto at = entries_.find(key_of(exact.base, exact.prefix)); at != entries_.end()) drop(at);
+}
+
+void BanTable::tell(const Entry& entry, bool lifted) const {
+  if (told_) told_(ban_of(entry, clock_.now(), clock_.wall()), lifted);
 }
 
 Ban BanTable::ban_of(const Entry& entry, MonotonicTime now, WallTime wall) {

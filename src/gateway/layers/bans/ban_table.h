@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -50,11 +51,14 @@ class BanTable {
   // already stays so for what is left.
   Duration add_repeated(const IpAddress& address, Duration first, Duration max, std::string_view reason);
   bool remove(const Network& network);  // false: there was none
+  void forget(const Network& network);  // another gateway lifted it: nobody is told
   std::vector<Ban> list() const;        // those in force, the soonest to end first
   std::size_t size() const;
   // All that is known, also what is over and counts for the next time; what will be forgotten first comes first.
   std::vector<Ban> remembered() const;
-  void restore(const Ban& ban);
+  void restore(const Ban& ban);  // of another time or another gateway: nobody is told
+  // Called with every ban that is made or lifted here, under the table's lock; before the table is shared.
+  void on_change(std::function<void(const Ban&, bool lifted)> told) { told_ = std::move(told); }
   // Changes with every ban that comes or goes.
   std::uint64_t revision() const noexcept { return revision_.load(std::memory_order_relaxed); }
   std::uint64_t repeated() const noexcept { return repeated_.load(std::memory_order_relaxed); }  // by add_repeated
@@ -73,6 +77,7 @@ class BanTable {
   static Ban ban_of(const Entry& entry, MonotonicTime now, WallTime wall);  // by the calendar
   static std::uint64_t key_of(const IpAddress& base, std::uint8_t prefix) noexcept;
   void put(std::uint64_t key, Entry entry);
+  void tell(const Entry& entry, bool lifted) const;
   void drop(Entries::iterator at);
   void forget_until(MonotonicTime now);
   void count_prefix(std::uint8_t prefix, int by) noexcept;
@@ -82,6 +87,7 @@ class BanTable {
   std::array<std::atomic<std::uint64_t>, 3> prefixes_{};
   const std::size_t entries_max_;
   const Clock& clock_;
+  std::function<void(const Ban&, bool)> told_;
   std::atomic<std::uint64_t> revision_{0}, repeated_{0};
 
   mutable std::mutex mutex_;

@@ -20,11 +20,29 @@ namespace {
 
 enum class Subject : std::uint64_t { address_failures, user_failures, address_attacks };
 
-std::uint64_t key_of(Subject subject, const IpAddress& address) noexcept {
-  return TableKey().add(std::uint64_t(subject)).add(address).hash();
+std::uint64_t key_of(const SharedState& state, Subject subject, const IpAddress& address) noexcept {
+  return TableKey(state.names()).add(std::uint64_t(subject)).add(address).hash();
 }
-std::uint64_t key_of(Subject subject, std::string_view user) noexcept {
-  return TableKey().add(std::uint64_t(subject)).add(user).hash();
+std::uint64_t key_of(const SharedState& state, Subject subject, std::string_view user) noexcept {
+  return TableKey(state.names()).add(std::uint64_t(subject)).add(user).hash();
+}
+
+// Counts one more here, and lets other gateways know.
+void add_failure(SharedState& state, std::uint64_t key, const FailedLoginsConfig& logins, MonotonicTime now) {
+  state.penalties().add(key, logins.window, logins.threshold, now);
+  if (!state.desk().sharing()) return;
+  Notice notice;
+  notice.kind = Notice::Kind::failures;
+  notice.key = key, notice.window = logins.window, notice.threshold = logins.threshold;
+  state.desk().tell(std::move(notice));
+}
+
+void forgive(SharedState& state, std::uint64_t key, MonotonicTime now) {
+  if (!state.penalties().forgive(key, now) || !state.desk().sharing()) return;
+  Notice notice;
+  notice.kind = Notice::Kind::forgiven;
+  notice.key = key;
+  state.desk().tell(std::move(notice));
 }
 
 // What an honest client on a bad line, or with a large upload, causes as well.
@@ -77,12 +95,12 @@ Decision PenaltiesLayer::decide(Request& request) const {
   const FailedLoginsConfig& logins = *config_.failed_logins;
   if (phase_ == Phase::after_authentication) {
     if (request.principal.user.empty()) return {};
-    const auto failures =
-        state_.penalties().count(key_of(Subject::user_failures, request.principal.user), logins.window, request.now);
+    const auto failures = state_.penalties().count(key_of(state_, Subject::user_failures, request.principal.user),
+                                                   logins.window, request.now);
     return failures < logins.threshold ? Decision{} : delay_for(failures, "user", request);
   }
-  const auto failures =
-      state_.penalties().count(key_of(Subject::address_failures, request.client_ip), logins.window, request.now);
+  const auto failures = state_.penalties().count(key_of(state_, Subject::address_failures, request.client_ip),
+                                                 logins.window, request.now);
   return failures < logins.threshold ? Decision{} : delay_for(failures, "client_ip", request);
 }
 
@@ -142,13 +160,11 @@ void PenaltiesLayer::record_outcome(Request& request, int status) const {
                                   (record.layer == telemetry::Layer::authentication && brought_credentials(request));
   const bool failed = std::find(logins.statuses.begin(), logins.statuses.end(), status) != logins.statuses.end();
   if (failed && credentials_judged) {
-    state_.penalties().add(key_of(Subject::address_failures, request.client_ip), logins.window, logins.threshold,
-                           clock_.now());
+    add_failure(state_, key_of(state_, Subject::address_failures, request.client_ip), logins, clock_.now());
     if (request.principal.user.empty()) return;
-    state_.penalties().add(key_of(Subject::user_failures, request.principal.user), logins.window, logins.threshold,
-                           clock_.now());
+    add_failure(state_, key_of(state_, Subject::user_failures, request.principal.user), logins, clock_.now());
   } else if (status >= 200 && status < 400 && !request.principal.user.empty()) {
-    state_.penalties().forgive(key_of(Subject::user_failures, request.principal.user), clock_.now());
+    forgive(state_, key_of(state_, Subject::user_failures, request.principal.user), clock_.now());
   }
 }
 
@@ -157,22 +173,26 @@ void PenaltiesLayer::record_outcome(Request& request, int status) const {
 void PenaltiesLayer::record_login(Request& request) const {
   const FailedLoginsConfig& logins = *config_.failed_logins;
   if (request.login == LoginFact::failed) {
-    state_.penalties().add(key_of(Subject::address_failures, request.client_ip), logins.window, logins.threshold,
-                           clock_.now());
+    add_failure(state_, key_of(state_, Subject::address_failures, request.client_ip), logins, clock_.now());
   } else if (request.login == LoginFact::accepted && !request.login_user.empty()) {
-    state_.penalties().forgive(key_of(Subject::user_failures, request.login_user), clock_.now());
+    forgive(state_, key_of(state_, Subject::user_failures, request.login_user), clock_.now());
   }
 }
 
 bool PenaltiesLayer::record_attack(const IpAddress& client, std::string_view reason) const {
   if (!config_.attacks || is_honest_trouble(reason)) return false;
   const AttacksConfig& attacks = *config_.attacks;
-  const std::uint64_t key = key_of(Subject::address_attacks, client);
-  const MonotonicTime now = clock_.now();
-  if (state_.penalties().add(key, attacks.window, attacks.threshold, now) < attacks.threshold) return false;
-  state_.penalties().forgive(key, now);
-  state_.bans().add_repeated(client, attacks.ban, attacks.max_ban, fmt::format("penalty.ban: {}", reason));
-  return true;
+  const std::uint64_t key = key_of(state_, Subject::address_attacks, client);
+  const std::string why = fmt::format("penalty.ban: {}", reason);
+  if (state_.desk().sharing()) {
+    Notice notice;
+    notice.kind = Notice::Kind::attacks;
+    notice.key = key, notice.window = attacks.window, notice.threshold = attacks.threshold;
+    notice.network = ban_network(client), notice.first = attacks.ban, notice.longest = attacks.max_ban;
+    notice.reason = why;
+    state_.desk().tell(std::move(notice));
+  }
+  return state_.count_attack(key, 1, {attacks.window, attacks.threshold, attacks.ban, attacks.max_ban}, client, why);
 }
 
 }  // namespace gatehouse::gateway

@@ -26,13 +26,13 @@ Result<PenaltyTable> PenaltyTable::create(std::size_t entries_max) {
   return PenaltyTable(std::move(*words));
 }
 
-std::uint32_t PenaltyTable::add(std::uint64_t key, Duration window, std::uint32_t threshold,
-                                MonotonicTime now) noexcept {
+std::uint32_t PenaltyTable::add(std::uint64_t key, Duration window, std::uint32_t threshold, MonotonicTime now,
+                                std::uint32_t failures) noexcept {
   const std::uint64_t at = milliseconds(now);
   std::uint64_t count = 0;
   words_.update(key, [&](std::optional<std::uint64_t> word) -> std::optional<std::uint64_t> {
     const std::uint64_t before = word ? count_in(*word, window, at) : 0;
-    count = std::min(before + 1, kCountMax);
+    count = std::min(before + failures, kCountMax);
     // Another shard's clock reading may be ahead: a word never goes back.
     const std::uint64_t began = word ? *word >> kCountBits : 0;
     const bool anew = before == 0 || count >= threshold;
@@ -46,11 +46,12 @@ std::uint32_t PenaltyTable::count(std::uint64_t key, Duration window, MonotonicT
   return word ? static_cast<std::uint32_t>(count_in(*word, window, milliseconds(now))) : 0;
 }
 
-void PenaltyTable::forgive(std::uint64_t key, MonotonicTime now) noexcept {
-  words_.update(key, [&](std::optional<std::uint64_t> word) -> std::optional<std::uint64_t> {
+bool PenaltyTable::forgive(std::uint64_t key, MonotonicTime now) noexcept {
+  const auto update = words_.update(key, [&](std::optional<std::uint64_t> word) -> std::optional<std::uint64_t> {
     if (!word || (*word & kCountMax) == 0) return std::nullopt;
     return std::max(milliseconds(now), *word >> kCountBits) << kCountBits;
   });
+  return update.changed;
 }
 
 }  // namespace gatehouse::gateway

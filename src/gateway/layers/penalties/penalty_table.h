@@ -19,10 +19,11 @@ class PenaltyTable {
  public:
   static Result<PenaltyTable> create(std::size_t entries_max);
 
-  // Counts one more; how many there are now.
-  std::uint32_t add(std::uint64_t key, Duration window, std::uint32_t threshold, MonotonicTime now) noexcept;
+  // Counts `failures` more; how many there are now.
+  std::uint32_t add(std::uint64_t key, Duration window, std::uint32_t threshold, MonotonicTime now,
+                    std::uint32_t failures = 1) noexcept;
   std::uint32_t count(std::uint64_t key, Duration window, MonotonicTime now) const noexcept;
-  void forgive(std::uint64_t key, MonotonicTime now) noexcept;
+  bool forgive(std::uint64_t key, MonotonicTime now) noexcept;  // false: there was nothing
 
  private:
   explicit PenaltyTable(WordTable words) noexcept : words_(std::move(words)) {}

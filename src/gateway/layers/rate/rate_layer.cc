@@ -69,8 +69,9 @@ std::string_view value_of(const RateKeyPart& part, const Request& request) noexc
   return {};
 }
 
-std::uint64_t key_of(std::uint64_t identity, const std::vector<RateKeyPart>& parts, const Request& request) noexcept {
-  TableKey key;
+std::uint64_t key_of(const crypto::HashKey& names, std::uint64_t identity, const std::vector<RateKeyPart>& parts,
+                     const Request& request) noexcept {
+  TableKey key(names);
   key.add(identity);
   for (const RateKeyPart& part : parts) {
     const std::string_view value = value_of(part, request);
@@ -132,7 +133,9 @@ std::optional<RateLayer::Limit> RateLayer::compile(const RateLimitConfig& config
   limit.key = config.key;
   limit.concurrent = config.concurrent;
   limit.schedule = {config.hours_from, config.hours_to, config.days};
-  TableKey identity;
+  // Of what the operator wrote: the same in every gateway that has the limit.
+  static constexpr crypto::HashKey kContent{};
+  TableKey identity(kContent);
   identity.add(scope);
   for (const RateKeyPart& part : limit.key) {
     if (!limit.name.empty()) limit.name += '+';
@@ -144,6 +147,7 @@ std::optional<RateLayer::Limit> RateLayer::compile(const RateLimitConfig& config
     const std::uint32_t whole_window =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(config.requests, std::numeric_limits<std::uint32_t>::max()));
     limit.rate = {config.requests, config.window, config.burst != 0 ? config.burst : whole_window};
+    limit.cost = cost_of(limit.rate);
     limit.text =
         config.text.empty() ? fmt::format("{} in {}", config.requests, duration_text(config.window)) : config.text;
     limit.text += fmt::format(" burst {}", limit.rate.burst);
@@ -191,7 +195,7 @@ Decision RateLayer::apply(const Limit& limit, Request& request, std::optional<Lo
     if (!moment) moment = local_time_.at(request.wall);
     if (!limit.schedule.holds(*moment)) return {};
   }
-  const std::uint64_t key = key_of(limit.identity, limit.key, request);
+  const std::uint64_t key = key_of(state_.names(), limit.identity, limit.key, request);
   return limit.concurrent != 0 ? apply_concurrent(limit, key, request) : apply_rate(limit, key, request);
 }
 
@@ -201,7 +205,13 @@ Decision RateLayer::apply_rate(const Limit& limit, std::uint64_t key, Request& r
   RateNote::Report* report = request.arena.array<RateNote::Report>(1).data();
   *report = {limit.name, limit.policy, rate.remaining, rate.reset, note.reports};
   note.reports = report;
-  if (rate.verdict == RateDecision::Verdict::admit) return {};
+  if (rate.verdict == RateDecision::Verdict::admit) {
+    if (state_.desk().sharing()) {
+      const auto owed = static_cast<std::uint64_t>(rate.reset.count());
+      state_.desk().used({key, limit.cost.interval, limit.cost.whole, owed});
+    }
+    return {};
+  }
   note.refused = true;
   note.retry_after = rate.retry_after;
   Decision decision{Verdict::deny, "rate.exceeded"};

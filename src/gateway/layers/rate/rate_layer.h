@@ -38,6 +38,7 @@ class RateLayer final : public Layer {
     std::uint64_t identity = 0;  // of its content, so that a reload that leaves it alone keeps its counts
     std::vector<RateKeyPart> key;
     RateLimit rate;
+    RateCost cost;
     std::uint32_t concurrent = 0;  // not 0: a bound on requests in flight
     Schedule schedule;
     std::string text;    // "100/s burst 200"

@@ -22,7 +22,16 @@ std::uint64_t tolerance(std::uint64_t interval, std::uint32_t burst) noexcept {
   return std::min(product, kLongest);
 }
 
+std::uint64_t nanoseconds(MonotonicTime now) noexcept {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(now.time_since_epoch().count(), 1));
+}
+
 }  // namespace
+
+RateCost cost_of(const RateLimit& limit) noexcept {
+  const std::uint64_t interval = emission_interval(limit);
+  return {interval, tolerance(interval, limit.burst)};
+}
 
 Result<RateTable> RateTable::create(std::size_t entries_max) {
   auto words = WordTable::create(entries_max);
@@ -34,7 +43,7 @@ RateTable::RateTable(WordTable words)
     : words_(std::move(words)), live_evictions_(std::make_unique<std::atomic<std::uint64_t>>(0)) {}
 
 RateDecision RateTable::admit(std::uint64_t key, const RateLimit& limit, MonotonicTime now) noexcept {
-  const auto at = static_cast<std::uint64_t>(std::max<std::int64_t>(now.time_since_epoch().count(), 1));
+  const std::uint64_t at = nanoseconds(now);
   const std::uint64_t interval = emission_interval(limit);
   const std::uint64_t whole = tolerance(interval, limit.burst);
   RateDecision decision;
@@ -52,6 +61,16 @@ RateDecision RateTable::admit(std::uint64_t key, const RateLimit& limit, Monoton
   });
   if (update.evicted_word > at) live_evictions_->fetch_add(1, std::memory_order_relaxed);
   return decision;
+}
+
+void RateTable::raise(std::uint64_t key, Duration owed, MonotonicTime now) noexcept {
+  if (owed <= Duration(0)) return;
+  const std::uint64_t at = nanoseconds(now);
+  const std::uint64_t until = at + std::min(static_cast<std::uint64_t>(owed.count()), kLongest);
+  const auto update = words_.update(key, [&](std::optional<std::uint64_t> tat) -> std::optional<std::uint64_t> {
+    return tat && *tat >= until ? std::nullopt : std::optional(until);
+  });
+  if (update.evicted_word > at) live_evictions_->fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace gatehouse::gateway

@@ -30,6 +30,12 @@ struct RateDecision {
   Duration reset{};             // until the burst is whole again
 };
 
+// What a limit is in nanoseconds: of one request, and of the whole bucket.
+struct RateCost {
+  std::uint64_t interval = 1, whole = 1;
+};
+RateCost cost_of(const RateLimit& limit) noexcept;
+
 class RateTable {
  public:
   // `entries_max` is rounded up to a power of two; 16 bytes each. Fails only when memory cannot be mapped.
@@ -37,6 +43,9 @@ class RateTable {
 
   // Takes one request from the bucket of `key` (a keyed hash: an attacker must not be able to choose collisions).
   RateDecision admit(std::uint64_t key, const RateLimit& limit, MonotonicTime now) noexcept;
+
+  // Other gateways have admitted requests, too: the bucket is owed at least so much from now.
+  void raise(std::uint64_t key, Duration owed, MonotonicTime now) noexcept;
 
   std::size_t capacity() const noexcept { return words_.capacity(); }
   // Entries that were given up while they still limited somebody. Not zero: `state.rate_entries` is too small.
