@@ -230,10 +230,17 @@ constexpr std::string_view kFederation = R"sql(
 CREATE INDEX federated_identities_user ON federated_identities(user_id);
 )sql";
 
+// Requests may name whom the client expects: `parameters` is empty from here on.
+constexpr std::string_view kSealedRequests = R"sql(
+ALTER TABLE pushed_requests ADD COLUMN parameters_sealed BYTES;
+ALTER TABLE pushed_requests ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, kPeople, 1},
     {2, kProvider, 1},
     {3, kFederation, 1},
+    {4, kSealedRequests, 1},
 };
 
 }  // namespace

@@ -15,10 +15,12 @@ inline constexpr SealedColumn kUserProfile{"users", "id", "profile_sealed"};
 inline constexpr SealedColumn kFactorData{"factors", "id", "data_sealed"};
 inline constexpr SealedColumn kTicketData{"tickets", "token_hash", "data_sealed", SealedColumn::Id::bytes};
 inline constexpr SealedColumn kInteractionData{"interactions", "token_hash", "data_sealed", SealedColumn::Id::bytes};
+inline constexpr SealedColumn kPushedRequest{"pushed_requests", "uri_hash", "parameters_sealed",
+                                             SealedColumn::Id::bytes};
 inline constexpr SealedColumn kSigningKey{"signing_keys", "id", "key_sealed"};
 inline constexpr SealedColumn kAuditDetails{"audit_events", "id", "details_sealed"};
 
-inline constexpr std::array kSealedColumns{kUserProfile,     kFactorData, kTicketData,
-                                           kInteractionData, kSigningKey, kAuditDetails};
+inline constexpr std::array kSealedColumns{kUserProfile,   kFactorData, kTicketData,  kInteractionData,
+                                           kPushedRequest, kSigningKey, kAuditDetails};
 
 }  // namespace gatehouse::identity

@@ -13,6 +13,7 @@
 #include "identity/audit.h"
 #include "identity/factors/enrolled.h"
 #include "identity/identity_testing.h"
+#include "identity/provider/pushed_requests.h"
 #include "identity/provider/signing_keys.h"
 #include "identity/sessions/interactions.h"
 #include "identity/users/tickets.h"
@@ -107,6 +108,12 @@ TEST_P(SealedColumnsTest, AreReadByTheirOwnersAfterARotation) {
     for (const auto& entry : keys.current()->entries()) ids.insert(entry.view.id);
     return ids;
   };
+  auto client = gateway.database.run(
+      "INSERT INTO clients (id, name, settings, state, created_at, updated_at) VALUES ('shop', '', '{}', 'active', 1, "
+      "1)");
+  ASSERT_TRUE(client) << client.error().message;
+  PushedRequests pushed(gateway.database, *keyring);
+  const std::string request_uri = store::value_of(pushed.keep("shop", "scope=openid", clock_.wall()));
   audit.record("system", "user.create", "user:" + ada->id, Outcome::ok, {{"email", "ada@elsewhere.example"}});
   const auto before = here->records();
   for (const SealedColumn& column : kSealedColumns) {
@@ -139,6 +146,9 @@ TEST_P(SealedColumnsTest, AreReadByTheirOwnersAfterARotation) {
   SigningKeys signing_keys_there(there->gateway.database, *there->keyring, clock_, {});
   expect_ok(signing_keys_there.refresh());
   EXPECT_EQ(key_ids(signing_keys_there), key_ids(signing_keys));
+  PushedRequests pushed_there(there->gateway.database, *there->keyring);
+  EXPECT_EQ(store::value_of(pushed_there.take(request_uri, "shop", clock_.wall())), "scope=openid");
+  EXPECT_EQ(store::value_of(pushed_there.take(request_uri, "shop", clock_.wall())), std::nullopt) << "once";
   AuditTrail audit_there(there->gateway.database, *there->keyring, clock_);
   EXPECT_EQ(store::value_of(audit_there.list({})).at(0).details.at(0).second, "ada@elsewhere.example");
 }

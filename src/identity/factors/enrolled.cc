@@ -19,6 +19,15 @@ Status written(Result<store::Rows> rows) {
   return {};
 }
 
+// Codes go to the address that is the factor's data; it is its label, too, until its owner gives it another.
+bool is_address(FactorKind kind) noexcept { return kind == FactorKind::email || kind == FactorKind::sms; }
+
+// The label's column is not sealed: an address stays out of it.
+std::string stored_label(FactorKind kind, std::string_view label, std::string_view data) {
+  if (is_address(kind) && label.find(data) != std::string_view::npos) return {};
+  return as_plain_text(label, kLabelBytesMax);
+}
+
 }  // namespace
 
 std::string_view name_of(FactorKind kind) noexcept {
@@ -56,6 +65,7 @@ Result<Factor> EnrolledFactors::read(const store::Row& row) {
   auto data = keyring_.open(kFactorData.path(factor.id), factor.version, row[4].bytes());
   if (!data) return tl::unexpected(std::move(data.error()).while_("reading a factor"));
   factor.data = std::move(*data);
+  if (factor.label.empty() && is_address(factor.kind)) factor.label = factor.data.expose();
   return factor;
 }
 
@@ -109,7 +119,8 @@ Result<std::string> EnrolledFactors::add(NewFactor wanted) {
     return written(tx.run(
         "INSERT INTO factors (id, user_id, kind, label, data_sealed, version, credential_id, counter, created_at) "
         "VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8)",
-        {id, wanted.user_id, name_of(wanted.kind), as_plain_text(wanted.label, kLabelBytesMax), store::Bytes{*sealed},
+        {id, wanted.user_id, name_of(wanted.kind), stored_label(wanted.kind, wanted.label, wanted.data.expose()),
+         store::Bytes{*sealed},
          wanted.credential_id.empty() ? store::Value() : store::Value(store::Bytes{wanted.credential_id}),
          wanted.counter, seconds_of(now)}));
   });
@@ -130,8 +141,11 @@ Result<std::int64_t> EnrolledFactors::remove_all(std::string_view user_id) {
 }
 
 Status EnrolledFactors::rename(std::string_view user_id, std::string_view id, std::string_view label) {
+  const auto factor = find(id);
+  if (!factor) return tl::unexpected(factor.error());
+  if (!*factor) return fail(ErrorCode::not_found, "no such factor", ErrorSource::downstream);
   const auto rows = database_.run("UPDATE factors SET label = $3 WHERE id = $1 AND user_id = $2",
-                                  {id, user_id, as_plain_text(label, kLabelBytesMax)});
+                                  {id, user_id, stored_label((*factor)->kind, label, (*factor)->data.expose())});
   if (!rows) return tl::unexpected(rows.error());
   if (rows->changed == 0) return fail(ErrorCode::not_found, "no such factor", ErrorSource::downstream);
   return {};

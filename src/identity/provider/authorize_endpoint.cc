@@ -4,9 +4,7 @@
 
 #include <algorithm>
 
-#include "crypto/random.h"
 #include "identity/seconds.h"
-#include "identity/token_hash.h"
 
 namespace gatehouse::identity {
 namespace {
@@ -102,18 +100,15 @@ WebResponse AuthorizeEndpoint::back(const Visit& visit, const OAuthError& error)
 
 AuthorizeEndpoint::Or<codec::Form> AuthorizeEndpoint::pushed(const WebRequest& web, const Form& outer) {
   const std::string_view uri = outer.get_or("request_uri", "");
-  if (!uri.starts_with(kPushedPrefix)) {
+  if (!uri.starts_with(PushedRequests::kPrefix)) {
     return tl::unexpected(page(web, 400, {"request_uri_not_supported", "only pushed requests may be referred to"}));
   }
-  auto rows = p_.database.run(
-      "DELETE FROM pushed_requests WHERE uri_hash = $1 AND client_id = $2 RETURNING parameters, expires_at",
-      {token_hash(uri), outer.get_or("client_id", "")});
-  if (!rows) return tl::unexpected(Refused{failed(web, rows.error())});
-  const store::Row* row = rows->first();
-  if (row == nullptr || (*row)[1].integer() <= seconds_of(web.now)) {
+  auto kept = p_.pushed_requests.take(uri, outer.get_or("client_id", ""), web.now);
+  if (!kept) return tl::unexpected(Refused{failed(web, kept.error())});
+  if (!*kept) {
     return tl::unexpected(page(web, 400, {"invalid_request_uri", "the request was used or has expired: start anew"}));
   }
-  auto form = Form::parse((*row)[0].text());
+  auto form = Form::parse(**kept);
   if (!form) return tl::unexpected(page(web, 400, {"invalid_request_uri", "the request cannot be read"}));
   return std::move(*form);
 }
@@ -417,12 +412,10 @@ WebResponse AuthorizeEndpoint::push(const WebRequest& web) {
   }
   kept.add("client_id", (*client)->id);
   if (!bound->jkt.empty() && request->dpop_jkt.empty()) kept.add("dpop_jkt", bound->jkt);
-  const std::string uri = std::string(kPushedPrefix) + crypto::random_token();
-  auto stored = p_.database.run(
-      "INSERT INTO pushed_requests (uri_hash, client_id, parameters, expires_at) VALUES ($1, $2, $3, $4)",
-      {token_hash(uri), (*client)->id, kept.text(), seconds_of(web.now + kPushedLifetime)});
-  if (!stored) return to_response(temporarily_unavailable(stored.error()).value());
-  return json(201, fmt::format(R"({{"request_uri":"{}","expires_in":{}}})", uri, seconds_of(kPushedLifetime)));
+  auto uri = p_.pushed_requests.keep((*client)->id, kept.text(), web.now);
+  if (!uri) return to_response(temporarily_unavailable(uri.error()).value());
+  return json(201,
+              fmt::format(R"({{"request_uri":"{}","expires_in":{}}})", *uri, seconds_of(PushedRequests::kLifetime)));
 }
 
 }  // namespace gatehouse::identity

@@ -19,6 +19,7 @@
 #include "identity/provider/client_authentication.h"
 #include "identity/provider/grants.h"
 #include "identity/provider/proof_of_possession.h"
+#include "identity/provider/pushed_requests.h"
 #include "identity/provider/screens.h"
 #include "identity/provider/subjects.h"
 #include "identity/provider/tokens.h"
@@ -30,6 +31,7 @@ namespace gatehouse::identity {
 
 struct AuthorizeParts {
   store::Database& database;
+  PushedRequests& pushed_requests;
   Clients& clients;
   const ClientAuthenticator& authenticator;
   const ProofOfPossession& proofs;
@@ -66,9 +68,6 @@ class Consents {
 
 class AuthorizeEndpoint {
  public:
-  static constexpr Duration kPushedLifetime = std::chrono::seconds(90);
-  static constexpr std::string_view kPushedPrefix = "urn:ietf:params:oauth:request_uri:";
-
   explicit AuthorizeEndpoint(AuthorizeParts parts) : p_(parts), consents_(parts.database) {}
 
   WebResponse authorize(const WebRequest& request);

@@ -75,6 +75,7 @@ class Provider {
   Tokens tokens_;
   Grants grants_;
   DeviceCodes devices_;
+  PushedRequests pushed_requests_;
   Subjects subjects_;
   ClientAuthenticator authenticator_;
   ProofOfPossession proofs_;
