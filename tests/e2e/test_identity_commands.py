@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+import people
+import wire
 from gateway import Gateway
 from people import IDENTITY, admin
 
@@ -156,6 +158,30 @@ def test_a_client_that_makes_no_sense_is_refused(run, ask):
     assert run("client", "rotate-secret", "app", code=2) == "gatehouse: client app does not use a secret\n"
     run("client", "remove", "app")
     assert run("client", "list") == "there is no client\n"
+
+
+def test_sessions_are_listed_and_ended(gatehouse, certificates):
+    gate = people.with_identity(gatehouse, certificates).start()
+    people.make_user(gate, "ada")
+    first, second = people.Browser(gate), people.Browser(gate)
+    first.sign_in("ada")
+    second.sign_in("ada")
+    listed = cells(gate.command("session", "list", "ada").stdout)
+    assert [row["DEVICE"] for row in listed] == ["Firefox on Linux"] * 2 and {row["ADDRESS"] for row in listed} == {"127.0.0.1"}
+    assert {row["BY"] for row in listed} == {"pwd"}
+    assert gate.command("session", "revoke", listed[0]["ID"]).stdout == f"session {listed[0]['ID']} is over\n"
+    wire.eventually(lambda: people.is_signed_in(first) != people.is_signed_in(second))
+    assert gate.command("user", "revoke", "ada").stdout == "ada is signed out of 1 sessions\n"
+    wire.eventually(lambda: not people.is_signed_in(first) and not people.is_signed_in(second))
+    third = people.Browser(gate)
+    third.sign_in("ada")
+    people.add_totp(third, "A telephone")
+    factor, = cells(gate.command("user", "factors", "ada").stdout)
+    assert (factor["KIND"], factor["LABEL"]) == ("totp", "A telephone")
+    assert gate.command("user", "factors", "ada", "--remove", factor["ID"]).stdout == "removed\n"
+    assert gate.command("user", "disable", "ada").returncode == 0
+    wire.eventually(lambda: not people.is_signed_in(third))
+    assert [event["outcome"] for event in people.audited(gate, "session.end")] == ["ok"]
 
 
 def test_without_a_gateway_that_is_said(run, tmp_path):

@@ -11,6 +11,7 @@ import time
 import pytest
 
 import gateway as gateways
+import postgresql_server
 import wire
 from people import IDENTITY, admin, audited, refusal
 
@@ -172,6 +173,75 @@ def test_from_a_file_to_a_passphrase(running):
     running.config = gateways.merge(running.config, {"secrets": None})
     code, words = refusal(running)
     assert code == 1 and "sealed under a passphrase, and the configuration has a key" in words
+
+
+def test_a_file_that_the_gateways_user_may_not_read_is_not_finished_with(gatehouse):
+    """Its gateway, which has given up root, goes on with the old one until it is restarted."""
+    if os.getuid() != 0:
+        pytest.skip("only root gives files to others")
+    gateway = gatehouse.prepare(**IDENTITY, secrets={"root_key_file": "root.key"})
+    gateway.start()
+    add(gateway, "ada")
+    assert (gateway.dir / "root.key").stat().st_uid == 0
+    assert "both root keys open the store now" in keys(gateway, "rotate", "--root")
+    keys(gateway, "rotate")
+    add(gateway, "bob")
+    gateway.stop()
+    gateway.start()
+    assert "alone opens the store" in keys(gateway, "rotate", "--root", "--finish")
+    assert len(emails(gateway)) == 2
+
+
+def test_two_gateways_over_one_store(gatehouse):
+    """Keys are rotated at one while the other works; it is killed in the middle; then both get another root key."""
+    if not postgresql_server.programs():
+        pytest.skip("PostgreSQL is not installed")
+    cluster = postgresql_server.Cluster()
+    try:
+        location, _ = cluster.make_database()
+        here = gatehouse.prepare(**IDENTITY, state={"store": location}, data_dir="data")
+        there = gatehouse.prepare(**IDENTITY, state={"store": location}, data_dir="data")
+        here.start()
+        (there.dir / "data").mkdir(mode=0o700)
+        shutil.copy(here.dir / "data/root.key", there.dir / "data/root.key")
+        there.start()
+        add(here, *(f"person{i}" for i in range(10)))
+        keys(here, "rotate")
+        add(there, "ada")  # sealed with the key of before: it has not heard of the new one
+        assert len(emails(there)) == 11, "but finds it when it meets it"
+        keys(there, "rotate")
+        here.process.kill()
+        here.process.wait()
+        add(there, "bob")
+
+        def moved():
+            records = {key["id"]: key["records"] for key in status(there)["data_keys"]["keys"]}
+            return records[1] == records[2] == 0
+
+        # The lease of the one that was killed is over in a minute.
+        wire.eventually(moved, 90, what="records are still sealed with keys of before")
+        here.start()
+        assert len(emails(here)) == len(emails(there)) == 12
+
+        told = keys(here, "rotate", "--root")
+        assert "both root keys open the store now" in told and "root.key.1" in told
+        there.stop()
+        there.start()  # with the old one
+        shutil.copy(here.dir / "data/root.key", there.dir / "data/root.key")
+        for gateway in (here, there):
+            gateway.stop()
+            gateway.start()
+        assert "alone opens the store" in keys(there, "rotate", "--root", "--finish")
+        add(here, "eve")
+        assert len(emails(there)) == 13
+        there.stop()
+        shutil.copy(here.dir / "data/root.key.1", there.dir / "data/root.key")
+        code, words = refusal(there)
+        assert code == 1 and "is not the one that this store is sealed under" in words
+    finally:
+        for gateway in (here, there):
+            gateway.stop()
+        cluster.stop()
 
 
 def test_a_store_without_a_keyring_has_nothing_to_rotate(gatehouse):

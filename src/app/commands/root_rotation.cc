@@ -32,7 +32,7 @@ constexpr std::size_t kSecretBytesMax = 64 * 1024;
 struct Rotation {
   RootKeySource now;
   store::Database& database;
-  bool one_gateway = true;  // nobody else has this store, and its root key's file
+  bool at_once = true;  // the one gateway that has this store reads the root key's file again, if it runs
 };
 
 struct Outcome {
@@ -50,6 +50,13 @@ bool same_file(const std::string& one, const std::string& other) {
   struct stat a {
   }, b{};
   return ::stat(one.c_str(), &a) == 0 && ::stat(other.c_str(), &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+// A gateway that has given up root reads its own user's files only; that user is whose the store is.
+bool same_owner(const std::string& one, const std::string& other) {
+  struct stat a {
+  }, b{};
+  return ::stat(one.c_str(), &a) == 0 && ::stat(other.c_str(), &b) == 0 && a.st_uid == b.st_uid;
 }
 
 // Under another name as well: its backups need it.
@@ -100,7 +107,7 @@ Result<Outcome> rotate_file(const Rotation& rotation) {
   explicit_bzero(after->data(), after->size());
   if (!replaced) return tl::unexpected(replaced.error());
   ::unlink(next.c_str());
-  if (!rotation.one_gateway) return outcome;
+  if (!rotation.at_once) return outcome;
   auto finished = secrets::remove_other_roots(rotation.database, rotation.now);
   if (!finished) return tl::unexpected(finished.error());
   outcome.finished = true;
@@ -187,7 +194,9 @@ int run_root_rotation(const RootRotationOptions& options) {
     return complain(fmt::format("{} is not there: start the gateway once", sqlite));
   auto database = store::open_database(store);
   if (!database) return complain(database.error().message);
-  const Rotation rotation{root_key_source(config.secrets, config.data_dir), **database, !sqlite.empty()};
+  RootKeySource source = root_key_source(config.secrets, config.data_dir);
+  const bool at_once = !sqlite.empty() && same_owner(source.path, sqlite);
+  const Rotation rotation{std::move(source), **database, at_once};
   // Before anything else: without a keyring, or with another root key than the store's, there is nothing to be done.
   if (auto known = secrets::find_root(**database, rotation.now); !known) return complain(known.error().message);
   auto keyring = secrets::Keyring::open(**database, rotation.now);
