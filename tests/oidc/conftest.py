@@ -172,6 +172,18 @@ def hasty_rp(hasty):
     return lambda name: relying.Relying(hasty, found, hasty.clients[name])
 
 
+@pytest.fixture(scope="session")
+def careful(node_packages):
+    """A provider that demands nonces of DPoP proofs."""
+    yield from started(nonces=True)
+
+
+@pytest.fixture
+def careful_rp(careful):
+    found = discovered(careful)
+    return lambda name: relying.Relying(careful, found, careful.clients[name])
+
+
 @pytest.fixture
 def web(rp):
     return rp("web")

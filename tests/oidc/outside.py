@@ -105,12 +105,7 @@ class Federated(targets.GatehouseTarget):
 
     def __init__(self, providers):
         super().__init__()
-        self.federation = providers(self)
-
-    def config(self):
-        config = super().config()
-        config["identity"]["federation"] = self.federation
-        return config
+        self.identity = {"federation": providers(self)}
 
     def secret(self, name, text):
         path = pathlib.Path(self.folder) / name

@@ -39,10 +39,11 @@ class Target:
     name, differences = "", {}
     short = SHORT  # what a hasty provider of this kind makes shorter
 
-    def __init__(self, hasty=False, logout_receiver="https://localhost:9/logout", prepare=None):
+    def __init__(self, hasty=False, logout_receiver="https://localhost:9/logout", prepare=None, nonces=False, identity=None):
         """`hasty`: codes, pushed requests, device codes and access tokens end after a few seconds, for what expires.
-        `prepare`: is given a certificate for localhost, of the authority that the provider trusts."""
-        self.hasty = hasty
+        `nonces`: DPoP proofs need nonces; at providers that demand them of some clients, the client `nonce` will do.
+        `identity`: more of Gatehouse's configuration. `prepare`: is given a certificate for localhost, of the authority that the provider trusts."""
+        self.hasty, self.nonces, self.identity = hasty, nonces, identity or {}
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"oidc-{self.name}-"))
         self.folder.chmod(0o755)
         self.certificates = certificates.Certificates(self.folder)
@@ -193,7 +194,7 @@ class GatehouseTarget(Target):
                 "tls": {"certificates": [{"cert": cert, "key": key}], "client_ca": self.ca, "client_auth": "optional"},
             }],
             "services": {}, "routes": [], "waf": {"mode": "off"},  # the protocol is judged, and no rule before it
-            "identity": {"issuer": self.issuer},
+            "identity": {"issuer": self.issuer, "dpop_nonces": self.nonces, **self.identity},
             # one address sends all of the checks' bad requests: nothing is held against it
             "penalties": {"failed_logins": {"threshold": 1_000_000}, "attacks": {"threshold": 1_000_000}},
             "rate_limit": [{"key": "client_ip", "rate": "100000/s", "burst": 100000}],

@@ -179,9 +179,9 @@ def test_machine_token(rp):
     assert body["token_type"] == "DPoP" and proofs.claims_of(body["access_token"])["cnf"]["jkt"] == key.thumbprint()
 
 
-def test_nonce(rp):
+def test_nonce(careful_rp):
     """RFC 9449 §8: where a nonce is demanded: `use_dpop_nonce` with DPoP-Nonce, then it works."""
-    one, key = rp("nonce"), proofs.Key()
+    one, key = careful_rp("nonce"), proofs.Key()
     journey = one.authorize()
     first = one.redeem(journey, headers={"DPoP": proof_for(one, key)})
     assert first.refusal() == "use_dpop_nonce" and first.header("dpop-nonce"), first
@@ -189,11 +189,28 @@ def test_nonce(rp):
     assert one.good(second)["token_type"] == "DPoP"
 
 
-def test_wrong_nonce(rp):
+def test_wrong_nonce(careful_rp):
     """RFC 9449 §8: a nonce that we did not give."""
-    one = rp("nonce")
+    one = careful_rp("nonce")
     answer = one.redeem(one.authorize(), headers={"DPoP": proof_for(one, proofs.Key(), nonce="invented")})
     assert answer.refusal() in ("use_dpop_nonce", "invalid_dpop_proof")
+
+
+def test_nonce_where_the_token_is_used(careful_rp):
+    """RFC 9449 §9: 401 with the challenge `use_dpop_nonce` and DPoP-Nonce, then it works."""
+    one, key = careful_rp("nonce"), proofs.Key()
+    journey = one.authorize()
+    nonce = one.redeem(journey, headers={"DPoP": proof_for(one, key)}).header("dpop-nonce")
+    token = one.good(one.redeem(journey, headers={"DPoP": proof_for(one, key, nonce=nonce)}))["access_token"]
+    url = one.metadata["userinfo_endpoint"]
+
+    def use(**more):
+        return one.http.get(url, (), {"Authorization": f"DPoP {token}", "DPoP": proofs.dpop(key, "GET", url, token, **more)})
+
+    first = use()
+    assert first.status == 401 and 'error="use_dpop_nonce"' in first.header("www-authenticate"), first
+    assert first.header("www-authenticate").startswith("DPoP ") and first.header("dpop-nonce"), first
+    assert use(nonce=first.header("dpop-nonce")).status == 200
 
 
 # Certificates

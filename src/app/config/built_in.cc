@@ -12,34 +12,13 @@ using namespace gateway;
 // What people type and clients send that looks like an attack without being one: passwords, tokens, addresses to return
 // to. Identity reads each of them strictly, shows none, and puts none into a query.
 const std::vector<std::string>& unread_parameters() {
-  static const std::vector<std::string> names{"password",
-                                              "new_password",
-                                              "code",
-                                              "csrf",
-                                              "flow",
-                                              "credential",
-                                              "client_secret",
-                                              "client_assertion",
-                                              "code_verifier",
-                                              "code_challenge",
-                                              "token",
-                                              "access_token",
-                                              "refresh_token",
-                                              "subject_token",
-                                              "device_code",
-                                              "id_token_hint",
-                                              "redirect_uri",
-                                              "post_logout_redirect_uri",
-                                              "resource",
-                                              "audience",
-                                              "request_uri",
-                                              "claims",
-                                              "state",
-                                              "nonce",
-                                              "client_assertion_type",
-                                              "subject_token_type",
-                                              "requested_token_type",
-                                              "grant_type"};
+  static const std::vector<std::string> names{
+      "password", "new_password", "code", "csrf", "flow", "credential", "client_secret", "client_assertion",
+      "code_verifier", "code_challenge", "token", "access_token", "refresh_token", "subject_token", "device_code",
+      "id_token_hint", "redirect_uri", "post_logout_redirect_uri", "resource", "audience", "request_uri", "claims",
+      "state", "nonce", "client_assertion_type", "subject_token_type", "requested_token_type", "grant_type",
+      // what an outside provider answers, and the names of its logins
+      "iss", "error_description", "issuer", "subject"};
   return names;
 }
 

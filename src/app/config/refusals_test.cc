@@ -84,6 +84,24 @@ TEST(Refusals, Top) {
   });
 }
 
+TEST(Refusals, ClientRegistration) {
+  const auto with = [](const std::string& keys) {
+    return listener_with("identity: { issuer: https://login.a, " + keys + " }\n");
+  };
+  expect_refused({
+      {"no token", with("client_registration: token"),
+       "5:59: registration with a token needs a token of at least 16 bytes",
+       "client_registration_token: ${file:registration.token}"},
+      {"a short token", with("client_registration: token, client_registration_token: \"${file:/dev/null}\""),
+       "5:59: registration with a token needs a token of at least 16 bytes",
+       "client_registration_token: ${file:registration.token}"},
+      {"a token for nobody", with("client_registration_token: \"${file:/dev/null}\""),
+       "5:65: nothing asks for this token", "client_registration: token"},
+      {"another word", with("client_registration: on"), "5:59: \"on\" is not accepted here",
+       "accepted: off, token, open"},
+  });
+}
+
 TEST(Refusals, OutsideProviders) {
   const auto with = [](const std::string& one, const std::string& two = "") {
     return listener_with("identity: { issuer: https://login.a, federation: [" + one + (two.empty() ? "" : ", " + two) +

@@ -154,6 +154,16 @@ const Object& outside_provider_object() {
 }
 
 void check_identity(Reader& reader, const Given& given, IdentityConfig& identity) {
+  const bool by_token = identity.client_registration == IdentityConfig::ClientRegistration::token;
+  if (given.good({"client_registration", "client_registration_token"})) {
+    if (by_token && identity.client_registration_token.size() < 16)
+      reader.error(given.at("client_registration"), "client_registration",
+                   "registration with a token needs a token of at least 16 bytes",
+                   "client_registration_token: ${file:registration.token}");
+    if (!by_token && given.has("client_registration_token"))
+      reader.error(given.at("client_registration_token"), "client_registration_token", "nothing asks for this token",
+                   "client_registration: token");
+  }
   const auto& all = identity.federation;
   if (!given.good({"federation"})) return;
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -186,6 +196,7 @@ const Object& identity_theme_object() {
 
 const Object& identity_object() {
   using Outside = IdentityConfig::OutsideProvider;
+  using Registers = IdentityConfig::ClientRegistration;
   static const Object object =
       Object::of<IdentityConfig>(
           "identity", "Who people and applications are: users, second factors, OAuth 2.1 and OpenID Connect.",
@@ -213,6 +224,17 @@ const Object& identity_object() {
                                         "Short messages.", {.default_note = "none are sent"}),
               key<&IdentityConfig::federation>("federation", list_of(block<Outside>(outside_provider_object())),
                                                "Outside providers that people may sign in through."),
+              key<&IdentityConfig::client_registration>(
+                  "client_registration",
+                  one_of<Registers>({{"off", Registers::off}, {"token", Registers::token}, {"open", Registers::open}}),
+                  "Whether clients may register themselves (RFC 7591): with the token, or anybody, who then gets the "
+                  "code "
+                  "flow and the standard scopes alone."),
+              key<&IdentityConfig::client_registration_token>("client_registration_token", secret(),
+                                                              "What they have to bring, as a Bearer token.",
+                                                              {.example = "${file:registration.token}"}),
+              key<&IdentityConfig::dpop_nonces>("dpop_nonces", boolean(),
+                                                "DPoP proofs have to carry a nonce of ours (RFC 9449 §8)."),
               key<&IdentityConfig::theme>("theme", block<IdentityConfig::Theme>(identity_theme_object()),
                                           "How the pages look."),
           })

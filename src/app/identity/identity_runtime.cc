@@ -73,7 +73,23 @@ ProviderOptions provider_options(const gateway::IdentityConfig& config) {
   options.issuer = config.issuer;
   options.certificates = true;
   options.key_rotation = config.key_rotation;
+  options.dpop_nonces = config.dpop_nonces;
+  using Who = RegistrationPolicy::Who;
+  using Registers = gateway::IdentityConfig::ClientRegistration;
+  options.registration.who = config.client_registration == Registers::off     ? Who::nobody
+                             : config.client_registration == Registers::token ? Who::token
+                                                                              : Who::anybody;
+  options.registration.token = config.client_registration_token;
   return options;
+}
+
+// Of a client's own address, which an administrator has entered, or whoever has the token for registration.
+Result<std::string> fetch_keys(const std::string& url) {
+  auto answer = call_outside({.url = url, .bytes_max = crypto::KeySet::kBytesMax});
+  if (!answer) return tl::unexpected(std::move(answer.error()));
+  if (answer->status != 200)
+    return fail(ErrorCode::unavailable, fmt::format("the server answers {}", answer->status), ErrorSource::upstream);
+  return std::move(answer->body);
 }
 
 void tell(std::string_view doing, const Status& status) {
@@ -112,9 +128,10 @@ struct IdentityRuntime::Parts {
         outside(whole.identity->federation, clock),
         federation(authentication, authentication_parts, database, outside, whole.identity->issuer),
         screens(Site{assets, split_issuer(whole.identity->issuer).path, pages_options(*whole.identity).name}),
-        provider({database, keyring, accounts, sessions, interactions, form_tokens, revocations, audit, screens,
-                  [this](const std::string& uri, const std::string& token) { logouts.send(uri, token); }, clock},
-                 provider_options(*whole.identity)),
+        provider(
+            {database, keyring, accounts, sessions, interactions, form_tokens, revocations, audit, screens,
+             [this](const std::string& uri, const std::string& token) { logouts.send(uri, token); }, clock, fetch_keys},
+            provider_options(*whole.identity)),
         pages({database, accounts, passwords, authentication, enrolment, registration, factors, sessions, devices,
                interactions, form_tokens, provider.clients(), provider.grants(), *delivery, audit, assets,
                whole.identity->federation.empty() ? nullptr : &federation},

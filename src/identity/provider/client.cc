@@ -59,6 +59,15 @@ std::string_view loopback_host(std::string_view authority) noexcept {
   return {};
 }
 
+// An address that we ask ourselves: https, a host and no user; no fragment, nothing that needs escaping.
+bool is_fetchable(std::string_view uri) noexcept {
+  const UriParts parts = split_uri(uri);
+  return uri.size() <= 2048 && parts.scheme == "https" && !parts.authority.empty() &&
+         parts.authority.find('@') == std::string_view::npos &&
+         std::all_of(uri.begin(), uri.end(), [](char c) { return c > 0x20 && c < 0x7f; }) &&
+         uri.find_first_of("#\\\"<>`{}|^") == std::string_view::npos;
+}
+
 bool is_private_use_scheme(std::string_view uri) noexcept {
   const std::size_t colon = uri.find(':');
   if (colon == std::string_view::npos) return false;
@@ -138,7 +147,10 @@ Status check_settings(const ClientSettings& s) {
   const bool is_public = s.auth == ClientAuth::none;
   if (is_public && has(GrantType::client_credentials)) return refuse("a client without a secret has no credentials");
   if (is_public && !s.require_pkce) return refuse("only confidential clients may do without PKCE");
-  if (s.auth == ClientAuth::private_key_jwt && s.jwks.empty()) return refuse("private_key_jwt needs jwks");
+  if (s.auth == ClientAuth::private_key_jwt && s.jwks.empty() && s.jwks_uri.empty())
+    return refuse("private_key_jwt needs jwks or jwks_uri");
+  if (!s.jwks.empty() && !s.jwks_uri.empty()) return refuse("jwks or jwks_uri, not both");  // RFC 7591 §2
+  if (!s.jwks_uri.empty() && !is_fetchable(s.jwks_uri)) return refuse("jwks_uri must be an https URL");
   if (s.auth == ClientAuth::tls_client_auth && s.tls_subject.empty() == s.tls_san.empty())
     return refuse("tls_client_auth needs either a subject or a name of the certificate");
   if (s.auth == ClientAuth::self_signed_tls_client_auth && s.tls_sha256.size() != 64)

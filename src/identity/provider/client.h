@@ -48,6 +48,7 @@ struct ClientSettings {
   std::vector<std::string> own_audiences;     // its own names as a service: it may exchange tokens made for them
   std::vector<std::string> roles;             // its own, in tokens of client_credentials
   std::string jwks;                           // its public keys, for private_key_jwt
+  std::string jwks_uri;                       // or where they are: https
   std::string tls_subject;                    // tls_client_auth: RFC 4514
   std::string tls_san;                        // or "dns:a.example"
   std::string tls_sha256;                     // self_signed_tls_client_auth: of its certificate, hexadecimal
@@ -60,6 +61,7 @@ struct ClientSettings {
   bool require_par = false;        // RFC 9126 §6
   bool require_dpop = false;       // RFC 9449 §5.2
   bool certificate_bound = false;  // tokens are bound to its certificate (RFC 8705 §3)
+  bool self_registered = false;    // RFC 7591; not by an administrator
   bool session_refresh = false;    // refresh tokens without offline_access, for as long as the session
   std::optional<std::uint32_t> default_max_age_s;
   std::uint32_t access_token_s = 600;

@@ -98,17 +98,23 @@ OAuthResult<ClientAuthenticator::Offered> ClientAuthenticator::offered(const Web
 }
 
 OAuthResult<void> ClientAuthenticator::check_assertion(const Offered& offer, const Client& client, WallTime now) const {
-  const auto keys = crypto::KeySet::parse(client.settings.jwks);
+  auto keys = keys_.of(client);
+  if (!keys && keys.error().code == ErrorCode::unavailable) return temporarily_unavailable(keys.error());
   if (!keys) return invalid_client();
   crypto::ClientAssertionExpectation expected;
   expected.client_id = client.id;
   expected.audiences = audiences_;
   expected.algorithms = crypto::AlgorithmSet::all();
   crypto::ClientAssertion assertion;
-  if (crypto::verify_client_assertion(offer.assertion, *keys, expected, now, assertion) !=
-      crypto::ClientAssertionStatus::ok) {
-    return invalid_client();
+  using Status = crypto::ClientAssertionStatus;
+  Status status = crypto::verify_client_assertion(offer.assertion, **keys, expected, now, assertion);
+  if (status == Status::key_unknown) {
+    // The client may have a new key: at its jwks_uri, if it has one.
+    const auto newer = keys_.newer_than(*keys, client);
+    if (newer && *newer != *keys)
+      status = crypto::verify_client_assertion(offer.assertion, **newer, expected, now, assertion);
   }
+  if (status != Status::ok) return invalid_client();
   auto first =
       used_.use(std::string("assertion ").append(client.id).append(" ").append(assertion.id), assertion.expires);
   if (!first) return temporarily_unavailable(first.error());

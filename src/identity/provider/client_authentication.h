@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "codec/form.h"
+#include "identity/provider/client_keys.h"
 #include "identity/provider/clients.h"
 #include "identity/provider/oauth_error.h"
 #include "identity/web.h"
@@ -30,8 +31,8 @@ class UsedOnce {
 class ClientAuthenticator {
  public:
   // `audiences`: what an assertion's `aud` may be: the issuer, the token endpoint.
-  ClientAuthenticator(Clients& clients, UsedOnce& used, std::vector<std::string> audiences)
-      : clients_(clients), used_(used), audiences_(std::move(audiences)) {}
+  ClientAuthenticator(Clients& clients, ClientKeys& keys, UsedOnce& used, std::vector<std::string> audiences)
+      : clients_(clients), keys_(keys), used_(used), audiences_(std::move(audiences)) {}
 
   using Proved = std::shared_ptr<const Client>;
   // Blocks when the client isn't remembered or brings an assertion.
@@ -50,6 +51,7 @@ class ClientAuthenticator {
   OAuthResult<void> check_assertion(const Offered& offered, const Client& client, WallTime now) const;
 
   Clients& clients_;
+  ClientKeys& keys_;
   UsedOnce& used_;
   const std::vector<std::string> audiences_;
 };

@@ -148,6 +148,8 @@ std::string to_json(const ClientSettings& s) {
   };
   text("backchannel_logout_uri", s.backchannel_logout_uri);
   text("jwks", s.jwks);
+  text("jwks_uri", s.jwks_uri);
+  if (s.self_registered) j["self_registered"] = true;
   text("tls_client_auth_subject_dn", s.tls_subject);
   text("tls_client_auth_san", s.tls_san);
   text("tls_client_certificate_sha256", s.tls_sha256);
@@ -186,6 +188,8 @@ Result<ClientSettings> settings_from_json(const Json& json, ClientSettings s) {
   members.list("roles", s.roles);
   members.text("backchannel_logout_uri", s.backchannel_logout_uri);
   members.text("jwks", s.jwks);
+  members.text("jwks_uri", s.jwks_uri);
+  members.flag("self_registered", s.self_registered);
   members.text("tls_client_auth_subject_dn", s.tls_subject);
   members.text("tls_client_auth_san", s.tls_san);
   members.text("tls_client_certificate_sha256", s.tls_sha256);

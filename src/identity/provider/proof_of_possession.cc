@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "codec/base64.h"
-#include "crypto/dpop.h"
 
 namespace gatehouse::identity {
 namespace {
@@ -28,15 +27,23 @@ OAuthResult<std::string> ProofOfPossession::thumbprint(const WebRequest& request
   expected.uri = uri;
   if (!access_token.empty()) expected.access_token = access_token;
   expected.thumbprint = bound;
+  std::array<std::string, 2> nonces;
+  if (nonces_) expected.nonces = nonces = nonces_->accepted(request.now);
   crypto::DpopProof proof;
   if (const auto status = crypto::verify_dpop(request.dpop, expected, request.now, proof);
-      status != crypto::DpopStatus::ok) {
+      status == crypto::DpopStatus::nonce) {
+    return oauth_error("use_dpop_nonce", "the DPoP proof needs the nonce of this answer");
+  } else if (status != crypto::DpopStatus::ok) {
     return oauth_error("invalid_dpop_proof", fmt::format("the DPoP proof is not good: {}", crypto::name_of(status)));
   }
   auto first = used_.use("dpop " + proof.replay_key, proof.replay_until);
   if (!first) return temporarily_unavailable(first.error());
   if (!*first) return oauth_error("invalid_dpop_proof", "this DPoP proof was used before");
   return std::move(proof.thumbprint);
+}
+
+void ProofOfPossession::add_nonce(const WebRequest& request, WebResponse& response) const {
+  if (nonces_ && request.dpop_count != 0) response.set("dpop-nonce", nonces_->current(request.now));
 }
 
 OAuthResult<Confirmation> ProofOfPossession::binding(const WebRequest& request, std::string_view path,

@@ -2,9 +2,11 @@
 // Tokens that only their owner can use: bound to a key that the client proves with each request (DPoP, RFC 9449), or to
 // the certificate of its TLS connection (RFC 8705 §3).
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "crypto/dpop.h"
 #include "identity/provider/client.h"
 #include "identity/provider/client_authentication.h"
 #include "identity/provider/oauth_error.h"
@@ -15,7 +17,12 @@ namespace gatehouse::identity {
 
 class ProofOfPossession {
  public:
-  ProofOfPossession(std::string issuer, UsedOnce& used) : issuer_(std::move(issuer)), used_(used) {}
+  // `nonces`: proofs have to carry one of them (RFC 9449 §8, §9); absent: none is demanded.
+  ProofOfPossession(std::string issuer, UsedOnce& used, std::optional<crypto::DpopNonces> nonces = std::nullopt)
+      : issuer_(std::move(issuer)), used_(used), nonces_(std::move(nonces)) {}
+
+  // Gives whoever sent a proof the nonce for the next one.
+  void add_nonce(const WebRequest& request, WebResponse& response) const;
 
   // At an endpoint that makes tokens (`path` below the issuer): what they will be bound to. Blocks when there is a
   // proof, which may be used once.
@@ -30,6 +37,7 @@ class ProofOfPossession {
 
   const std::string issuer_;
   UsedOnce& used_;
+  const std::optional<crypto::DpopNonces> nonces_;
 };
 
 }  // namespace gatehouse::identity

@@ -11,7 +11,13 @@ DiscoveryFacts facts_of(const ProviderOptions& options) {
   for (const crypto::JoseAlgorithm algorithm : options.algorithms)
     facts.signing_algorithms.emplace_back(crypto::name_of(algorithm));
   facts.certificates = options.certificates;
+  facts.registration = options.registration.who != RegistrationPolicy::Who::nobody;
   return facts;
+}
+
+std::optional<crypto::DpopNonces> nonces_of(const ProviderOptions& options, const secrets::Keyring& keyring) {
+  if (!options.dpop_nonces) return std::nullopt;
+  return crypto::DpopNonces(keyring.derive("DPoP nonces"));
 }
 
 // Documents that every client reads now and then, of any origin: they hold nothing but what is public.
@@ -39,21 +45,24 @@ WebResponse preflight() {
   return response;
 }
 
+}  // namespace
+
 // No credentials travel by themselves to these endpoints: `*` gives a page nothing that curl would not have.
-std::optional<WebResponse> with_cors(std::optional<WebResponse> response, const WebRequest& request) {
-  if (response && !request.origin.empty() && is_for_scripts(request.path)) {
+Provider::Answer Provider::with_fields(Answer response, const WebRequest& request) const {
+  if (!response) return response;
+  proofs_.add_nonce(request, *response);
+  if (!request.origin.empty() && is_for_scripts(request.path)) {
     response->add("access-control-allow-origin", "*");
-    response->add("access-control-expose-headers", "www-authenticate");
+    response->add("access-control-expose-headers", "www-authenticate, dpop-nonce");
   }
   return response;
 }
-
-}  // namespace
 
 Provider::Provider(ProviderParts p, ProviderOptions options)
     : options_(std::move(options)),
       discovery_(discovery_document(facts_of(options_))),
       clients_(p.database, p.clock),
+      client_keys_(std::move(p.fetch_keys), p.clock),
       used_(p.database),
       keys_(p.database, p.keyring, p.clock, {options_.algorithms, options_.key_rotation}),
       tokens_(keys_, options_.issuer, p.clock),
@@ -61,8 +70,9 @@ Provider::Provider(ProviderParts p, ProviderOptions options)
       devices_(p.database, p.keyring, p.clock),
       pushed_requests_(p.database, p.keyring),
       subjects_(p.keyring),
-      authenticator_(clients_, used_, {options_.issuer, options_.issuer + "/token"}),
-      proofs_(options_.issuer, used_),
+      authenticator_(clients_, client_keys_, used_, {options_.issuer, options_.issuer + "/token"}),
+      proofs_(options_.issuer, used_, nonces_of(options_, p.keyring)),
+      registration_(options_.registration, p.database, clients_, p.audit, p.clock),
       token_({authenticator_, proofs_, grants_, devices_, tokens_, p.accounts, p.sessions, subjects_, p.revocations}),
       token_use_({authenticator_, proofs_, clients_, grants_, tokens_, p.accounts, p.revocations}),
       authorize_({p.database, pushed_requests_, clients_, authenticator_, proofs_, grants_, tokens_, subjects_,
@@ -101,9 +111,9 @@ Provider::Answer Provider::published(const WebRequest& request) const {
 Provider::Answer Provider::at_once(const WebRequest& request) {
   if (auto found = published(request)) return found;
   if (request.method == "OPTIONS" && is_for_scripts(request.path)) return preflight();
-  if (request.path == "/token") return with_cors(token_.at_once(request), request);
+  if (request.path == "/token") return with_fields(token_.at_once(request), request);
   if (request.path == "/introspect") return token_use_.introspect_at_once(request);
-  if (request.path == "/userinfo") return with_cors(token_use_.userinfo_at_once(request), request);
+  if (request.path == "/userinfo") return with_fields(token_use_.userinfo_at_once(request), request);
   return std::nullopt;
 }
 
@@ -111,11 +121,12 @@ Provider::Answer Provider::handle(const WebRequest& request) {
   const std::string_view path = request.path;
   if (path == "/authorize") return authorize_.authorize(request);
   if (path == "/consent") return authorize_.consent(request);
-  if (path == "/par") return with_cors(authorize_.push(request), request);
-  if (path == "/token") return with_cors(token_.handle(request), request);
+  if (path == "/par") return with_fields(authorize_.push(request), request);
+  if (path == "/token") return with_fields(token_.handle(request), request);
   if (path == "/introspect") return token_use_.introspect(request);
-  if (path == "/revoke") return with_cors(token_use_.revoke(request), request);
-  if (path == "/userinfo") return with_cors(token_use_.userinfo(request), request);
+  if (path == "/revoke") return with_fields(token_use_.revoke(request), request);
+  if (path == "/userinfo") return with_fields(token_use_.userinfo(request), request);
+  if (path == "/register" && registration_.is_on()) return registration_.handle(request);
   if (path == "/device_authorization") return device_.start(request);
   if (path == "/device") return device_.page(request);
   if (path == "/logout") return log_out(request);

@@ -13,6 +13,7 @@
 #include "identity/provider/device_endpoint.h"
 #include "identity/provider/discovery.h"
 #include "identity/provider/logout_endpoint.h"
+#include "identity/provider/registration_endpoint.h"
 #include "identity/provider/token_endpoint.h"
 #include "identity/provider/token_use.h"
 
@@ -23,6 +24,8 @@ struct ProviderOptions {
   bool certificates = false;
   std::vector<crypto::JoseAlgorithm> algorithms{crypto::JoseAlgorithm::es256, crypto::JoseAlgorithm::rs256};
   Duration key_rotation = std::chrono::hours(24 * 30);
+  bool dpop_nonces = false;  // proofs have to carry a nonce of ours
+  RegistrationPolicy registration;
 };
 
 struct ProviderParts {  // all of it outlives the provider
@@ -37,6 +40,7 @@ struct ProviderParts {  // all of it outlives the provider
   Screens& screens;
   BackchannelLogout::Send send_logout;
   const Clock& clock;
+  ClientKeys::Fetch fetch_keys = {};  // of clients with a jwks_uri
 };
 
 class Provider {
@@ -65,11 +69,14 @@ class Provider {
  private:
   using Answer = std::optional<WebResponse>;
   WebResponse log_out(const WebRequest& request);
+  // What scripts of other origins may read of an answer, and the next nonce.
+  Answer with_fields(Answer response, const WebRequest& request) const;
   Answer published(const WebRequest& request) const;
 
   const ProviderOptions options_;
   const std::string discovery_;
   Clients clients_;
+  ClientKeys client_keys_;
   UsedOnce used_;
   SigningKeys keys_;
   Tokens tokens_;
@@ -79,6 +86,7 @@ class Provider {
   Subjects subjects_;
   ClientAuthenticator authenticator_;
   ProofOfPossession proofs_;
+  RegistrationEndpoint registration_;
   TokenEndpoint token_;
   TokenUse token_use_;
   AuthorizeEndpoint authorize_;

@@ -175,11 +175,9 @@ Result<UserPtr> Federation::create(const Provider& provider, const OutsideIdenti
   wanted.profile.locale = field_of(who.locale);
   wanted.email_verified = true;
   wanted.state = UserState::active;
-  // An address of other than ASCII is no username, and one that somebody had before may still be his.
-  const auto username = normal_username(email_key(*email));
-  const auto named = username ? parts_.accounts.find_by_username(*username) : Result<UserPtr>(UserPtr());
-  if (!named) return named;
-  wanted.username = username && !*named ? *username : "u-" + new_id(parts_.clock.wall());
+  // The address would stand in the clear, and a name that the provider gives could be that of somebody who was here
+  // before. People sign in with the address all the same.
+  wanted.username = "u-" + new_id(parts_.clock.wall());
   if (Profile checked = wanted.profile; !check_profile(checked)) wanted.profile.locale.clear();  // of another form
   std::string id;
   const Status made = database_.transact([&](store::Executor& tx) -> Status {

@@ -27,6 +27,16 @@ def test_openid_client(target, rp, scenario):
     Script(target, rp, "clients/openid_client.mjs", scenario).run()
 
 
+def test_openid_client_with_nonces(careful, careful_rp):
+    """openid-client 6 takes the nonces that DPoP proofs need, and sends its requests again (RFC 9449 §8)."""
+    Script(careful, careful_rp, "clients/openid_client.mjs", "dpop").run()
+
+
+def test_oauth4webapi_with_nonces(careful, careful_rp):
+    """oauth4webapi 3 says that a nonce is needed, and takes it."""
+    Script(careful, careful_rp, "clients/oauth4webapi.mjs", "dpop").run()
+
+
 @pytest.mark.parametrize("scenario", scenarios("oauth4webapi.mjs"))
 def test_oauth4webapi(target, rp, scenario):
     """oauth4webapi 3."""
