@@ -148,6 +148,19 @@ def run_oidc(target):
     return count
 
 
+def run_pages():
+    """Every login page in Chromium. What is not there is a failure: scripts/setup brings Chromium and npm."""
+    if not logged("pages", ["scripts/build", "release", "identity_test"]):
+        return Count(failed=1)
+    if not logged("pages", ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", "tests/pages"]):
+        return Count(failed=1)
+    junit = LOGS / "pages.xml"
+    junit.unlink(missing_ok=True)
+    logged("pages", [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", f"--junitxml={junit}", "tests/pages"],
+           IDENTITY_TEST_BIN=str(ROOT / "build" / "release" / "src" / "identity_test"))  # fmt: skip
+    return count_junit(junit)[0]
+
+
 STAGES = {
     "style": run_style,
     "unit": lambda: run_unit("unit", "release"),
@@ -156,8 +169,9 @@ STAGES = {
     "e2e": run_e2e,
     "oidc-node": lambda: run_oidc("node"),
     "oidc-gatehouse": lambda: run_oidc("gatehouse"),
+    "pages": run_pages,
 }
-DEFAULT = ("style", "unit", "e2e", "oidc-node", "oidc-gatehouse")
+DEFAULT = ("style", "unit", "e2e", "oidc-node", "oidc-gatehouse", "pages")
 
 
 def main():
