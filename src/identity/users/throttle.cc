@@ -17,16 +17,18 @@ constexpr std::string_view kAccount = "account:", kAddress = "address:", kDevice
 
 }  // namespace
 
-// Counts by key, in the order of their last failure.
+// Counts by key, in the order of their last failure. The time is asked for under the lock: with one that was asked for
+// before it, a try could be earlier than the last one, and would be told to wait for it.
 class Throttle::Table {
  public:
-  Table(const ThrottleOptions& options, std::size_t entries_max)
-      : options_(options), stripe_max_(std::max<std::size_t>(entries_max / kStripes, 1)) {}
+  Table(const Clock& clock, const ThrottleOptions& options, std::size_t entries_max)
+      : clock_(clock), options_(options), stripe_max_(std::max<std::size_t>(entries_max / kStripes, 1)) {}
 
   // Zero: taken. Otherwise how long to wait.
-  Duration take(std::uint64_t hash, std::uint32_t free, MonotonicTime now) {
+  Duration take(std::uint64_t hash, std::uint32_t free) {
     Stripe& stripe = stripe_of(hash);
     const std::lock_guard lock(stripe.mutex);
+    const MonotonicTime now = clock_.now();
     Entry& entry = find_or_add(stripe, hash, now);
     if (entry.allowed > now) return entry.allowed - now;
     ++entry.failures;
@@ -36,9 +38,10 @@ class Throttle::Table {
   }
 
   // What was taken failed, or `more` did elsewhere: the delay runs from now.
-  void confirm(std::uint64_t hash, std::uint32_t free, std::uint32_t more, MonotonicTime now) {
+  void confirm(std::uint64_t hash, std::uint32_t free, std::uint32_t more) {
     Stripe& stripe = stripe_of(hash);
     const std::lock_guard lock(stripe.mutex);
+    const MonotonicTime now = clock_.now();
     Entry& entry = find_or_add(stripe, hash, now);
     constexpr std::uint32_t kEnough = 1 << 20;  // the delay has reached its bound long before
     entry.failures = std::clamp(entry.failures + std::min(more, kEnough), std::uint32_t{1}, kEnough);
@@ -46,14 +49,14 @@ class Throttle::Table {
     entry.allowed = now + delay_after(entry.failures, free);
   }
 
-  void give_back(std::uint64_t hash, MonotonicTime now) {
+  void give_back(std::uint64_t hash) {
     Stripe& stripe = stripe_of(hash);
     const std::lock_guard lock(stripe.mutex);
     const auto found = stripe.by_hash.find(hash);
     if (found == stripe.by_hash.end()) return;
     Entry& entry = *found->second;
     if (entry.failures > 0) --entry.failures;
-    entry.allowed = std::min(entry.allowed, now);
+    entry.allowed = std::min(entry.allowed, clock_.now());
   }
 
   void forget(std::uint64_t hash) {
@@ -110,18 +113,18 @@ class Throttle::Table {
     stripe.entries.erase(victim);
   }
 
+  const Clock& clock_;
   const ThrottleOptions options_;
   const std::size_t stripe_max_;
   std::array<Stripe, kStripes> stripes_;
 };
 
 Throttle::Throttle(const Clock& clock, ThrottleOptions options, FailureNews* news)
-    : clock_(clock),
-      options_(options),
+    : options_(options),
       news_(news),
-      accounts_(std::make_unique<Table>(options, options.entries_max)),
-      addresses_(std::make_unique<Table>(options, options.entries_max)),
-      devices_(std::make_unique<Table>(options, options.entries_max)) {
+      accounts_(std::make_unique<Table>(clock, options, options.entries_max)),
+      addresses_(std::make_unique<Table>(clock, options, options.entries_max)),
+      devices_(std::make_unique<Table>(clock, options, options.entries_max)) {
   GH_CHECK(options.free_per_account > 0 && options.free_per_address > 0 && options.free_per_device > 0);
 }
 
@@ -157,12 +160,11 @@ std::vector<Throttle::Count> Throttle::counts_of(const ThrottleKey& key) {
 }
 
 ThrottleDecision Throttle::ask(const ThrottleKey& key) {
-  const MonotonicTime now = clock_.now();
   const std::vector<Count> counts = counts_of(key);
   for (std::size_t i = 0; i < counts.size(); ++i) {
-    const Duration wait = counts[i].table->take(counts[i].hash, counts[i].free, now);
+    const Duration wait = counts[i].table->take(counts[i].hash, counts[i].free);
     if (wait == Duration(0)) continue;
-    while (i-- > 0) counts[i].table->give_back(counts[i].hash, now);
+    while (i-- > 0) counts[i].table->give_back(counts[i].hash);
     // Whole seconds, as Retry-After has them, and never zero.
     return {ThrottleDecision::Verdict::wait, std::chrono::ceil<std::chrono::seconds>(wait)};
   }
@@ -171,7 +173,7 @@ ThrottleDecision Throttle::ask(const ThrottleKey& key) {
 
 void Throttle::failed(const ThrottleKey& key) {
   for (const Count& count : counts_of(key)) {
-    count.table->confirm(count.hash, count.free, 0, clock_.now());
+    count.table->confirm(count.hash, count.free, 0);
     if (news_ != nullptr) news_->failed(count.name);
   }
 }
@@ -179,7 +181,7 @@ void Throttle::failed(const ThrottleKey& key) {
 void Throttle::succeeded(const ThrottleKey& key) {
   for (const Count& count : counts_of(key)) {
     if (count.table == addresses_.get()) {
-      count.table->give_back(count.hash, clock_.now());
+      count.table->give_back(count.hash);
       continue;
     }
     count.table->forget(count.hash);
@@ -188,11 +190,11 @@ void Throttle::succeeded(const ThrottleKey& key) {
 }
 
 void Throttle::not_tried(const ThrottleKey& key) {
-  for (const Count& count : counts_of(key)) count.table->give_back(count.hash, clock_.now());
+  for (const Count& count : counts_of(key)) count.table->give_back(count.hash);
 }
 
 void Throttle::failed_elsewhere(std::string_view name, std::uint32_t failures) {
-  if (const auto count = named(name)) count->table->confirm(count->hash, count->free, failures, clock_.now());
+  if (const auto count = named(name)) count->table->confirm(count->hash, count->free, failures);
 }
 
 void Throttle::forgotten_elsewhere(std::string_view name) {

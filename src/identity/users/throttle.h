@@ -83,7 +83,6 @@ class Throttle {
   std::vector<Count> counts_of(const ThrottleKey& key);
   std::optional<Count> named(std::string_view name);
 
-  const Clock& clock_;
   const ThrottleOptions options_;
   FailureNews* const news_;
   std::unique_ptr<Table> accounts_, addresses_, devices_;

@@ -152,6 +152,25 @@ TEST_F(ThrottleTest, GuessesAtTheSameMomentFindTheSameBound) {
   EXPECT_EQ(through, 5);
 }
 
+// An office signs in at the same moment, each of them with the right password: nobody waits for another.
+TEST(Throttle, WhoSucceedsAtTheSameMomentWaitsForNobody) {
+  Throttle throttle(SystemClock::instance(), {.free_per_account = 1'000'000, .free_per_address = 1'000'000});
+  const IpAddress office = *IpAddress::parse("192.0.2.1");
+  std::atomic<int> waits{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      const std::string name = "user" + std::to_string(t);
+      for (int i = 0; i < 50'000; ++i) {
+        if (throttle.ask({name, office, {}}).verdict != ThrottleDecision::Verdict::proceed) ++waits;
+        throttle.succeeded({name, office, {}});
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(waits, 0);
+}
+
 // Tells another throttle at once.
 class Messenger final : public FailureNews {
  public:
