@@ -18,4 +18,9 @@ std::string new_id(WallTime now) {
   return {id.data(), id.size()};
 }
 
+bool may_be_id(std::string_view text) noexcept {
+  constexpr std::string_view kDigits = "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford's base32
+  return text.size() == 26 && text.find_first_not_of(kDigits) == std::string_view::npos;
+}
+
 }  // namespace gatehouse::identity

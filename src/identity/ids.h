@@ -3,11 +3,14 @@
 // may guess others.
 
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 
 namespace gatehouse::identity {
 
 std::string new_id(WallTime now);  // any thread
+// Has it the form of one?
+bool may_be_id(std::string_view text) noexcept;
 
 }  // namespace gatehouse::identity

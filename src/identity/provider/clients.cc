@@ -7,6 +7,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/random.h"
+#include "identity/ids.h"
 #include "identity/seconds.h"
 
 namespace gatehouse::identity {
@@ -92,6 +93,8 @@ Result<CreatedClient> Clients::create(NewClient wanted) {
   client.id = wanted.id.empty() ? crypto::random_token().substr(0, 22) : std::move(wanted.id);
   if (!is_client_id(client.id))
     return fail(ErrorCode::invalid, "a client's id has 1 to 255 visible ASCII characters, and no colon");
+  // RFC 9700 §4.15: it is the subject of the client's own tokens, which must not be taken for a user's.
+  if (may_be_id(client.id)) return fail(ErrorCode::invalid, "this id has the form of a user's: choose another");
   client.name = wanted.name.empty() ? client.id : std::move(wanted.name);
   client.settings = std::move(wanted.settings);
   client.created = client.updated = clock_.wall();
