@@ -132,6 +132,12 @@ bool is_loopback(const Address& address) {
   return ip && (Network::parse("127.0.0.0/8")->contains(*ip) || *ip == *IpAddress::parse("::1"));
 }
 
+bool is_built_in(const Config& config, const RouteConfig& route) {
+  return std::any_of(route.services.begin(), route.services.end(), [&](const WeightedService& one) {
+    return config.services[one.service].local != LocalTarget::none;
+  });
+}
+
 void judge_listeners(Findings& findings) {
   const auto& listeners = findings.config().listeners;
   for (std::size_t i = 0; i < listeners.size(); ++i) {
@@ -171,6 +177,7 @@ void judge_services(Findings& findings) {
   const Config& config = findings.config();
   for (std::size_t i = 0; i < config.services.size(); ++i) {
     const ServiceConfig& service = config.services[i];
+    if (service.local != LocalTarget::none) continue;
     const std::string here = "services/" + service.name;
     const bool far_tls = std::any_of(service.endpoints.begin(), service.endpoints.end(),
                                      [](const auto& e) { return e.tls && !is_loopback(e.address); });
@@ -211,6 +218,7 @@ void judge_services(Findings& findings) {
 void judge_routes(Findings& findings) {
   const auto& routes = findings.config().routes;
   for (std::size_t i = 0; i < routes.size(); ++i) {
+    if (is_built_in(findings.config(), routes[i])) continue;
     judge_access(findings, i, routes[i]);
     judge_answers(findings, i, routes[i]);
     judge_mirror(findings, i, routes[i]);
@@ -223,6 +231,7 @@ std::vector<Diagnostic> judge_posture(const LoadOutcome& outcome, const PostureO
   judge_services(findings);
   judge_routes(findings);
   judge_defences(findings);
+  judge_identity(findings);
   judge_exclusions(findings);
   if (options.look_at_files) {
     judge_exclusions_on_rules(findings);

@@ -40,11 +40,14 @@ class Findings {
 };
 
 bool is_loopback(const gateway::Address& address);  // or a Unix socket
+// What the configuration has without being told (built_in.h) is not what anybody wrote.
+bool is_built_in(const gateway::Config& config, const gateway::RouteConfig& route);
 
 void judge_listeners(Findings& findings);
 void judge_services(Findings& findings);
 void judge_routes(Findings& findings);
 void judge_defences(Findings& findings);    // authentication, penalties, layers, admin, process
+void judge_identity(Findings& findings);
 void judge_exclusions(Findings& findings);  // of the WAF
 void judge_exclusions_on_rules(Findings& findings);
 void judge_files(Findings& findings);  // certificates, keys, permissions

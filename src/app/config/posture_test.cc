@@ -230,11 +230,11 @@ TEST(Posture, ThePageListsEveryFinding) {
   };
   const std::string page = read("docs/posture.md");
   const std::regex id(
-      "\"((?:admin|auth|compression|cors|data_dir|file|headers|layer|limits|listener|log|metrics|penalties|"
+      "\"((?:admin|auth|compression|cors|data_dir|file|headers|identity|layer|limits|listener|log|metrics|penalties|"
       "process|route|service|state|tls|upstream|waf)\\.[a-z_]+)\"");
   std::size_t found = 0;
-  for (const char* file :
-       {"src/app/config/posture.cc", "src/app/config/posture_defences.cc", "src/app/config/posture_waf.cc"}) {
+  for (const char* file : {"src/app/config/posture.cc", "src/app/config/posture_defences.cc",
+                           "src/app/config/posture_identity.cc", "src/app/config/posture_waf.cc"}) {
     const std::string code = read(file);
     for (std::sregex_iterator at(code.begin(), code.end(), id), end; at != end; ++at, ++found) {
       EXPECT_NE(page.find("`" + (*at)[1].str() + "`"), std::string::npos) << (*at)[1].str();

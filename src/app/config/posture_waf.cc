@@ -31,6 +31,7 @@ std::vector<Placed> all_exclusions(const Config& config) {
   for (std::size_t i = 0; i < config.waf.exclude.size(); ++i)
     result.push_back({&config.waf.exclude[i], fmt::format("waf/exclude/{}", i), "", SIZE_MAX});
   for (std::size_t r = 0; r < config.routes.size(); ++r) {
+    if (is_built_in(config, config.routes[r])) continue;
     const auto& list = config.routes[r].waf.exclude;
     for (std::size_t i = 0; i < list.size(); ++i) {
       result.push_back({&list[i], fmt::format("routes/{}/waf/exclude/{}", r, i),

@@ -187,7 +187,7 @@ void check_root(Reader& reader, const Given& given, Config& config) {
     reader.error(given.at("listeners"), "value", "no listener: nothing could connect",
                  "- { name: public, address: 127.0.0.1:8080 }");
   }
-  if (config.routes.empty() && given.good({"routes"})) {
+  if (config.routes.empty() && !config.identity && given.good({"routes"})) {
     reader.warning(given.key("routes"), "value", "no route: every request gets 404",
                    "only what is listed is reachable");
   }
