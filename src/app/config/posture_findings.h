@@ -46,7 +46,7 @@ bool is_built_in(const gateway::Config& config, const gateway::RouteConfig& rout
 void judge_listeners(Findings& findings);
 void judge_services(Findings& findings);
 void judge_routes(Findings& findings);
-void judge_defences(Findings& findings);    // authentication, penalties, layers, admin, process
+void judge_defences(Findings& findings);  // authentication, penalties, layers, admin, process
 void judge_identity(Findings& findings);
 void judge_exclusions(Findings& findings);  // of the WAF
 void judge_exclusions_on_rules(Findings& findings);
