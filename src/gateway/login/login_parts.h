@@ -1,37 +1,32 @@
 #pragma once
-// What the gateway needs from outside to let people sign in: keys for its cookies, the provider, and whom it has
-// thrown out. The app provides them.
+// What the gateway needs from outside to let people sign in: the provider, and whom it has thrown out. The app provides
+// them.
 //
 // Thread safety: any thread. `TokenEndpoint::ask` and `RevokedSessions::end` block and belong on workers.
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "base/secret_bytes.h"
 #include "gateway/layers/authentication/key_source.h"
 
 namespace gatehouse::gateway {
 
-// Authenticated encryption under keys that every gateway of a deployment has, and nobody else.
-class LoginSealer {
- public:
-  virtual ~LoginSealer() = default;
-  virtual std::string seal(std::string_view plain, std::string_view associated, WallTime now) = 0;
-  // Null: changed, sealed by another deployment, or for another purpose (`associated`).
-  virtual std::optional<SecretBytes> open(std::string_view sealed, std::string_view associated) = 0;
+// A session of the gateway's, as it can be over: by its own id, by the provider's (`sid`), with all that the user has.
+struct LoginName {
+  std::string_view id, sid, user;  // empty: not known, or not meant
 };
 
 class RevokedSessions {
  public:
   virtual ~RevokedSessions() = default;
-  // Is the provider's session over, or whatever the user was given up to `said_at`? Never blocks.
-  virtual bool covers(std::string_view sid, std::string_view user, WallTime begun, WallTime said_at) const noexcept = 0;
-  // Ends the session at the provider, where the provider is ours.
-  virtual void end(std::string_view sid) = 0;
+  // Is it over, or whatever the user was given up to `said_at`? Never blocks.
+  virtual bool covers(const LoginName& session, WallTime begun, WallTime said_at) const noexcept = 0;
+  // For all gateways of the deployment, and at the provider where that is ours. With neither `id` nor `sid` it ends
+  // all that the user has. An error: it is over in this process alone.
+  virtual Status end(const LoginName& session) = 0;
 };
 
 struct ProviderMetadata {

@@ -219,7 +219,7 @@ TEST_F(LoginTest, ChangedAndForeignCookiesAreNone) {
       ask({{"cookie", std::string(kSessionCookie) + begun.cookie.substr(begun.cookie.find('='))}}).decision.status,
       401);
   EXPECT_EQ(ask({{"cookie", session}}).decision.verdict, Verdict::pass);
-  sealer_ = FakeSealer();  // another deployment
+  sealer_ = std::make_unique<CookieSealer>(SecretBytes(std::string(32, 'o')));  // another deployment
   make();
   EXPECT_EQ(ask({{"cookie", session}}).decision.status, 401);
 }
@@ -250,7 +250,9 @@ TEST_F(LoginTest, ASecondFactorIsAskedForInPlace) {
 
 TEST_F(LoginTest, LogoutEndsTheSessionHereAndAtTheProvider) {
   const std::string session = sign_in();
-  EXPECT_EQ(call("GET", "/.gatehouse/logout", {}, {{"cookie", session}}).status, 405);
+  const LocalAnswer question = call("GET", "/.gatehouse/logout", {}, {{"cookie", session}});
+  EXPECT_EQ(question.status, 200);
+  EXPECT_NE(question.body.find("<form method=\"post\" action=\"/.gatehouse/logout\">"), std::string::npos);
   EXPECT_EQ(call("POST", "/.gatehouse/logout", {}, {{"cookie", session}, {"sec-fetch-site", "cross-site"}}).status,
             403);
   EXPECT_EQ(call("POST", "/.gatehouse/logout", {}, {{"cookie", session}}).status, 403);
@@ -259,8 +261,8 @@ TEST_F(LoginTest, LogoutEndsTheSessionHereAndAtTheProvider) {
       call("POST", "/.gatehouse/logout", {}, {{"cookie", session}, {"sec-fetch-site", "same-origin"}});
   EXPECT_EQ(out.status, 303);
   EXPECT_EQ(query_of(all(out, "location").at(0)).get("post_logout_redirect_uri"), "https://shop.example/");
-  EXPECT_EQ(revoked_.ended, std::vector<std::string>{"s-1"});
-  revoked_.sids.clear();
+  EXPECT_EQ(revoked_.ended, std::vector<std::string>{"s-1/ann"});
+  revoked_.ids.clear();
   EXPECT_EQ(ask({{"cookie", session}}).decision.reason, "auth.session_over");  // a copy that somebody kept
 }
 
@@ -289,10 +291,61 @@ TEST_F(LoginTest, TheProviderEndsSessions) {
   EXPECT_EQ(ask({{"cookie", session}}).decision.reason, "auth.session_over");
 }
 
+// A store that is gone must not keep anybody signed in here.
+TEST_F(LoginTest, LogoutWithoutAStoreHoldsInThisProcess) {
+  const std::string session = sign_in();
+  revoked_.unavailable = true;
+  call("POST", "/.gatehouse/logout", {}, {{"cookie", session}, {"sec-fetch-site", "same-origin"}});
+  EXPECT_EQ(ask({{"cookie", session}}).decision.reason, "auth.session_over");
+}
+
+TEST_F(LoginTest, OurOwnProvidersLogoutEndsOnThisHost) {
+  auto made = std::make_shared<ProviderMetadata>(*provider_.metadata);
+  made->end_session_endpoint.clear();
+  provider_.metadata = made;
+  const std::string session = sign_in();
+  const LocalAnswer out =
+      call("POST", "/.gatehouse/logout", {}, {{"cookie", session}, {"sec-fetch-site", "same-origin"}});
+  EXPECT_EQ(all(out, "location").at(0), "/.gatehouse/signed-out");
+  EXPECT_EQ(call("GET", "/.gatehouse/signed-out", {}, {}).status, 200);
+}
+
+TEST_F(LoginTest, AScriptLearnsWhoIsSignedIn) {
+  EXPECT_EQ(call("GET", "/.gatehouse/session", {}, {}).status, 401);
+  const std::string session = sign_in();
+  const LocalAnswer answer = call("GET", "/.gatehouse/session", {}, {{"cookie", session}});
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body.substr(0, 45), R"({"user":"ann","roles":["staff"],"scopes":["op)");
+  EXPECT_EQ(all(answer, "cache-control").at(0), "no-store");
+  EXPECT_EQ(call("GET", "/.gatehouse/session", {}, {{"cookie", session}}, "other.example").status, 401);
+  revoked_.ids = {"s-1"};
+  EXPECT_EQ(call("GET", "/.gatehouse/session", {}, {{"cookie", session}}).status, 401);
+}
+
+TEST_F(LoginTest, APageBeginsALoginByItself) {
+  const LocalAnswer begun = call("GET", "/.gatehouse/login", "return_to=%2Fcart%3Fitem%3D1&mfa=1", {});
+  EXPECT_EQ(begun.status, 303);
+  const auto sent = query_of(all(begun, "location").at(0));
+  EXPECT_EQ(sent.get("acr_values"), "urn:gatehouse:acr:mfa");
+  provider_.answer = [&](const codec::Form&) {
+    return FakeProvider::tokens(provider_.id_token(*sent.get("nonce"), R"("amr":["pwd","otp","mfa"])"));
+  };
+  const Begun attempt{cookie_of(all(begun, "set-cookie").at(0)), std::string(*sent.get("state")), ""};
+  EXPECT_EQ(all(come_back(attempt), "location").at(0), "https://shop.example/cart?item=1");
+  for (const std::string_view bad : {"return_to=https://evil.example/", "return_to=%2F%5Cevil.example",
+                                     "return_to=", "return_to=%2F%0d%0aset-cookie:x", "return_to=/&return_to=/x",
+                                     "return_to=%2F%23x", "return_to=%2F.gatehouse%2Flogin"}) {
+    EXPECT_EQ(call("GET", "/.gatehouse/login", bad, {}).status, 400) << bad;
+  }
+  EXPECT_EQ(call("POST", "/.gatehouse/login", {}, {}).status, 405);
+  provider_.metadata = nullptr;
+  EXPECT_EQ(call("GET", "/.gatehouse/login", {}, {}).status, 503);
+}
+
 TEST_F(LoginTest, RevokedSessionsAreOverAtOnce) {
   const std::string session = sign_in();
   EXPECT_EQ(ask({{"cookie", session}}).decision.verdict, Verdict::pass);
-  revoked_.sids = {"s-1"};
+  revoked_.ids = {"s-1"};
   const Asked asked = ask({{"cookie", session}});
   EXPECT_EQ(asked.decision.status, 401);
   EXPECT_NE(asked.set_cookie.find("Max-Age=0"), std::string::npos);

@@ -8,39 +8,35 @@
 
 #include "codec/base64.h"
 #include "codec/form.h"
-#include "crypto/aead.h"
 #include "crypto/digest.h"
 #include "crypto/signing_key.h"
 #include "gateway/layers/authentication/authentication_layer.h"
 #include "gateway/layers/authorization/authorization_layer.h"
 #include "gateway/layers/sample_request.h"
+#include "gateway/login/cookie_sealer.h"
 #include "gateway/login/relying_party.h"
 
 namespace gatehouse::gateway {
 
-class FakeSealer final : public LoginSealer {
- public:
-  std::string seal(std::string_view plain, std::string_view associated, WallTime) override {
-    return key_.seal(plain, associated);
-  }
-  std::optional<SecretBytes> open(std::string_view sealed, std::string_view associated) override {
-    return key_.open(sealed, associated);
-  }
-
- private:
-  crypto::AeadKey key_ = crypto::AeadKey::generate();
-};
-
 class FakeRevoked final : public RevokedSessions {
  public:
-  bool covers(std::string_view sid, std::string_view user, WallTime, WallTime said) const noexcept override {
-    return sids.contains(std::string(sid)) || (user == revoked_user && said <= revoked_until);
+  bool covers(const LoginName& session, WallTime, WallTime said) const noexcept override {
+    return ids.contains(std::string(session.id)) || ids.contains(std::string(session.sid)) ||
+           (session.user == revoked_user && said <= revoked_until);
   }
-  void end(std::string_view sid) override { ended.emplace_back(sid), sids.emplace(sid); }
-  std::set<std::string> sids;
+  Status end(const LoginName& session) override {
+    ended.push_back(fmt::format("{}/{}", session.sid, session.user));
+    if (unavailable) return fail(ErrorCode::unavailable, "no store");
+    for (const std::string_view id : {session.id, session.sid}) {
+      if (!id.empty()) ids.emplace(id);
+    }
+    return {};
+  }
+  std::set<std::string> ids;
   std::vector<std::string> ended;
   std::string revoked_user;
   WallTime revoked_until{};
+  bool unavailable = false;
 };
 
 class FakeProvider final : public TokenEndpoint {
@@ -92,7 +88,7 @@ class LoginTest : public testing::Test {
   }
   // Anew, from config_.
   void make() {
-    logins_ = std::make_shared<Logins>(config_.login, LoginParts{sealer_, revoked_, provider_, *pool_, clock_});
+    logins_ = std::make_shared<Logins>(config_.login, LoginParts{*sealer_, revoked_, provider_, *pool_, clock_});
     authentication_ = std::make_unique<AuthenticationLayer>(config_, KeySource{}, nullptr, nullptr, logins_);
     authorization_ = std::make_unique<AuthorizationLayer>(logins_);
   }
@@ -184,7 +180,7 @@ class LoginTest : public testing::Test {
 
   FakeClock clock_;
   Config config_;
-  FakeSealer sealer_;
+  std::unique_ptr<CookieSealer> sealer_ = std::make_unique<CookieSealer>(SecretBytes(std::string(32, 'k')));
   FakeRevoked revoked_;
   FakeProvider provider_;
   std::unique_ptr<net::WorkerPool> pool_;

@@ -77,16 +77,15 @@ bool Logins::know(Request& request, std::string_view cookie, Known& known) {
   return true;
 }
 
-bool Logins::is_over(const Request& request, const Known& known) {
+bool Logins::is_over(const Known& known, std::string_view user, WallTime now) {
   // A clock that went back, or another gateway's that is ahead: a minute is no fraud.
-  if (request.wall >= known.expires || known.sealed > request.wall + std::chrono::minutes(1)) return true;
-  const std::string_view user = request.principal.user;
+  if (now >= known.expires || known.sealed > now + std::chrono::minutes(1)) return true;
   if (any_ended_.load(std::memory_order_acquire) &&
-      (ended_here("id", known.id, {}, request.wall) || ended_here("sid", known.sid, {}, request.wall) ||
-       ended_here("user", user, known.begun, request.wall))) {
+      (ended_here("id", known.id, {}, now) || ended_here("sid", known.sid, {}, now) ||
+       ended_here("user", user, known.begun, now))) {
     return true;
   }
-  return p_.revoked.covers(known.sid, user, known.begun, known.said);
+  return p_.revoked.covers({known.id, known.sid, user}, known.begun, known.said);
 }
 
 Logins::Found Logins::authenticate(Request& request) {
@@ -104,7 +103,7 @@ Logins::Found Logins::authenticate(Request& request) {
       }
     }
   }
-  if (!is_over(request, known)) return Found::session;
+  if (!is_over(known, request.principal.user, request.wall)) return Found::session;
   request.principal = {};
   request.set_cookie = request.arena.copy(host_cookie(kSessionCookie, "", std::chrono::seconds(0)));
   return Found::over;
@@ -114,7 +113,7 @@ Logins::Found Logins::authenticate(Request& request) {
 
 // The newer cookie of the same session if there is one; otherwise one is ordered.
 std::string_view Logins::renewed(Request& request, std::string_view cookie, const Known& known) {
-  if (is_over(request, known)) return {};  // nothing renews what is over
+  if (is_over(known, request.principal.user, request.wall)) return {};  // nothing renews what is over
   const std::string id(known.id);
   std::string_view newer;
   {
@@ -153,7 +152,10 @@ void Logins::renew(const std::string& cookie, const std::string& authority) {
   const bool refused = !made && made.error().code == ErrorCode::denied;
   if (!made) GH_LOG(info, "a session is not renewed", {"why", made.error().message});
   renewal_over(id, made ? std::move(made->first) : std::string(), made ? made->second : WallTime{}, refused);
-  if (refused) remember_end("id", id);
+  if (!refused) return;
+  remember_end("id", id);
+  // Another gateway would ask the provider itself, which says no again.
+  (void)p_.revoked.end({.id = id, .sid = {}, .user = {}});
 }
 
 Result<std::pair<std::string, WallTime>> Logins::renew_session(LoginSession session, const std::string& authority) {
@@ -199,8 +201,7 @@ void Logins::renewal_over(const std::string& id, std::string cookie, WallTime se
 
 std::string Logins::seal(LoginSession& session, std::string_view authority) const {
   session.sealed = p_.clock.wall();
-  std::string cookie =
-      codec::base64url_encode(p_.sealer.seal(encode(session), associated("session", authority), session.sealed));
+  std::string cookie = p_.sealer.seal(associated("session", authority), encode(session), session.sealed);
   if (cookie.size() <= kCookieMax || session.refresh_token.empty()) {
     return cookie.size() <= kCookieMax ? cookie : std::string();
   }
@@ -224,21 +225,27 @@ std::string Logins::open_session(SignedIn signed_in, std::string_view authority)
 }
 
 std::optional<LoginSession> Logins::read_session(std::string_view cookie, std::string_view authority) const {
-  const auto sealed = codec::base64url_decode(cookie);
-  if (!sealed) return std::nullopt;
-  const auto plain = p_.sealer.open(*sealed, associated("session", authority));
+  const auto plain = p_.sealer.open(associated("session", authority), cookie, p_.clock.wall(), config_.idle);
   return plain ? decode_session(plain->expose()) : std::nullopt;
 }
 
+std::optional<LoginSession> Logins::current(const http::Fields& fields, std::string_view authority, WallTime now) {
+  const auto cookie = single_cookie(fields, kSessionCookie);
+  if (!cookie || cookie->empty() || cookie->size() > kCookieMax) return std::nullopt;
+  auto session = read_session(*cookie, authority);
+  if (!session) return std::nullopt;
+  const Known known{session->id,   session->sid,    session->begun,
+                    session->said, session->sealed, expiry(session->begun, session->sealed)};
+  if (is_over(known, session->user, now)) return std::nullopt;
+  return session;
+}
+
 std::string Logins::seal_attempt(const LoginAttempt& attempt, std::string_view authority) const {
-  return codec::base64url_encode(
-      p_.sealer.seal(encode(attempt), associated("login", authority), attempt.expires - kAttemptAge));
+  return p_.sealer.seal(associated("login", authority), encode(attempt), attempt.expires - kAttemptAge);
 }
 
 std::optional<LoginAttempt> Logins::open_attempt(std::string_view cookie, std::string_view authority) const {
-  const auto sealed = codec::base64url_decode(cookie);
-  if (!sealed) return std::nullopt;
-  const auto plain = p_.sealer.open(*sealed, associated("login", authority));
+  const auto plain = p_.sealer.open(associated("login", authority), cookie, p_.clock.wall(), kAttemptAge);
   return plain ? decode_attempt(plain->expose()) : std::nullopt;
 }
 
@@ -260,19 +267,23 @@ bool Logins::ended_here(std::string_view kind, std::string_view id, WallTime beg
   return ended;
 }
 
-void Logins::end(const LoginSession& session) {
+Status Logins::end(const LoginSession& session) {
   remember_end("id", session.id);
-  const std::lock_guard lock(mutex_);
-  renewals_.erase(session.id);
+  {
+    const std::lock_guard lock(mutex_);
+    renewals_.erase(session.id);
+  }
+  return p_.revoked.end({session.id, session.sid, session.user});
 }
 
 // A token that names a session ends that one; one that names only a user ends all that he has.
-void Logins::end(const LoggedOut& logged_out) {
+Status Logins::end(const LoggedOut& logged_out) {
   if (!logged_out.sid.empty()) {
     remember_end("sid", logged_out.sid);
-  } else {
-    remember_end("user", logged_out.user);
+    return p_.revoked.end({.id = {}, .sid = logged_out.sid, .user = logged_out.user});
   }
+  remember_end("user", logged_out.user);
+  return p_.revoked.end({.id = {}, .sid = {}, .user = logged_out.user});
 }
 
 bool Logins::use_once(std::string_view state) {
@@ -309,32 +320,38 @@ Decision Logins::begin(Request& request, std::string_view reason, const StepUp* 
                  kStepUpAcr, step_up->max_age.count());
   }
   if (!is_page_navigation(request.message)) return decision;
-  const auto provider = p_.tokens.provider();
-  if (!provider) {
+  std::string return_to(request.message.path);
+  if (request.message.has_query) return_to += "?" + std::string(request.message.query);
+  const auto begun =
+      begin(request.message.fields, request.message.authority, std::move(return_to), step_up, request.wall);
+  decision.challenge = {};
+  if (!begun) {
     decision.status = 503;
-    decision.challenge = {};
     decision.reason = "auth.provider_unavailable";
     return decision;
   }
+  request.set_cookie = request.arena.copy(begun->set_cookie);
+  decision.verdict = Verdict::answer;
+  decision.status = 303;
+  decision.location = request.arena.copy(begun->location);
+  return decision;
+}
+
+std::optional<Logins::Begun> Logins::begin(const http::Fields& fields, std::string_view authority,
+                                           std::string return_to, const StepUp* step_up, WallTime now) const {
+  const auto provider = p_.tokens.provider();
+  if (!provider) return std::nullopt;
   LoginAttempt attempt;
-  const char place = free_place(request.message.fields);
+  const char place = free_place(fields);
   attempt.state = place + crypto::random_token();
   attempt.nonce = crypto::random_token();
   attempt.verifier = crypto::random_token();
-  attempt.return_to = request.message.path;
-  if (request.message.has_query) attempt.return_to += "?" + std::string(request.message.query);
-  if (attempt.return_to.size() > kReturnMax) attempt.return_to = "/";
+  attempt.return_to = return_to.size() <= kReturnMax ? std::move(return_to) : "/";
   attempt.needs_mfa = step_up != nullptr;
-  attempt.expires = request.wall + kAttemptAge;
-  const std::string_view authority = request.message.authority;
+  attempt.expires = now + kAttemptAge;
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(kAttemptAge);
-  request.set_cookie =
-      request.arena.copy(host_cookie(std::string(kLoginCookie) + place, seal_attempt(attempt, authority), age));
-  decision.verdict = Verdict::answer;
-  decision.status = 303;
-  decision.challenge = {};
-  decision.location = request.arena.copy(authorization_url(*provider, attempt, authority, step_up));
-  return decision;
+  return Begun{authorization_url(*provider, attempt, authority, step_up),
+               host_cookie(std::string(kLoginCookie) + place, seal_attempt(attempt, authority), age)};
 }
 
 }  // namespace gatehouse::gateway

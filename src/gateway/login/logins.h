@@ -19,6 +19,7 @@
 
 #include "base/bounded_cache.h"
 #include "gateway/layers/layer.h"
+#include "gateway/login/cookie_sealer.h"
 #include "gateway/login/login_cookies.h"
 #include "gateway/login/login_parts.h"
 #include "gateway/login/token_answer.h"
@@ -26,8 +27,8 @@
 
 namespace gatehouse::gateway {
 
-struct LoginParts {  // all of it outlives the Logins
-  LoginSealer& sealer;
+struct LoginParts {            // all of it outlives the Logins
+  const CookieSealer& sealer;  // by a key that every gateway of the deployment has
   RevokedSessions& revoked;
   TokenEndpoint& tokens;
   net::WorkerPool& pool;
@@ -51,6 +52,12 @@ class Logins : public std::enable_shared_from_this<Logins> {
   };
   // For a page: 303 to the provider. For anything else: 401 with what would help.
   Decision begin(Request& request, std::string_view reason, const StepUp* step_up);
+  struct Begun {
+    std::string location, set_cookie;
+  };
+  // `return_to`: path and query of this host, where the browser ends up. Null: the provider is not known yet.
+  std::optional<Begun> begin(const http::Fields& fields, std::string_view authority, std::string return_to,
+                             const StepUp* step_up, WallTime now) const;
 
   // Workers, or shards where nothing blocks.
   std::string seal_attempt(const LoginAttempt& attempt, std::string_view authority) const;
@@ -58,8 +65,11 @@ class Logins : public std::enable_shared_from_this<Logins> {
   // The cookie's value; empty: it would be too large for a browser.
   std::string open_session(SignedIn signed_in, std::string_view authority);
   std::optional<LoginSession> read_session(std::string_view cookie, std::string_view authority) const;
-  void end(const LoginSession& session);  // here, at once
-  void end(const LoggedOut& logged_out);
+  // Whose cookie came with these fields, unless the session is over.
+  std::optional<LoginSession> current(const http::Fields& fields, std::string_view authority, WallTime now);
+  // Here at once, and for all gateways. An error: not for the others.
+  Status end(const LoginSession& session);
+  Status end(const LoggedOut& logged_out);
   // Of a code or state that is good once; false: it was used. Here alone: the provider knows for all.
   bool use_once(std::string_view state);
 
@@ -86,7 +96,7 @@ class Logins : public std::enable_shared_from_this<Logins> {
   };
 
   bool know(Request& request, std::string_view cookie, Known& known);
-  bool is_over(const Request& request, const Known& known);
+  bool is_over(const Known& known, std::string_view user, WallTime now);
   std::string_view renewed(Request& request, std::string_view cookie, const Known& known);
   void renew(const std::string& cookie, const std::string& authority);
   Result<std::pair<std::string, WallTime>> renew_session(LoginSession session, const std::string& authority);

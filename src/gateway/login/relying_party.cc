@@ -1,6 +1,9 @@
 #include "gateway/login/relying_party.h"
 
+#include <algorithm>
+
 #include "codec/form.h"
+#include "codec/json_writer.h"
 #include "crypto/digest.h"
 #include "gateway/login/same_origin.h"
 #include "telemetry/log.h"
@@ -8,18 +11,20 @@
 namespace gatehouse::gateway {
 namespace {
 
-constexpr std::string_view kLogoutPath = "/.gatehouse/logout", kBackchannelPath = "/.gatehouse/backchannel-logout";
+constexpr std::string_view kPrefix = "/.gatehouse/", kSignedOutPath = "/.gatehouse/signed-out";
+constexpr std::chrono::seconds kStepUpAge{300};  // of a second factor that a page asked for by itself
 
-// A page for whoever got lost: it says what to do, and nothing that came with the request.
-LocalAnswer page(int status, std::string_view reason, std::string_view text) {
+// A page for whoever got lost, or is done: nothing of it came with the request.
+LocalAnswer page(int status, std::string_view reason, std::string_view text,
+                 std::string_view next = "<p><a href=\"/\">To the front page</a></p>") {
   LocalAnswer answer;
   answer.status = status;
   answer.reason = reason;
   answer.fields = {{"content-type", "text/html; charset=utf-8"}, {"cache-control", "no-store"}};
   answer.body = fmt::format(
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Sign-in</title></head><body><main>"
-      "<h1>Sign-in</h1><p>{}</p><p><a href=\"/\">To the front page</a></p></main></body></html>\n",
-      text);
+      "<h1>Sign-in</h1><p>{}</p>{}</main></body></html>\n",
+      text, next);
   return answer;
 }
 
@@ -46,6 +51,22 @@ LocalAnswer lost() {
               "This sign-in was not begun in this browser, or it took too long. Please start again.");
 }
 
+// Path and query of this host: what is put behind "https://host".
+bool is_path_of_a_page(std::string_view text) noexcept {
+  return text.starts_with('/') && !text.starts_with(kPrefix) &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '\\' && c != '#'; });
+}
+
+void write_list(codec::JsonWriter& out, std::string_view name, const std::vector<std::string>& list) {
+  out.raw(name);
+  out.raw("[");
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (i > 0) out.raw(",");
+    out.string(list[i]);
+  }
+  out.raw("]");
+}
+
 // RFC 9207 §2.4: of whom is this answer? Who says it always must.
 bool is_from(const ProviderMetadata& provider, const codec::Form& query) noexcept {
   if (query.count("iss") == 0) return !provider.names_itself;
@@ -69,12 +90,66 @@ void RelyingParty::answer(LocalCall call) {
 }
 
 LocalAnswer RelyingParty::handle(const LocalRequest& request) const {
-  const bool posts = request.method == "POST";
-  if (request.path == kCallbackPath)
-    return request.method == "GET" || request.method == "HEAD" ? callback(request) : not_allowed("GET");
-  if (request.path == kLogoutPath) return posts ? logout(request) : not_allowed("POST");
-  if (request.path == kBackchannelPath) return posts ? backchannel_logout(request) : not_allowed("POST");
+  const bool posts = request.method == "POST", reads = request.method == "GET" || request.method == "HEAD";
+  const std::string_view what =
+      request.path.starts_with(kPrefix) ? request.path.substr(kPrefix.size()) : std::string_view();
+  if (what == "callback") return reads ? callback(request) : not_allowed("GET, HEAD");
+  if (what == "login") return reads ? login(request) : not_allowed("GET, HEAD");
+  if (what == "session") return reads ? session(request) : not_allowed("GET, HEAD");
+  if (what == "backchannel-logout") return posts ? backchannel_logout(request) : not_allowed("POST");
+  if (what == "logout") {
+    if (posts) return logout(request);
+    if (!reads) return not_allowed("GET, HEAD, POST");
+    // Another site's link must not sign anybody out.
+    return page(200, {}, "Do you want to sign out?",
+                "<form method=\"post\" action=\"/.gatehouse/logout\"><button>Sign out</button></form>");
+  }
+  if (what == "signed-out") {
+    return reads ? page(200, {}, "You are signed out.", "<p><a href=\"/.gatehouse/login\">Sign in again</a></p>")
+                 : not_allowed("GET, HEAD");
+  }
   return page(404, "login.not_found", "There is no such page.");
+}
+
+LocalAnswer RelyingParty::login(const LocalRequest& request) const {
+  const auto query = codec::Form::parse(request.query);
+  if (!query || query->repeated()) return page(400, "login.malformed", "This address is malformed.");
+  std::string return_to(query->get_or("return_to", "/"));
+  if (!is_path_of_a_page(return_to)) return page(400, "login.return_to", "That is no page of this site.");
+  const Logins::StepUp step_up{kStepUpAge};
+  const bool mfa = query->get_or("mfa", "0") == "1";
+  auto begun =
+      logins_->begin(*request.fields, request.authority, std::move(return_to), mfa ? &step_up : nullptr, request.now);
+  if (!begun) return page(503, "login.provider_unavailable", "The provider cannot be reached. Please try again.");
+  LocalAnswer answer = see_other(std::move(begun->location));
+  answer.fields.emplace_back("set-cookie", std::move(begun->set_cookie));
+  return answer;
+}
+
+LocalAnswer RelyingParty::session(const LocalRequest& request) const {
+  LocalAnswer answer;
+  answer.fields = {{"content-type", "application/json"}, {"cache-control", "no-store"}};
+  const auto session = logins_->current(*request.fields, request.authority, request.now);
+  if (!session) {
+    answer.status = 401;
+    answer.fields.emplace_back("www-authenticate", "Bearer");
+    answer.body = R"({"error":"login_required","login":"/.gatehouse/login"})";
+    return answer;
+  }
+  answer.user = session->user;
+  codec::JsonWriter out(answer.body);
+  out.raw("{\"user\":");
+  out.string(session->user);
+  write_list(out, ",\"roles\":", session->roles);
+  write_list(out, ",\"scopes\":", session->scopes);
+  out.raw(",\"mfa\":");
+  out.boolean(session->mfa);
+  out.raw(",\"authenticated_at\":");
+  out.number(session->authenticated.time_since_epoch() / std::chrono::seconds(1));
+  out.raw(",\"expires_at\":");
+  out.number((session->begun + logins_->config().absolute).time_since_epoch() / std::chrono::seconds(1));
+  out.raw("}");
+  return answer;
 }
 
 LocalAnswer RelyingParty::callback(const LocalRequest& request) const {
@@ -134,7 +209,7 @@ LocalAnswer RelyingParty::logout(const LocalRequest& request) const {
     return page(403, "auth.csrf", "Only a page of this site can sign you out.");
   const auto provider = logins_->parts().tokens.provider();
   const std::string home = fmt::format("https://{}/", request.authority);
-  std::string location = home;
+  std::string location(kSignedOutPath);
   if (provider && !provider->end_session_endpoint.empty()) {
     location = provider->end_session_endpoint;
     location += location.find('?') == std::string::npos ? '?' : '&';
@@ -146,8 +221,10 @@ LocalAnswer RelyingParty::logout(const LocalRequest& request) const {
   if (const auto cookie = single_cookie(*request.fields, kSessionCookie)) {
     if (const auto session = logins_->read_session(*cookie, request.authority)) {
       answer.user = session->user;
-      logins_->end(*session);
-      if (!session->sid.empty()) logins_->parts().revoked.end(session->sid);
+      if (auto ended = logins_->end(*session); !ended) {
+        GH_LOG(warn, "a session is over in this process alone", {"why", ended.error().message},
+               {"request", request.request_id});
+      }
     }
   }
   set_cookie(answer, kSessionCookie, "", std::chrono::seconds(0));
@@ -172,7 +249,12 @@ LocalAnswer RelyingParty::backchannel_logout(const LocalRequest& request) const 
     answer.body = R"({"error":"invalid_request","error_description":"the logout token is not good"})";
     return answer;
   }
-  logins_->end(*logged_out);
+  if (auto ended = logins_->end(*logged_out); !ended) {
+    // §2.8: the provider may tell us again.
+    answer.status = 503;
+    answer.body = R"({"error":"temporarily_unavailable"})";
+    return answer;
+  }
   answer.body = "{}";
   answer.reason = "login.backchannel_logout";
   return answer;
