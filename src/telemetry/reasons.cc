@@ -77,6 +77,8 @@ constexpr ReasonText kReasons[] = {
     {"auth.missing", "the route needs authentication and the request brought none",
      "Send a token or key. If the route is for everybody, say `public: true`."},
     {"auth.not_yet_valid", "the token is not valid yet", "Check the issuer's clock and ours, and `leeway`."},
+    {"auth.revoked", "the token was taken back before it expired: revoked, or its session or user ended",
+     "The client asks for a new token."},
     {"auth.signature", "the token's signature does not verify with the issuer's keys",
      "Either the token was tampered with, or the issuer uses keys that are not in its `jwks`."},
     {"auth.", "the caller did not prove who it is", "See `authentication` in the configuration."},

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -19,11 +20,13 @@
 #include "app/control/rule_progress.h"
 #include "app/control/shared_counters.h"
 #include "app/identity/identity_runtime.h"
+#include "app/identity/login_runtime.h"
 #include "app/jwks_fetcher.h"
 #include "app/process/notify.h"
 #include "app/process/privileges.h"
 #include "app/process/readable.h"
 #include "base/file.h"
+#include "gateway/login/relying_party.h"
 #include "gateway/server/listen.h"
 #include "net/socket.h"
 #include "telemetry/log.h"
@@ -97,7 +100,7 @@ Status check_addresses(const gateway::Config& config) {
 }
 
 Result<gateway::Credentials> credentials_for(const gateway::Config& config, JwksFetcher& fetcher,
-                                             const IdentityRuntime* identity) {
+                                             const IdentityRuntime* identity, LoginRuntime* login) {
   gateway::Credentials credentials;
   std::vector<gateway::JwtIssuerConfig> fetched = config.authentication.jwt;
   std::erase_if(fetched, [](const gateway::JwtIssuerConfig& issuer) { return issuer.own; });
@@ -122,23 +125,60 @@ Result<gateway::Credentials> credentials_for(const gateway::Config& config, Jwks
     }
     credentials.identity_key = std::make_shared<const crypto::SigningKey>(std::move(*key));
   }
+  if (login != nullptr) {
+    auto logins = login->logins_for(config);
+    if (!logins) return tl::unexpected(logins.error());
+    credentials.logins = std::move(*logins);
+  }
   return credentials;
 }
 
-// Null where it is not configured.
-Result<std::shared_ptr<IdentityRuntime>> open_identity(const gateway::Config& config, SharedCounters* counters,
-                                                       const Clock& clock) {
-  if (!config.identity) return std::shared_ptr<IdentityRuntime>();
-  auto opened = IdentityRuntime::create(config, clock, counters);
-  if (!opened) return tl::unexpected(opened.error());
-  if (counters != nullptr) counters->hear((*opened)->throttle());
-  return std::shared_ptr<IdentityRuntime>(std::move(*opened));
+// Users, the provider, and sign-in at the gateway; null where they are not configured.
+struct IdentityParts {
+  std::unique_ptr<IdentityStore> store;
+  std::shared_ptr<IdentityRuntime> identity;
+  std::shared_ptr<LoginRuntime> login;
+
+  void start() {
+    if (store) store->start();
+    if (identity) identity->start();
+  }
+  void stop() {
+    if (login) login->stop();
+    if (identity) identity->stop();
+    if (store) store->stop();
+  }
+};
+
+Result<IdentityParts> open_identity(const gateway::Config& config, SharedCounters* counters, const Clock& clock) {
+  IdentityParts parts;
+  const bool login = std::any_of(config.routes.begin(), config.routes.end(),
+                                 [](const gateway::RouteConfig& route) { return route.access.login; });
+  if (!config.identity && !login) return parts;
+  auto store = IdentityStore::open(config, clock);
+  if (!store) return tl::unexpected(std::move(store.error()).while_("identity"));
+  parts.store = std::move(*store);
+  if (config.identity) {
+    auto opened = IdentityRuntime::create(config, *parts.store, clock, counters);
+    if (!opened) return tl::unexpected(opened.error());
+    parts.identity = std::move(*opened);
+    if (counters != nullptr) counters->hear(parts.identity->throttle());
+  }
+  parts.login = std::make_shared<LoginRuntime>(*parts.store, parts.identity, clock);
+  return parts;
 }
 
-gateway::LocalServiceSource local_services(std::shared_ptr<IdentityRuntime> identity) {
-  return [identity](const gateway::Config&, gateway::LocalTarget) -> Result<std::shared_ptr<gateway::LocalService>> {
-    if (!identity) return fail(ErrorCode::invalid, "identity begins with a restart, not with a reload");
-    return std::shared_ptr<gateway::LocalService>(identity);
+gateway::LocalServiceSource local_services(const IdentityParts& parts) {
+  using Answer = Result<std::shared_ptr<gateway::LocalService>>;
+  return [&parts](const gateway::Config& config, gateway::LocalTarget target) -> Answer {
+    if (target == gateway::LocalTarget::relying_party) {
+      if (!parts.login) return fail(ErrorCode::invalid, "signing in begins with a restart, not with a reload");
+      auto logins = parts.login->logins_for(config);
+      if (!logins) return tl::unexpected(logins.error());
+      return std::make_shared<gateway::RelyingParty>(std::move(*logins));
+    }
+    if (!parts.identity) return fail(ErrorCode::invalid, "identity begins with a restart, not with a reload");
+    return parts.identity;
   };
 }
 
@@ -182,15 +222,18 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   }
   auto opened_identity = open_identity(*config, counters->get(), clock);
   if (!opened_identity) return give_up(opened_identity.error());
-  const std::shared_ptr<IdentityRuntime> identity = std::move(*opened_identity);
+  IdentityParts parts = std::move(*opened_identity);
+  const std::shared_ptr<IdentityRuntime> identity = parts.identity;
   JwksFetcher fetcher(clock, fetch_document, JwksFetcher::Thread::own, [&metrics](const std::string& name, bool good) {
     metrics.count(telemetry::Metric::key_refreshes, {name, good ? "success" : "failure"});
   });
   auto gateway = gateway::Gateway::create(
       config, shards,
       {**state, records, &(*access_log)->current(), metrics, clock,
-       [&](const gateway::Config& wanted) { return credentials_for(wanted, fetcher, identity.get()); },
-       [&rules](const gateway::Config& wanted) { return rules.load(wanted); }, local_services(identity)},
+       [&](const gateway::Config& wanted) {
+         return credentials_for(wanted, fetcher, identity.get(), parts.login.get());
+       },
+       [&rules](const gateway::Config& wanted) { return rules.load(wanted); }, local_services(parts)},
       inherited_sockets());
   if (!gateway) return give_up(gateway.error());
   loaded->reset();  // the snapshots have it
@@ -213,13 +256,11 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   GH_LOG(info, "serving", {"version", GATEHOUSE_VERSION}, {"shards", shards}, {"user", privileges->user},
          {"seccomp", privileges->seccomp});
   say_ready(options, (*control)->ready_info());
-  if (identity) {
-    identity->start();
-    say_first_admin_link(*identity);
-  }
+  parts.start();
+  if (identity) say_first_admin_link(*identity);
   const int code = (*control)->run();
   if (*counters) (*counters)->stop();  // what it hears goes to identity
-  if (identity) identity->stop();
+  parts.stop();
   (*gateway)->stop();
   return code;
 }

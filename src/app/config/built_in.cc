@@ -22,41 +22,61 @@ const std::vector<std::string>& unread_parameters() {
   return names;
 }
 
-RouteConfig identity_route(const Config& config, std::string name, std::string host, std::string path) {
+// To the last of the services.
+RouteConfig own_route(const Config& config, std::string name, std::vector<std::string> hosts, std::string path) {
   RouteConfig route;
   route.name = std::move(name);
-  route.match.hosts = {std::move(host)};
+  route.match.hosts = std::move(hosts);
   route.match.path = std::move(path);
   route.services = {{static_cast<std::uint32_t>(config.services.size() - 1), 1}};
   route.is_public = true;
   for (std::uint32_t zone = 0; zone < config.zones.size(); ++zone) route.zones.push_back(zone);
-  WafExclusion exclusion;
-  exclusion.parameters = unread_parameters();
-  exclusion.because = "secrets and addresses that identity reads strictly itself";
-  route.waf.exclude.push_back(std::move(exclusion));
   route.body_bytes = 256 * 1024;
   return route;
 }
 
-bool is_built_in(const ServiceConfig& service) noexcept { return service.local != LocalTarget::none; }
-
-}  // namespace
-
-IssuerParts split_issuer(std::string_view issuer) {
-  std::string_view rest = issuer.substr(std::min<std::size_t>(8, issuer.size()));
-  const std::size_t slash = std::min(rest.find('/'), rest.size());
-  const auto address = parse_host_port(rest.substr(0, slash), 443);
-  return {address ? address->host : std::string(rest.substr(0, slash)), std::string(rest.substr(slash)),
-          std::string(issuer.substr(0, 8 + slash))};
+void leave_unread(RouteConfig& route, std::vector<std::string> parameters, std::string because) {
+  WafExclusion exclusion;
+  exclusion.parameters = std::move(parameters);
+  exclusion.because = std::move(because);
+  route.waf.exclude.push_back(std::move(exclusion));
 }
 
-void add_built_in(Config& config) {
-  if (!config.identity) return;
-  const IssuerParts issuer = split_issuer(config.identity->issuer);
+RouteConfig identity_route(const Config& config, std::string name, std::string host, std::string path) {
+  RouteConfig route = own_route(config, std::move(name), {std::move(host)}, std::move(path));
+  leave_unread(route, unread_parameters(), "secrets and addresses that identity reads strictly itself");
+  return route;
+}
+
+void add_service(Config& config, std::string_view name, LocalTarget target) {
   ServiceConfig service;
-  service.name = kIdentityService;
-  service.local = LocalTarget::identity;
+  service.name = name;
+  service.local = target;
   config.services.push_back(std::move(service));
+}
+
+void add_login(Config& config) {
+  std::vector<std::string> hosts;
+  for (const RouteConfig& route : config.routes) {
+    if (!route.access.login) continue;
+    for (const std::string& host : route.match.hosts) {
+      if (std::find(hosts.begin(), hosts.end(), host) == hosts.end()) hosts.push_back(host);
+    }
+  }
+  if (hosts.empty()) return;
+  add_service(config, kLoginService, LocalTarget::relying_party);
+  RouteConfig route = own_route(config, std::string(kLoginService), std::move(hosts), "/.gatehouse/**");
+  leave_unread(route,
+               {"code", "state", "iss", "session_state", "error_description", "error_uri", "logout_token", "return_to"},
+               "what the provider sends and where people were, which sign-in reads strictly itself");
+  config.routes.push_back(std::move(route));
+}
+
+bool is_built_in(const ServiceConfig& service) noexcept { return service.local != LocalTarget::none; }
+
+void add_identity(Config& config) {
+  const IssuerParts issuer = split_issuer(config.identity->issuer);
+  add_service(config, kIdentityService, LocalTarget::identity);
   config.routes.push_back(identity_route(config, "identity", issuer.host, issuer.path + "/**"));
   JwtIssuerConfig own;
   own.name = kIdentityService;
@@ -74,6 +94,21 @@ void add_built_in(Config& config) {
   // RFC 8414 §3.1 puts the well-known part in front of the issuer's path.
   config.routes.push_back(identity_route(config, "identity-metadata", issuer.host,
                                          "/.well-known/oauth-authorization-server" + issuer.path));
+}
+
+}  // namespace
+
+IssuerParts split_issuer(std::string_view issuer) {
+  std::string_view rest = issuer.substr(std::min<std::size_t>(8, issuer.size()));
+  const std::size_t slash = std::min(rest.find('/'), rest.size());
+  const auto address = parse_host_port(rest.substr(0, slash), 443);
+  return {address ? address->host : std::string(rest.substr(0, slash)), std::string(rest.substr(slash)),
+          std::string(issuer.substr(0, 8 + slash))};
+}
+
+void add_built_in(Config& config) {
+  add_login(config);
+  if (config.identity) add_identity(config);
 }
 
 Config without_built_in(Config config) {

@@ -6,6 +6,7 @@
 namespace gatehouse::app {
 
 inline constexpr std::string_view kIdentityService = "identity";
+inline constexpr std::string_view kLoginService = "login";
 
 // Behind those of the file; the file has none of these names.
 void add_built_in(gateway::Config& config);

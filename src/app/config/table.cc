@@ -178,6 +178,7 @@ void check_identity(Reader& reader, const Given& given, const Config& config) {
 
 void check_root(Reader& reader, const Given& given, Config& config) {
   check_identity(reader, given, config);
+  check_login(reader, given, config);
   check_addresses(reader, given, config);
   check_ambiguities(reader, given, config);
   raise_sensitive_routes(config);
@@ -253,6 +254,8 @@ const Object& root_object() {
               key<&Config::identity>("identity", optional(block<IdentityConfig>(identity_object())),
                                      "Users, sign-in, OAuth 2.1 and OpenID Connect.",
                                      {.default_note = "no users of our own", .restart = true}),
+              key<&Config::login>("login", block<LoginConfig>(login_object()),
+                                  "How people sign in on routes with access: { login: true }."),
               key<&Config::secrets>("secrets", block<SecretsConfig>(secrets_object()),
                                     "The root key of what is stored."),
               key<&Config::waf>("waf", block<WafConfig>(waf_object()), "Inspection of requests for attacks."),

@@ -27,6 +27,10 @@ const Object& telemetry_object();
 const Object& admin_object();
 const Object& identity_object();
 const Object& secrets_object();
+const Object& login_object();
+// What only the whole configuration can tell of it.
+void check_login(Reader& reader, const Given& given, const gateway::Config& config);
+Kind<std::string> issuer_url();  // of an OpenID provider, without a slash at its end
 
 Kind<std::vector<gateway::Zone>> zones();
 // `layers: { rate: monitor }`

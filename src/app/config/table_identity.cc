@@ -194,6 +194,13 @@ const Object& identity_theme_object() {
 
 }  // namespace
 
+Kind<std::string> issuer_url() {
+  return text_form<std::string>({.title = "https URL",
+                                 .pattern = "^https://.+$",
+                                 .parse = parse_issuer,
+                                 .format = [](const Writer&, const std::string& value) { return value; }});
+}
+
 const Object& identity_object() {
   using Outside = IdentityConfig::OutsideProvider;
   using Registers = IdentityConfig::ClientRegistration;
@@ -201,14 +208,9 @@ const Object& identity_object() {
       Object::of<IdentityConfig>(
           "identity", "Who people and applications are: users, second factors, OAuth 2.1 and OpenID Connect.",
           {
-              key<&IdentityConfig::issuer>(
-                  "issuer",
-                  text_form<std::string>({.title = "https URL",
-                                          .pattern = "^https://.+$",
-                                          .parse = parse_issuer,
-                                          .format = [](const Writer&, const std::string& value) { return value; }}),
-                  "Where it is reached, on a listener with TLS; tokens name it.",
-                  {.example = "https://login.shop.example", .required = true}),
+              key<&IdentityConfig::issuer>("issuer", issuer_url(),
+                                           "Where it is reached, on a listener with TLS; tokens name it.",
+                                           {.example = "https://login.shop.example", .required = true}),
               key<&IdentityConfig::key_rotation>("key_rotation", duration(24h, 24h * 366),
                                                  "How long a key signs tokens."),
               key<&IdentityConfig::remember_device>(

@@ -100,6 +100,8 @@ const Object& access_object() {
                                      {.example = "[orders:read]"}),
           key<&AccessConfig::audience>("audience", text(256), "The token must be meant for this audience.",
                                        {.example = "shop"}),
+          key<&AccessConfig::login>("login", boolean(),
+                                    "People sign in: pages are sent to the provider, the session is a cookie."),
           key<&AccessConfig::mfa>("mfa", boolean(), "A second factor in this session."),
           key<&AccessConfig::mfa_max_age>("mfa_max_age", duration(1s, 24h * 365),
                                           "How fresh the second factor must be."),

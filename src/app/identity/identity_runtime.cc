@@ -11,10 +11,7 @@
 #include "identity/pages/pages.h"
 #include "identity/pages/screens.h"
 #include "identity/provider/provider.h"
-#include "identity/schema.h"
-#include "identity/sealed_columns.h"
 #include "secrets/root_key.h"
-#include "telemetry/log.h"
 
 namespace gatehouse::app {
 namespace {
@@ -23,8 +20,6 @@ using namespace identity;
 
 constexpr std::size_t kQueueMax = 1024;
 constexpr std::size_t kThreads = 8;  // most of them wait for the store
-// Of each second, after a rotation of the keyring: what is sealed anew leaves the store to others most of the time.
-constexpr Duration kResealSlice = std::chrono::milliseconds(100);
 
 Result<std::unique_ptr<OutboundDelivery>> open_delivery(const gateway::IdentityConfig& config, const Clock& clock) {
   std::optional<MailServer> mail;
@@ -92,24 +87,32 @@ Result<std::string> fetch_keys(const std::string& url) {
   return std::move(answer->body);
 }
 
-void tell(std::string_view doing, const Status& status) {
-  if (!status) GH_LOG(warn, "identity: not done", {"doing", doing}, {"why", status.error().message});
-}
+class RevokedInStore final : public gateway::RevokedTokens {
+ public:
+  explicit RevokedInStore(const Revocations& revocations) : revocations_(revocations) {}
+  bool covers(const gateway::TokenName& token) const noexcept override {
+    return is_revoked(revocations_, TokenName{token.id, token.grant, token.session, token.user, token.issued_s});
+  }
+
+ private:
+  const Revocations& revocations_;
+};
 
 }  // namespace
 
 struct IdentityRuntime::Parts {
-  Parts(store::Database& database, secrets::Keyring& keyring, BreachedList breached,
-        std::unique_ptr<OutboundDelivery> sender, Assets loaded, const gateway::Config& whole, FailureNews* news,
-        const Clock& clock)
-      : delivery(std::move(sender)),
+  Parts(IdentityStore& kept, BreachedList breached, std::unique_ptr<OutboundDelivery> sender, Assets loaded,
+        const gateway::Config& whole, FailureNews* news, const Clock& clock)
+      : database(kept.database()),
+        keyring(kept.keyring()),
+        revocations(kept.revocations()),
+        delivery(std::move(sender)),
         assets(std::move(loaded)),
         logouts(clock),
         accounts(database, keyring, clock),
         groups(database, accounts, clock),
         passwords(accounts, keyring, std::move(breached),
                   {.cost = {}, .policy = {.length_min = whole.identity->password_min_length}, .at_once = 0}),
-        revocations(database, clock),
         sessions(database, accounts, revocations, clock,
                  {whole.identity->session_idle, whole.identity->session_absolute}),
         devices(database, clock, whole.identity->remember_device),
@@ -137,13 +140,15 @@ struct IdentityRuntime::Parts {
                whole.identity->federation.empty() ? nullptr : &federation},
               pages_options(*whole.identity)) {}
 
+  store::Database& database;
+  secrets::Keyring& keyring;
+  Revocations& revocations;
   std::unique_ptr<OutboundDelivery> delivery;
   Assets assets;
   LogoutSender logouts;
   Accounts accounts;
   Groups groups;
   PasswordService passwords;
-  Revocations revocations;
   Sessions sessions;
   Devices devices;
   Interactions interactions;
@@ -163,14 +168,18 @@ struct IdentityRuntime::Parts {
   Pages pages;
 };
 
-IdentityRuntime::IdentityRuntime(const gateway::IdentityConfig& config, const Clock& clock)
-    : config_(config), issuer_path_(split_issuer(config.issuer).path), clock_(clock) {}
+IdentityRuntime::IdentityRuntime(const gateway::IdentityConfig& config, IdentityStore& store, const Clock& clock)
+    : config_(config),
+      issuer_path_(split_issuer(config.issuer).path),
+      clock_(clock),
+      store_(store),
+      issuer_keys_(std::make_shared<gateway::IssuerKeys>(std::make_shared<RevokedInStore>(store.revocations()))) {}
 
 IdentityRuntime::~IdentityRuntime() { stop(); }
 
-Result<std::unique_ptr<IdentityRuntime>> IdentityRuntime::create(const gateway::Config& config, const Clock& clock,
-                                                                 FailureNews* news) {
-  std::unique_ptr<IdentityRuntime> runtime(new IdentityRuntime(*config.identity, clock));
+Result<std::unique_ptr<IdentityRuntime>> IdentityRuntime::create(const gateway::Config& config, IdentityStore& store,
+                                                                 const Clock& clock, FailureNews* news) {
+  std::unique_ptr<IdentityRuntime> runtime(new IdentityRuntime(*config.identity, store, clock));
   if (auto opened = runtime->open(config, news); !opened)
     return tl::unexpected(std::move(opened.error()).while_("identity"));
   return runtime;
@@ -179,13 +188,6 @@ Result<std::unique_ptr<IdentityRuntime>> IdentityRuntime::create(const gateway::
 Throttle& IdentityRuntime::throttle() noexcept { return parts_->throttle; }
 
 Status IdentityRuntime::open(const gateway::Config& config, FailureNews* news) {
-  auto database = store::open_database(store_options(config), clock_);
-  if (!database) return tl::unexpected(database.error());
-  database_ = std::move(*database);
-  auto keyring = secrets::Keyring::open(*database_, root_key_source(config.secrets, config.data_dir), clock_);
-  if (!keyring) return tl::unexpected(keyring.error());
-  keyring_ = std::move(*keyring);
-  if (auto migrated = database_->migrate(kProduct, migrations()); !migrated) return migrated;
   BreachedList breached;
   if (!config_.password_breached.empty()) {
     auto list = BreachedList::open(config_.password_breached);
@@ -196,15 +198,13 @@ Status IdentityRuntime::open(const gateway::Config& config, FailureNews* news) {
   if (!delivery) return tl::unexpected(delivery.error());
   auto assets = Assets::load({config_.theme.name, config_.theme.logo, config_.theme.css}, issuer_path_);
   if (!assets) return tl::unexpected(assets.error());
-  resealer_ = std::make_unique<secrets::Resealer>(*database_, *keyring_, kSealedColumns, clock_);
-  parts_ = std::make_unique<Parts>(*database_, *keyring_, std::move(breached), std::move(*delivery), std::move(*assets),
-                                   config, news, clock_);
+  parts_ = std::make_unique<Parts>(store_, std::move(breached), std::move(*delivery), std::move(*assets), config, news,
+                                   clock_);
   if (auto started = parts_->provider.start(); !started) return started;
-  if (auto read = parts_->revocations.refresh(); !read) return read;
-  admin_api_ = std::make_unique<admin::IdentityApi>(
-      admin::IdentityParts{parts_->accounts, parts_->groups, parts_->passwords, parts_->registration, parts_->factors,
-                           parts_->sessions, parts_->devices, parts_->provider, parts_->audit, *keyring_, *resealer_,
-                           std::string(secrets::kind_name(root_key_source(config.secrets, {}).kind))});
+  admin_api_ = std::make_unique<admin::IdentityApi>(admin::IdentityParts{
+      parts_->accounts, parts_->groups, parts_->passwords, parts_->registration, parts_->factors, parts_->sessions,
+      parts_->devices, parts_->provider, parts_->audit, store_.keyring(), store_.resealer(),
+      std::string(secrets::kind_name(root_key_source(config.secrets, {}).kind))});
   auto link = parts_->registration.first_admin_link();
   if (!link) return tl::unexpected(link.error());
   first_admin_link_ = link->value_or("");
@@ -260,48 +260,27 @@ void IdentityRuntime::publish_keys() {
   issuer_keys_->publish(std::move(*set));
 }
 
-void IdentityRuntime::every_second() {
-  tell("reading revocations", parts_->revocations.refresh());
-  tell("back-channel logout", parts_->provider.every_second());
-  tell("sealing records anew", resealer_->tend(kResealSlice));
-}
-
 void IdentityRuntime::every_minute() {
-  tell("reading the keyring", keyring_->refresh());
   tell("keeping the signing keys", parts_->provider.every_minute());
   publish_keys();
   tell("removing what has expired", parts_->sessions.remove_expired());
   tell("removing what has expired", parts_->interactions.remove_expired());
   tell("removing what has expired", parts_->tickets.remove_expired());
   tell("removing what has expired", parts_->devices.remove_expired());
-  tell("removing what has expired", parts_->revocations.remove_expired());
-}
-
-void IdentityRuntime::keep_house() {
-  std::unique_lock lock(mutex_);
-  for (std::uint64_t second = 1; !stopping_; ++second) {
-    wake_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });
-    if (stopping_) return;
-    lock.unlock();
-    every_second();
-    if (second % 60 == 0) every_minute();
-    lock.lock();
-  }
 }
 
 void IdentityRuntime::start() {
   parts_->outside.start();
-  housekeeper_ = std::thread([this] { keep_house(); });
+  housekeeper_.start([this] { tell("back-channel logout", parts_->provider.every_second()); },
+                     [this] { every_minute(); });
 }
 
 void IdentityRuntime::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  if (housekeeper_.joinable()) housekeeper_.join();
+  housekeeper_.stop();
   pool_.reset();
 }
+
+Provider& IdentityRuntime::provider() noexcept { return parts_->provider; }
+Sessions& IdentityRuntime::sessions() noexcept { return parts_->sessions; }
 
 }  // namespace gatehouse::app

@@ -1,35 +1,36 @@
 #pragma once
-// Identity in this process: its store, keys, users and provider, put together from the configuration and bound to the
+// Identity in this process: its users, sessions and provider, put together from the configuration and bound to the
 // gateway's local service.
 //
 // Thread safety: `answer` is called by shards; what blocks runs on the pool. Everything else: the main thread.
 // Lifetime: made before the gateway, `stop`ped before the gateway stops (what runs on the pool answers through shards),
 // destroyed after it.
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 
 #include "admin/identity/identity_api.h"
+#include "app/identity/housekeeper.h"
+#include "app/identity/identity_store.h"
 #include "gateway/config.h"
 #include "gateway/layers/authentication/key_source.h"
 #include "gateway/local_service.h"
 #include "identity/users/throttle.h"
 #include "net/worker_pool.h"
-#include "secrets/keyring.h"
-#include "secrets/reseal.h"
-#include "store/database.h"
+
+namespace gatehouse::identity {
+class Provider;
+class Sessions;
+}  // namespace gatehouse::identity
 
 namespace gatehouse::app {
 
 class IdentityRuntime final : public gateway::LocalService {
  public:
-  // Opens the store and the keyring; makes what is missing. The error is for whoever starts the program. `news`: null
-  // where failed logins are counted here alone.
-  static Result<std::unique_ptr<IdentityRuntime>> create(const gateway::Config& config, const Clock& clock,
-                                                         identity::FailureNews* news = nullptr);
+  // Makes what is missing. The error is for whoever starts the program. `news`: null where failed logins are counted
+  // here alone.
+  static Result<std::unique_ptr<IdentityRuntime>> create(const gateway::Config& config, IdentityStore& store,
+                                                         const Clock& clock, identity::FailureNews* news = nullptr);
   ~IdentityRuntime() override;
 
   void answer(gateway::LocalCall call) override;
@@ -41,37 +42,32 @@ class IdentityRuntime final : public gateway::LocalService {
   admin::IdentityApi& admin_api() noexcept { return *admin_api_; }
   identity::Throttle& throttle() noexcept;
   net::WorkerPool& pool() noexcept { return *pool_; }
+  identity::Provider& provider() noexcept;
+  identity::Sessions& sessions() noexcept;
 
   void start();  // the background work; after privileges are dropped
   void stop();
 
  private:
   struct Parts;
-  IdentityRuntime(const gateway::IdentityConfig& config, const Clock& clock);
+  IdentityRuntime(const gateway::IdentityConfig& config, IdentityStore& store, const Clock& clock);
   Status open(const gateway::Config& config, identity::FailureNews* news);
   identity::WebResponse handle(const identity::WebRequest& request);
   std::string_view below_issuer(std::string_view path) const noexcept;
-  void keep_house();
-  void every_second();
   void every_minute();
   void publish_keys();
 
   const gateway::IdentityConfig config_;
   const std::string issuer_path_;
   const Clock& clock_;
-  std::unique_ptr<store::Database> database_;
-  std::unique_ptr<secrets::Keyring> keyring_;
-  std::unique_ptr<secrets::Resealer> resealer_;
+  IdentityStore& store_;
   std::unique_ptr<Parts> parts_;
   std::unique_ptr<admin::IdentityApi> admin_api_;
-  std::shared_ptr<gateway::IssuerKeys> issuer_keys_ = std::make_shared<gateway::IssuerKeys>();
+  std::shared_ptr<gateway::IssuerKeys> issuer_keys_;
   std::string published_jwks_;
   std::string first_admin_link_;
   std::unique_ptr<net::WorkerPool> pool_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;
-  std::thread housekeeper_;
+  Housekeeper housekeeper_;
 };
 
 }  // namespace gatehouse::app

@@ -52,7 +52,7 @@ struct Desk {
   }
   Interaction proof() const {
     Interaction interaction;
-    visit.parts.authentication.start_from_session(interaction, *who.session);
+    start_from_session(interaction, *who.session);
     return interaction;
   }
 };

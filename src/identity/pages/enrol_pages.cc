@@ -178,7 +178,7 @@ WebResponse begin(const Visit& visit, std::string_view end) {
   if (visit.web.is_post() && !visit.is_ours(visit.session_cookie, kAccountContext)) return visit.form_expired();
   Interaction wanted;
   wanted.return_to = "/account/factors";
-  visit.parts.authentication.start_from_session(wanted, *who->session);
+  start_from_session(wanted, *who->session);
   auto begun = visit.parts.interactions.begin(std::move(wanted), visit.browser);
   if (!begun) return visit.unavailable();
   WebResponse response = visit.go(fmt::format("{}{}?flow={}", kInAccount, end, begun->interaction.id));

@@ -255,6 +255,7 @@ WebResponse AuthorizeEndpoint::sign_in(Visit& visit) {
   // A step-up proves the same user; a new sign-in may be somebody else's (OIDC Core §3.1.2.1).
   if (has_session && !anew && hint_fits(visit).value_or(false) && names_user(visit))
     wanted.must_be_user = visit.session->user_id;
+  if (request.wants_mfa && !wanted.must_be_user.empty()) start_from_session(wanted, *visit.session);
   WebResponse response = redirect({});
   auto interaction = keep(visit, std::move(wanted), response);
   if (!interaction) return failed(visit.web, interaction.error());

@@ -121,13 +121,21 @@ Status Clients::changed(std::string_view id, Result<store::Rows> rows) {
   return {};
 }
 
+Status Clients::not_own(std::string_view id) const {
+  const std::shared_lock lock(mutex_);
+  if (id.empty() || id != own_) return {};
+  return fail(ErrorCode::conflict, fmt::format("client {} is the gateway's own: its configuration says how it is", id));
+}
+
 Status Clients::change(std::string_view id, std::string_view name, const ClientSettings& settings) {
+  if (auto free = not_own(id); !free) return free;
   if (auto good = check_settings(settings); !good) return good;
   return changed(id, database_.run("UPDATE clients SET name = $1, settings = $2, updated_at = $3 WHERE id = $4",
                                    {name, to_json(settings), seconds_of(clock_.wall()), id}));
 }
 
 Result<std::string> Clients::renew_secret(std::string_view id) {
+  if (auto free = not_own(id); !free) return tl::unexpected(free.error());
   auto client = get(id);
   if (!client) return tl::unexpected(client.error());
   if (!has_secret(client->settings.auth))
@@ -143,11 +151,45 @@ Result<std::string> Clients::renew_secret(std::string_view id) {
 }
 
 Status Clients::set_enabled(std::string_view id, bool enabled) {
+  if (auto free = not_own(id); !free) return free;
   return changed(id, database_.run("UPDATE clients SET state = $1, updated_at = $2 WHERE id = $3",
                                    {enabled ? "active" : "disabled", seconds_of(clock_.wall()), id}));
 }
 
+Status Clients::keep_own(NewClient wanted, std::string_view secret) {
+  if (auto good = check_settings(wanted.settings); !good) return good;
+  const store::Bytes hash{std::string(crypto::as_text(crypto::sha256(secret)))};
+  const std::string settings = to_json(wanted.settings);
+  const std::int64_t now_s = seconds_of(clock_.wall());
+  Status kept = database_.transact([&](store::Executor& tx) -> Status {
+    auto rows = tx.run("SELECT secret_hash, settings, state FROM clients WHERE id = $1", {wanted.id});
+    if (!rows) return tl::unexpected(rows.error());
+    if (rows->empty()) {
+      auto stored = tx.run(
+          "INSERT INTO clients (id, name, settings, secret_hash, state, created_at, updated_at) "
+          "VALUES ($1, $2, $3, $4, 'active', $5, $5)",
+          {wanted.id, wanted.name, settings, hash, now_s});
+      return stored ? Status{} : tl::unexpected(stored.error());
+    }
+    const store::Row& row = rows->rows.front();
+    if (row[0].is_null() || row[0].bytes() != hash.data)
+      return fail(ErrorCode::conflict, fmt::format("there is another client {}: remove it, or give the gateway "
+                                                   "another name (login: {{ client_id: … }})",
+                                                   wanted.id));
+    if (row[1].text() == settings && row[2].text() == "active") return {};
+    auto stored = tx.run("UPDATE clients SET settings = $1, state = 'active', updated_at = $2 WHERE id = $3",
+                         {settings, now_s, wanted.id});
+    return stored ? Status{} : tl::unexpected(stored.error());
+  });
+  if (!kept) return kept;
+  forget(wanted.id);
+  const std::unique_lock lock(mutex_);
+  own_ = std::move(wanted.id);
+  return {};
+}
+
 Status Clients::remove(std::string_view id) {
+  if (auto free = not_own(id); !free) return free;
   return changed(id, database_.run("DELETE FROM clients WHERE id = $1", {id}));
 }
 

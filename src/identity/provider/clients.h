@@ -43,6 +43,10 @@ class Clients {
   Status change(std::string_view id, std::string_view name, const ClientSettings& settings);
   Result<std::string> renew_secret(std::string_view id);  // the old one is void at once
   Status set_enabled(std::string_view id, bool enabled);
+
+  // The gateway's own client, as its configuration has it: made, or changed to that. From then on the calls above leave
+  // it alone (ErrorCode::conflict). ErrorCode::conflict: somebody else's client has that id.
+  Status keep_own(NewClient wanted, std::string_view secret);
   Status remove(std::string_view id);
 
  private:
@@ -55,11 +59,13 @@ class Clients {
     std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
   };
   Status changed(std::string_view id, Result<store::Rows> rows);
+  Status not_own(std::string_view id) const;
   void forget(std::string_view id);
 
   store::Database& database_;
   const Clock& clock_;
-  mutable std::shared_mutex mutex_;
+  mutable std::shared_mutex mutex_;  // over own_ and remembered_
+  std::string own_;                  // its id; empty: there is none
   std::unordered_map<std::string, Remembered, Hash, std::equal_to<>> remembered_;
 };
 

@@ -298,7 +298,12 @@ std::optional<Tokens::Hint> Tokens::read_hint(std::string_view id_token) const {
 }
 
 bool is_revoked(const Revocations& revocations, const VerifiedToken& token) noexcept {
-  return revocations.covers(RevokedKind::token, token.token_id, token.issued_s) ||
+  return is_revoked(revocations,
+                    TokenName{token.token_id, token.grant_id, token.session_id, token.subject, token.issued_s});
+}
+
+bool is_revoked(const Revocations& revocations, const TokenName& token) noexcept {
+  return revocations.covers(RevokedKind::token, token.id, token.issued_s) ||
          (!token.grant_id.empty() && revocations.covers(RevokedKind::grant, token.grant_id, token.issued_s)) ||
          (!token.session_id.empty() && revocations.covers(RevokedKind::session, token.session_id, token.issued_s)) ||
          revocations.covers(RevokedKind::user, token.subject, token.issued_s);

@@ -103,6 +103,11 @@ class Tokens {
   Shard shards_[kShards];
 };
 
+struct TokenName {  // empty: the token has no such claim
+  std::string_view id, grant_id, session_id, subject;
+  std::int64_t issued_s = 0;
+};
+bool is_revoked(const Revocations& revocations, const TokenName& token) noexcept;
 // Was it taken back: itself, its grant, its session, or all that its user had at that time?
 bool is_revoked(const Revocations& revocations, const VerifiedToken& token) noexcept;
 

@@ -11,6 +11,7 @@
 #include "crypto/random.h"
 #include "identity/sealed_columns.h"
 #include "identity/seconds.h"
+#include "identity/sessions/sessions.h"
 #include "identity/token_hash.h"
 
 namespace gatehouse::identity {
@@ -176,6 +177,14 @@ std::string FormTokens::make(std::string_view cookie, std::string_view context) 
 
 bool FormTokens::matches(std::string_view token, std::string_view cookie, std::string_view context) const {
   return !cookie.empty() && crypto::equal_in_constant_time(token, make(cookie, context));
+}
+
+void start_from_session(Interaction& interaction, const Session& session) {
+  interaction.user_id = session.user_id;
+  interaction.must_be_user = session.user_id;
+  interaction.amr = session.amr;
+  interaction.password_at_s = session.auth_s;
+  interaction.factor_at_s = interaction.wants_factor ? 0 : session.factor_s;
 }
 
 }  // namespace gatehouse::identity

@@ -56,6 +56,10 @@ struct Interaction {
   std::string browser_hash = {};  // of the cookie
 };
 
+struct Session;
+// A step-up: the session's user, who has proved what the session says, and where a factor is demanded proves it anew.
+void start_from_session(Interaction& interaction, const Session& session);
+
 class Interactions {
  public:
   static constexpr Duration kLifetime = std::chrono::minutes(30);

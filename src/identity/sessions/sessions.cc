@@ -232,12 +232,16 @@ Result<bool> Sessions::end_by_id(std::string_view sid) {
 Result<std::int64_t> Sessions::end_all(std::string_view user_id, std::string_view except_sid) {
   std::int64_t ended = 0;
   auto done = database_.transact([&](store::Executor& tx) {
-    return end_where(tx, "user_id = $1 AND id <> $2", {user_id, except_sid}, ended);
+    auto over = end_where(tx, "user_id = $1 AND id <> $2", {user_id, except_sid}, ended);
+    // With all of them go the tokens that were given beside a session.
+    if (over && except_sid.empty())
+      over = revocations_.add(tx, RevokedKind::user, user_id, seconds_of(clock_.wall() + Revocations::kKeep));
+    return over;
   });
   // With one left over there is no moment before which all is over.
   if (done && except_sid.empty()) done = accounts_.set_sessions_after(user_id, seconds_of(clock_.wall()));
   if (!done && done.error().code == ErrorCode::not_found) done = {};  // the user is gone, and so are the sessions
-  if (done && ended > 0) done = revocations_.refresh();
+  if (done && (ended > 0 || except_sid.empty())) done = revocations_.refresh();
   if (!done) return tl::unexpected(std::move(done.error()));
   return ended;
 }

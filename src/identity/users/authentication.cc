@@ -41,15 +41,10 @@ Result<LoginStep> Authentication::step(const Interaction& interaction) {
   const bool has_one = std::any_of(factors->begin(), factors->end(),
                                    [](const Factor& factor) { return factor.kind != FactorKind::recovery; });
   if (has_one) return LoginStep::factor;
-  return interaction.wants_factor ? LoginStep::enrol : LoginStep::done;
-}
-
-void Authentication::start_from_session(Interaction& interaction, const Session& session) const {
-  interaction.user_id = session.user_id;
-  interaction.must_be_user = session.user_id;
-  interaction.amr = session.amr;
-  interaction.password_at_s = session.auth_s;
-  interaction.factor_at_s = interaction.wants_factor ? 0 : session.factor_s;
+  if (!interaction.wants_factor) return LoginStep::done;
+  // The first factor decides who can sign in from now on: whoever adds it has just typed the password.
+  const bool fresh = seconds_of(parts_.clock.wall()) - interaction.password_at_s <= kFreshPassword.count();
+  return fresh ? LoginStep::enrol : LoginStep::password;
 }
 
 Result<std::string> Authentication::known_device(std::string_view user_id, const Visitor& visitor) {

@@ -91,6 +91,8 @@ struct AuthenticationOptions {
 
 class Authentication {
  public:
+  static constexpr std::chrono::seconds kFreshPassword{600};  // old enough to add a first factor on its strength
+
   Authentication(const AuthenticationParts& parts, AuthenticationOptions options);
 
   // Where an interaction is: which page to show. `done`: call `finish`.
@@ -98,8 +100,7 @@ class Authentication {
 
   // An interaction that needs no password because the browser's session answers it (signed in late enough, the right
   // user, the factor fresh where one is demanded) is told by the provider, which then begins none. One that needs only
-  // the factor (step-up) starts from the session:
-  void start_from_session(Interaction& interaction, const Session& session) const;
+  // the factor (step-up) starts from the session (interactions.h).
 
   LoginAnswer password(Interaction& interaction, std::string_view login, std::string_view password,
                        const Visitor& visitor);

@@ -270,7 +270,7 @@ TEST_P(AuthenticationTest, StepUpProvesTheSamePerson) {
   const auto before = value_of(world->sessions.start(user->id, {"pwd", false}, "", ""));
   visitor.session_cookie = before.token;
   Interaction interaction = begin(true);
-  world->login.start_from_session(interaction, before.session);
+  start_from_session(interaction, before.session);
   expect_ok(world->interactions.update(interaction));
   EXPECT_EQ(value_of(world->login.step(interaction)), LoginStep::factor) << "the password is not asked again";
   Interaction other = interaction;
@@ -283,6 +283,19 @@ TEST_P(AuthenticationTest, StepUpProvesTheSamePerson) {
   EXPECT_FALSE(value_of(world->sessions.find(before.token)));
 }
 
+// Whoever found a browser open must not give the account a second factor of his own.
+TEST_P(AuthenticationTest, TheFirstFactorNeedsAFreshPassword) {
+  const auto session = value_of(world->sessions.start(user->id, {"pwd", false}, "", ""));
+  visitor.session_cookie = session.token;
+  Interaction interaction = begin(true);
+  start_from_session(interaction, session.session);
+  EXPECT_EQ(value_of(world->login.step(interaction)), LoginStep::enrol);
+  clock.advance(Authentication::kFreshPassword + 1s);
+  EXPECT_EQ(value_of(world->login.step(interaction)), LoginStep::password);
+  expect_ok(world->interactions.update(interaction));
+  EXPECT_EQ(world->login.password(interaction, "alice", kGood, visitor).step, LoginStep::enrol);
+}
+
 TEST_P(AuthenticationTest, AnotherPersonsSessionEndsAndAnOldSignInIsAskedAgain) {
   const UserPtr bob = gateway->add("bob");
   const auto bobs = value_of(world->sessions.start(bob->id, {"pwd", false}, "", ""));
@@ -293,7 +306,7 @@ TEST_P(AuthenticationTest, AnotherPersonsSessionEndsAndAnOldSignInIsAskedAgain) 
   clock.advance(100s);
   Interaction late = begin();
   late.auth_after_s = seconds_of(clock.wall());
-  world->login.start_from_session(late, mine.session.session);
+  start_from_session(late, mine.session.session);
   EXPECT_EQ(value_of(world->login.step(late)), LoginStep::password);
   EXPECT_EQ(world->login.password(late, "alice", kGood, visitor).step, LoginStep::done);
 }

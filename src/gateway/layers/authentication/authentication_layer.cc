@@ -132,7 +132,9 @@ Decision AuthenticationLayer::with_token(Request& request, std::string_view toke
     current = issuers_[verified.issuer].keys->epoch() == verified.key_epoch && request.wall >= verified.not_before &&
               (verified.certificate_sha256.empty() ||
                (request.connection && request.connection->certificate_sha256 == verified.certificate_sha256));
-    if (current) verified.principal.unpack(request.arena, request.principal);
+    if (!current) return;
+    verified.principal.unpack(request.arena, request.principal);
+    current = !is_revoked(issuers_[verified.issuer], verified, request.principal.user);
   });
   if (lookups_ != nullptr) (current ? lookups_->hits : lookups_->misses).add();
   return current ? Decision{} : verify(request, token);
@@ -190,9 +192,26 @@ Decision AuthenticationLayer::verify(Request& request, std::string_view token) c
                          .not_before = validity.not_before,
                          .expires = validity.expires,
                          .certificate_sha256 = std::move(binding.certificate_sha256)};
+  if (issuer->keys->revoked() != nullptr) {
+    const auto text = [&](std::string_view claim) {
+      return std::string(parsed.claims.find_string(claim).value_or(""));
+    };
+    verified.id = text("jti");
+    verified.grant = text("gid");
+    verified.session = text("sid");
+    if (const codec::Json* issued = parsed.claims.find("iat")) verified.issued_s = issued->integer().value_or(0);
+  }
   verified.principal.unpack(request.arena, request.principal);
+  if (is_revoked(*issuer, verified, request.principal.user))
+    return refuse("auth.revoked", evidence(request.arena, "issuer {}: taken back before its time", name));
   cache_->insert(token, request.wall, std::move(verified));
   return {};
+}
+
+bool AuthenticationLayer::is_revoked(const Issuer& issuer, const VerifiedToken& token,
+                                     std::string_view user) const noexcept {
+  const RevokedTokens* const revoked = issuer.keys->revoked();
+  return revoked != nullptr && revoked->covers({token.id, token.grant, token.session, user, token.issued_s});
 }
 
 const AuthenticationLayer::Issuer* AuthenticationLayer::find_issuer(std::string_view name) const noexcept {

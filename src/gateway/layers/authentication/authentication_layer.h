@@ -47,6 +47,7 @@ class AuthenticationLayer final : public Layer {
   Decision with_api_key(Request& request, std::string_view key) const;
   Decision with_session(Request& request) const;
   Decision with_certificate(Request& request) const;
+  bool is_revoked(const Issuer& issuer, const VerifiedToken& token, std::string_view user) const noexcept;
   const Issuer* find_issuer(std::string_view name) const noexcept;
 
   const AuthenticationConfig& config_;

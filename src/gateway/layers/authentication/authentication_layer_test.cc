@@ -87,6 +87,46 @@ class AuthenticationTest : public ::testing::Test {
   std::string held_;
 };
 
+class FakeRevokedTokens final : public RevokedTokens {
+ public:
+  bool covers(const TokenName& token) const noexcept override {
+    return token.id == id || token.grant == grant || token.session == session ||
+           (token.user == user && token.issued_s < user_before);
+  }
+  std::string id = "-", grant = "-", session = "-", user = "-";
+  std::int64_t user_before = 0;
+};
+
+// Also when it has been verified, and let through, before.
+TEST_F(AuthenticationTest, WhatItsIssuerTookBackIsRefused) {
+  const auto revoked = std::make_shared<FakeRevokedTokens>();
+  keys_ = {std::make_shared<IssuerKeys>(revoked)};
+  keys_[0]->publish(*crypto::KeySet::parse(signer_.public_jwks()));
+  make_layer();
+  const std::string text = token(R"("sub":"ann","jti":"t-1","gid":"g-1","sid":"s-1")");
+  const auto is_good = [&] {
+    const Outcome outcome = bearer(text);
+    EXPECT_EQ(outcome.decision.reason, outcome.decision.verdict == Verdict::pass ? "" : "auth.revoked");
+    return outcome.principal.user == "ann";
+  };
+  EXPECT_TRUE(is_good());
+  for (std::string FakeRevokedTokens::*which :
+       {&FakeRevokedTokens::id, &FakeRevokedTokens::grant, &FakeRevokedTokens::session}) {
+    (*revoked).*which = which == &FakeRevokedTokens::id ? "t-1" : which == &FakeRevokedTokens::grant ? "g-1" : "s-1";
+    EXPECT_FALSE(is_good());
+    EXPECT_FALSE(is_good());
+    (*revoked).*which = "-";
+    EXPECT_TRUE(is_good());
+  }
+  revoked->user = "ann";
+  revoked->user_before = 1'750'000'000 - 10;  // when it was issued
+  EXPECT_TRUE(is_good());
+  ++revoked->user_before;
+  EXPECT_FALSE(is_good());
+  make_layer();  // it was never seen
+  EXPECT_FALSE(is_good());
+}
+
 TEST_F(AuthenticationTest, CredentialsAcceptedAndRefused) {
   const std::string good = "Bearer " + token();
   const std::string lower = "bearer  " + token();

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 #include "crypto/jwk.h"
@@ -16,8 +17,25 @@
 
 namespace gatehouse::gateway {
 
+// What names a token to the issuer that made it. Empty: it has no such claim.
+struct TokenName {
+  std::string_view id, grant, session, user;  // jti, gid, sid, sub
+  std::int64_t issued_s = 0;                  // iat
+};
+
+// What an issuer in this process has taken back before its time. Never blocks; any thread.
+class RevokedTokens {
+ public:
+  virtual ~RevokedTokens() = default;
+  virtual bool covers(const TokenName& token) const noexcept = 0;
+};
+
 class IssuerKeys {
  public:
+  // `revoked` may be null: what outside issuers take back is not known here.
+  explicit IssuerKeys(std::shared_ptr<const RevokedTokens> revoked = nullptr) noexcept : revoked_(std::move(revoked)) {}
+  const RevokedTokens* revoked() const noexcept { return revoked_.get(); }
+
   // Null until a first set was published: tokens of this issuer are refused until then.
   std::shared_ptr<const crypto::KeySet> get() const;
   // Changes when a key was taken away or replaced: what it verified is worth nothing any more. Read it before `get`, so
@@ -31,6 +49,7 @@ class IssuerKeys {
   bool take_wanted() noexcept { return wanted_.exchange(false, std::memory_order_relaxed); }
 
  private:
+  const std::shared_ptr<const RevokedTokens> revoked_;
   mutable std::mutex mutex_;
   std::shared_ptr<const crypto::KeySet> keys_;
   std::atomic<std::uint64_t> epoch_{0};

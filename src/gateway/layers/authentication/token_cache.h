@@ -19,6 +19,9 @@ struct VerifiedToken {
   std::uint32_t issuer = 0;     // index into the configuration's
   std::uint64_t key_epoch = 0;  // of that issuer when the token was verified
   WallTime not_before{}, expires{};
+  // Of issuers that tell what they have taken back (IssuerKeys::revoked); the user is the principal's.
+  std::string id, grant, session;
+  std::int64_t issued_s = 0;
   std::string certificate_sha256;  // hexadecimal; the client certificate it is bound to (RFC 8705 §3.1), else empty
 };
 

@@ -1,0 +1,49 @@
+#include "app/identity/identity_store.h"
+
+#include "app/config/store_options.h"
+#include "identity/schema.h"
+#include "identity/sealed_columns.h"
+#include "telemetry/log.h"
+
+namespace gatehouse::app {
+namespace {
+
+// Of each second, after a rotation of the keyring: what is sealed anew leaves the store to others most of the time.
+constexpr Duration kResealSlice = std::chrono::milliseconds(100);
+
+}  // namespace
+
+void tell(std::string_view doing, const Status& status) {
+  if (!status) GH_LOG(warn, "identity: not done", {"doing", doing}, {"why", status.error().message});
+}
+
+Result<std::unique_ptr<IdentityStore>> IdentityStore::open(const gateway::Config& config, const Clock& clock) {
+  auto store = std::make_unique<IdentityStore>();
+  auto database = store::open_database(store_options(config), clock);
+  if (!database) return tl::unexpected(database.error());
+  store->database_ = std::move(*database);
+  auto keyring = secrets::Keyring::open(*store->database_, root_key_source(config.secrets, config.data_dir), clock);
+  if (!keyring) return tl::unexpected(keyring.error());
+  store->keyring_ = std::move(*keyring);
+  if (auto migrated = store->database_->migrate(identity::kProduct, identity::migrations()); !migrated)
+    return tl::unexpected(migrated.error());
+  store->revocations_ = std::make_unique<identity::Revocations>(*store->database_, clock);
+  store->resealer_ =
+      std::make_unique<secrets::Resealer>(*store->database_, *store->keyring_, identity::kSealedColumns, clock);
+  if (auto read = store->revocations_->refresh(); !read) return tl::unexpected(read.error());
+  return store;
+}
+
+void IdentityStore::start() {
+  housekeeper_.start(
+      [this] {
+        tell("reading revocations", revocations_->refresh());
+        tell("sealing records anew", resealer_->tend(kResealSlice));
+      },
+      [this] {
+        tell("reading the keyring", keyring_->refresh());
+        tell("removing what has expired", revocations_->remove_expired());
+      });
+}
+
+}  // namespace gatehouse::app

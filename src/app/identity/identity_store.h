@@ -1,0 +1,42 @@
+#pragma once
+// What identity and the gateway's own sign-in keep between requests: the store, the keys under which it is kept, and
+// what is over before its time.
+//
+// Thread safety: as its parts. Lifetime: opened before both, `stop`ped after them.
+
+#include <memory>
+
+#include "app/identity/housekeeper.h"
+#include "gateway/config.h"
+#include "identity/sessions/revocations.h"
+#include "secrets/keyring.h"
+#include "secrets/reseal.h"
+#include "store/database.h"
+
+namespace gatehouse::app {
+
+class IdentityStore {
+ public:
+  // Makes what is missing. The error is for whoever starts the program.
+  static Result<std::unique_ptr<IdentityStore>> open(const gateway::Config& config, const Clock& clock);
+
+  store::Database& database() noexcept { return *database_; }
+  secrets::Keyring& keyring() noexcept { return *keyring_; }
+  secrets::Resealer& resealer() noexcept { return *resealer_; }
+  identity::Revocations& revocations() noexcept { return *revocations_; }
+
+  void start();  // the background work; after privileges are dropped
+  void stop() { housekeeper_.stop(); }
+
+ private:
+  std::unique_ptr<store::Database> database_;
+  std::unique_ptr<secrets::Keyring> keyring_;
+  std::unique_ptr<secrets::Resealer> resealer_;
+  std::unique_ptr<identity::Revocations> revocations_;
+  Housekeeper housekeeper_;
+};
+
+// Says it to the log if it was not done.
+void tell(std::string_view doing, const Status& status);
+
+}  // namespace gatehouse::app

@@ -1,0 +1,187 @@
+#include "app/identity/login_runtime.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/identity/outside_provider.h"
+#include "codec/base64.h"
+#include "crypto/digest.h"
+#include "identity/provider/provider.h"
+#include "identity/sessions/sessions.h"
+
+namespace gatehouse::app {
+namespace {
+
+using namespace identity;
+
+constexpr std::size_t kThreads = 4;  // they wait for the provider
+constexpr std::size_t kQueueMax = 1024;
+constexpr std::uint32_t kAccessTokenSeconds = 300;  // nobody uses it; the ID token and the refresh token count
+
+std::int64_t seconds(WallTime time) noexcept { return time.time_since_epoch() / std::chrono::seconds(1); }
+
+// Every gateway of a store has the same.
+std::string own_secret(const secrets::Keyring& keyring) {
+  return codec::base64url_encode(keyring.derive("login client secret").expose());
+}
+
+// Our own provider, without a network between.
+class OwnProvider final : public gateway::TokenEndpoint {
+ public:
+  OwnProvider(IdentityRuntime& runtime, std::string_view client_id, std::string_view secret, const Clock& clock)
+      : runtime_(runtime), clock_(clock) {
+    // Both are visible ASCII without a colon.
+    authorization_ = "Basic " + codec::base64_encode(fmt::format("{}:{}", client_id, secret));
+    auto metadata = std::make_shared<gateway::ProviderMetadata>();
+    metadata->issuer = runtime.provider().options().issuer;
+    metadata->authorization_endpoint = metadata->issuer + "/authorize";
+    // No end_session_endpoint: the session ends in the store, before the browser is sent anywhere.
+    metadata->names_itself = true;
+    metadata->keys = runtime.issuer_keys();
+    metadata_ = std::move(metadata);
+  }
+
+  std::shared_ptr<const gateway::ProviderMetadata> provider() const override { return metadata_; }
+
+  Result<Answer> ask(std::string_view form) override {
+    WebRequest request;
+    request.method = "POST";
+    request.path = "/token";
+    request.body = form;
+    request.content_type = "application/x-www-form-urlencoded";
+    request.authorization = authorization_;
+    request.now = clock_.wall();
+    auto response = runtime_.provider().handle(request);
+    if (!response) return fail(ErrorCode::internal, "the provider has no token endpoint");
+    return Answer{response->status, std::move(response->body)};
+  }
+
+ private:
+  IdentityRuntime& runtime_;
+  const Clock& clock_;
+  std::string authorization_;
+  std::shared_ptr<const gateway::ProviderMetadata> metadata_;
+};
+
+class RevokedInStore final : public gateway::RevokedSessions {
+ public:
+  // `sessions`: of our own provider; null where it is an outside one.
+  RevokedInStore(Revocations& revocations, Sessions* sessions, Duration absolute, const Clock& clock)
+      : revocations_(revocations), sessions_(sessions), keep_(std::max(absolute, Revocations::kKeep)), clock_(clock) {}
+
+  bool covers(const gateway::LoginName& session, WallTime begun, WallTime said) const noexcept override {
+    return revocations_.covers(RevokedKind::session, session.id, seconds(begun)) ||
+           (!session.sid.empty() && revocations_.covers(RevokedKind::session, session.sid, seconds(begun))) ||
+           revocations_.covers(RevokedKind::user, session.user, seconds(said));
+  }
+
+  Status end(const gateway::LoginName& session) override {
+    const std::int64_t until = seconds(clock_.wall() + keep_);
+    if (!session.id.empty()) {
+      if (auto added = revocations_.add(RevokedKind::session, session.id, until); !added) return added;
+    }
+    if (session.sid.empty() && session.id.empty()) return revocations_.add(RevokedKind::user, session.user, until);
+    if (session.sid.empty()) return {};
+    if (sessions_ == nullptr) return revocations_.add(RevokedKind::session, session.sid, until);
+    auto ended = sessions_->end_by_id(session.sid);
+    return ended ? Status{} : tl::unexpected(ended.error());
+  }
+
+ private:
+  Revocations& revocations_;
+  Sessions* const sessions_;
+  const Duration keep_;
+  const Clock& clock_;
+};
+
+bool same(const gateway::LoginConfig& a, const gateway::LoginConfig& b) {
+  return a.issuer == b.issuer && a.client_id == b.client_id && a.scopes == b.scopes && a.idle == b.idle &&
+         a.absolute == b.absolute && a.refresh == b.refresh && a.ca == b.ca &&
+         crypto::equal_in_constant_time(a.client_secret.expose(), b.client_secret.expose());
+}
+
+}  // namespace
+
+std::vector<std::string> login_origins(const gateway::Config& config) {
+  std::vector<std::string> origins;
+  const auto add = [&](std::string origin) {
+    if (std::find(origins.begin(), origins.end(), origin) == origins.end()) origins.push_back(std::move(origin));
+  };
+  for (const gateway::RouteConfig& route : config.routes) {
+    if (!route.access.login) continue;
+    for (const std::string& host : route.match.hosts) {
+      add("https://" + host);
+      // Where TLS ends in front of us the port is the default one.
+      for (const gateway::ListenerConfig& listener : config.listeners) {
+        if (listener.tls && listener.address.port != 0 && listener.address.port != 443)
+          add(fmt::format("https://{}:{}", host, listener.address.port));
+      }
+    }
+  }
+  return origins;
+}
+
+class LoginRuntime::Side {
+ public:
+  Side(LoginRuntime& runtime, const gateway::LoginConfig& wanted)
+      : config(wanted),
+        revoked(runtime.store_.revocations(), wanted.issuer.empty() ? &runtime.identity_->sessions() : nullptr,
+                wanted.absolute, runtime.clock_) {
+    if (wanted.issuer.empty()) {
+      provider = std::make_unique<OwnProvider>(*runtime.identity_, wanted.client_id,
+                                               own_secret(runtime.store_.keyring()), runtime.clock_);
+    } else {
+      provider = std::make_unique<OutsideProvider>(
+          OutsideProviderOptions{wanted.issuer, wanted.client_id, wanted.client_secret, wanted.ca}, runtime.clock_);
+    }
+    logins = std::make_shared<gateway::Logins>(
+        wanted, gateway::LoginParts{runtime.sealer_, revoked, *provider, *runtime.pool_, runtime.clock_});
+  }
+
+  const gateway::LoginConfig config;
+  RevokedInStore revoked;
+  std::unique_ptr<gateway::TokenEndpoint> provider;
+  std::shared_ptr<gateway::Logins> logins;
+};
+
+LoginRuntime::LoginRuntime(IdentityStore& store, std::shared_ptr<IdentityRuntime> identity, const Clock& clock)
+    : store_(store),
+      identity_(std::move(identity)),
+      clock_(clock),
+      sealer_(store.keyring().derive("login cookies")),
+      pool_(std::make_unique<net::WorkerPool>("login", kThreads, kQueueMax)) {}
+
+LoginRuntime::~LoginRuntime() { stop(); }
+
+Status LoginRuntime::register_with_ours(const gateway::Config& config) {
+  ClientSettings settings;
+  settings.grants = {GrantType::authorization_code, GrantType::refresh_token};
+  for (const std::string& origin : login_origins(config)) {
+    settings.redirect_uris.push_back(origin + std::string(gateway::kCallbackPath));
+    settings.post_logout_redirect_uris.push_back(origin + "/");
+  }
+  settings.scopes = config.login.scopes;
+  settings.first_party = true;
+  settings.session_refresh = true;
+  settings.access_token_s = kAccessTokenSeconds;
+  settings.refresh_token_s = static_cast<std::uint32_t>(config.login.absolute / std::chrono::seconds(1));
+  return identity_->provider().clients().keep_own({config.login.client_id, "Gatehouse", std::move(settings)},
+                                                  own_secret(store_.keyring()));
+}
+
+Result<std::shared_ptr<gateway::Logins>> LoginRuntime::logins_for(const gateway::Config& config) {
+  const bool wanted = std::any_of(config.routes.begin(), config.routes.end(),
+                                  [](const gateway::RouteConfig& route) { return route.access.login; });
+  if (!wanted) return std::shared_ptr<gateway::Logins>();
+  if (config.login.issuer.empty()) {
+    if (!identity_) return fail(ErrorCode::invalid, "identity begins with a restart, not with a reload");
+    if (auto registered = register_with_ours(config); !registered)
+      return tl::unexpected(std::move(registered.error()).while_("login"));
+  }
+  if (sides_.empty() || !same(sides_.back()->config, config.login))
+    sides_.push_back(std::make_unique<Side>(*this, config.login));
+  return sides_.back()->logins;
+}
+
+}  // namespace gatehouse::app
