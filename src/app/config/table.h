@@ -30,7 +30,7 @@ const Object& secrets_object();
 const Object& login_object();
 // What only the whole configuration can tell of it.
 void check_login(Reader& reader, const Given& given, const gateway::Config& config);
-Kind<std::string> issuer_url();  // of an OpenID provider, without a slash at its end
+Kind<std::string> outside_issuer_url();  // of somebody else's OpenID provider: as it names itself
 
 Kind<std::vector<gateway::Zone>> zones();
 // `layers: { rate: monitor }`

@@ -131,11 +131,7 @@ const Object& outside_provider_object() {
                                 "In addresses; a link stays its user's when it changes.",
                                 {.example = "work", .required = true}),
               key<&Outside::name>("name", text(80), "On the button.", {.example = "Example Corp", .required = true}),
-              key<&Outside::issuer>("issuer",
-                                    text_form<std::string>({.title = "https URL",
-                                                            .pattern = "^https://.+$",
-                                                            .parse = parse_outside_issuer,
-                                                            .format = plain}),
+              key<&Outside::issuer>("issuer", outside_issuer_url(),
                                     "As its discovery document and its tokens name it, letter by letter.",
                                     {.example = "https://login.example.com", .required = true}),
               key<&Outside::client_id>("client_id", text(256), "Who we are there.",
@@ -194,10 +190,10 @@ const Object& identity_theme_object() {
 
 }  // namespace
 
-Kind<std::string> issuer_url() {
+Kind<std::string> outside_issuer_url() {
   return text_form<std::string>({.title = "https URL",
                                  .pattern = "^https://.+$",
-                                 .parse = parse_issuer,
+                                 .parse = parse_outside_issuer,
                                  .format = [](const Writer&, const std::string& value) { return value; }});
 }
 
@@ -208,9 +204,14 @@ const Object& identity_object() {
       Object::of<IdentityConfig>(
           "identity", "Who people and applications are: users, second factors, OAuth 2.1 and OpenID Connect.",
           {
-              key<&IdentityConfig::issuer>("issuer", issuer_url(),
-                                           "Where it is reached, on a listener with TLS; tokens name it.",
-                                           {.example = "https://login.shop.example", .required = true}),
+              key<&IdentityConfig::issuer>(
+                  "issuer",
+                  text_form<std::string>({.title = "https URL",
+                                          .pattern = "^https://.+$",
+                                          .parse = parse_issuer,
+                                          .format = [](const Writer&, const std::string& value) { return value; }}),
+                  "Where it is reached, on a listener with TLS; tokens name it.",
+                  {.example = "https://login.shop.example", .required = true}),
               key<&IdentityConfig::key_rotation>("key_rotation", duration(24h, 24h * 366),
                                                  "How long a key signs tokens."),
               key<&IdentityConfig::remember_device>(

@@ -71,7 +71,7 @@ const Object& login_object() {
       Object::of<LoginConfig>(
           "login", "How people sign in on routes with access: { login: true }.",
           {
-              key<&LoginConfig::issuer>("issuer", issuer_url(), "The provider that they sign in at.",
+              key<&LoginConfig::issuer>("issuer", outside_issuer_url(), "The provider that they sign in at.",
                                         {.example = "https://login.example", .default_note = "ours, of identity"}),
               key<&LoginConfig::client_id>("client_id", client_id(), "Our name at the provider."),
               key<&LoginConfig::client_secret>("client_secret", secret(), "At an outside provider.",
@@ -104,11 +104,7 @@ void check_login(Reader& reader, const Given& given, const Config& config) {
                  "the session belongs to a host, and the provider knows where it may send people back to: match: "
                  "{ hosts: [shop.example] }");
   }
-  if (!any) {
-    if (given.has("login"))
-      reader.warning(given.key("login"), "login", "no route lets people sign in", "access: { login: true }");
-    return;
-  }
+  if (!any) return;
   if (config.login.issuer.empty() && !config.identity && given.good({"identity", "login"})) {
     reader.error(given.key("routes"), "login", "people sign in, and there is no provider",
                  "identity: { issuer: https://login.shop.example }, or login: { issuer: … } of an outside one");
