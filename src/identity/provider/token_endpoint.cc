@@ -194,7 +194,8 @@ TokenEndpoint::Answer TokenEndpoint::refresh_token(const Call& call) {
   auto issued = issue(call, grant, presented->request, std::move(*scopes), std::move(*audiences));
   if (!issued) return issued;
   // Of a client that proved who it is, and for no longer than the session: several gateways renew the same session from
-  // the same cookie, at the same moment, and none of them is a thief (RFC 9700 §4.14.2 rotates those of public clients).
+  // the same cookie, at the same moment, and none of them is a thief (RFC 9700 §4.14.2 rotates those of public
+  // clients).
   if (call.client.settings.session_refresh && !call.client.is_public() && !grant.offline) return issued;
   auto next = p_.grants.rotate_refresh_token(*token, grant, presented->request,
                                              std::chrono::seconds(call.client.settings.refresh_token_s));
