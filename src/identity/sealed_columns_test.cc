@@ -195,6 +195,22 @@ TEST_P(SealedColumnsTest, WhatDoesNotOpenStaysAndKeepsItsKey) {
   EXPECT_EQ(store::value_of(database.run("SELECT profile_sealed FROM users WHERE username = 'bob'")).rows, bob.rows);
 }
 
+TEST_P(SealedColumnsTest, GoOnWhenTheDatabaseComesBack) {
+  auto here = start();
+  for (int i = 0; i < 120; ++i) here->gateway.add(fmt::format("user{}", i));
+  ASSERT_TRUE(here->keyring->rotate());
+  expect_ok(here->resealer.tend(0ns));  // one batch
+  here->gateway.database.gone = true;
+  EXPECT_EQ(here->resealer.tend(kAll).error().code, ErrorCode::unavailable);
+  const int asked = here->gateway.database.calls;
+  expect_ok(here->resealer.tend(kAll));
+  EXPECT_EQ(here->gateway.database.calls, asked) << "it is not asked again at once";
+  here->gateway.database.gone = false;
+  clock_.advance(10s);
+  expect_ok(here->resealer.tend(kAll));
+  EXPECT_EQ(here->records().at(2), 120);
+}
+
 TEST_P(SealedColumnsTest, OneGatewayWalksAtATime) {
   auto here = start(), there = start();
   for (int i = 0; i < 120; ++i) here->gateway.add(fmt::format("user{}", i));

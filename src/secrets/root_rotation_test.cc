@@ -5,7 +5,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 #include "base/file.h"
 #include "base/temp_dir.h"
@@ -152,6 +156,48 @@ TEST_P(RootRotationTest, ARunningGatewayWithoutTheNewOneKeepsWhatItHas) {
   opens(*running, sealed);
   EXPECT_FALSE(running->rotate()) << "a key that only it could unwrap";
   opens(*open(next), sealed);
+}
+
+TEST_P(RootRotationTest, RootKeyAndKeyringAreRotatedAtOnceByMany) {
+  const RootKeySource one = key_file("one.key"), two = key_file("two.key");
+  const std::string first = *open(one)->seal("a", 1, "b");
+  std::atomic<int> rotated = 0, flips = 0;
+  std::mutex mutex;
+  std::vector<std::string> sealed{first};
+  {
+    std::vector<std::jthread> gateways;
+    for (int i = 0; i < 3; ++i) {
+      gateways.emplace_back([&] {
+        const auto database = store::value_of(store::open_database(site_->options(), clock_));
+        for (int turn = 0; turn < 12; ++turn) {
+          // Whichever of the two is in force.
+          auto keyring = Keyring::open(*database, one, clock_);
+          if (!keyring) keyring = Keyring::open(*database, two, clock_);
+          if (!keyring || !(*keyring)->rotate()) continue;
+          ++rotated;
+          const std::lock_guard lock(mutex);
+          sealed.push_back(*(*keyring)->seal("a", 1, "b"));
+        }
+      });
+    }
+    gateways.emplace_back([&] {
+      const auto database = store::value_of(store::open_database(site_->options(), clock_));
+      for (int turn = 0; turn < 6; ++turn) {
+        const auto& now = turn % 2 == 0 ? one : two;
+        const auto& next = turn % 2 == 0 ? two : one;
+        while (!add_root(*database, now, next, clock_)) continue;
+        while (!remove_other_roots(*database, next)) continue;
+        ++flips;
+      }
+    });
+  }
+  EXPECT_EQ(flips, 6);
+  EXPECT_GT(rotated, 6);
+  auto keyring = open(one);  // an even number of turns
+  ASSERT_TRUE(keyring);
+  // A rotation may be done and its answer lost, when the root key goes in between.
+  EXPECT_GE(keyring->keys().size(), static_cast<std::size_t>(rotated) + 1);
+  for (const std::string& one_of_them : sealed) opens(*keyring, one_of_them);
 }
 
 TEST_P(RootRotationTest, ABackupNeedsTheRootKeyOfItsTime) {

@@ -19,8 +19,10 @@
 #include "app/commands/doctor_checks.h"
 #include "app/config/posture.h"
 #include "app/config/scalars.h"
+#include "app/config/store_options.h"
 #include "app/process/privileges.h"
 #include "net/socket.h"
+#include "secrets/root_key.h"
 
 namespace gatehouse::app {
 namespace {
@@ -45,6 +47,26 @@ void examine_data_dir(const gateway::Config& config, std::vector<Examination>& f
   found.push_back({"files", "data_dir", free < kEnough ? State::warning : State::good,
                    fmt::format("{}{}; {} MiB free", config.data_dir, there ? "" : " will be made", free >> 20),
                    free < kEnough ? "free some space: keys, state and logs need it" : ""});
+}
+
+// Whether it is the right one is for the start to say: that needs the store.
+void examine_root_key(const gateway::Config& config, std::vector<Examination>& found) {
+  if (!config.identity) return;
+  const secrets::RootKeySource source = root_key_source(config.secrets, config.data_dir);
+  const auto say = [&](State state, std::string detail, std::string fix = {}) {
+    found.push_back({"files", "root key", state, std::move(detail), std::move(fix)});
+  };
+  if (source.kind != secrets::RootKeySource::Kind::file) return say(State::good, secrets::name_of(source));
+  struct stat facts {};
+  if (stat(source.path.c_str(), &facts) == 0) {
+    if ((facts.st_mode & 077) == 0) return say(State::good, source.path);
+    return say(State::bad, fmt::format("{} can be read by others", source.path),
+               fmt::format("chmod 600 {}", source.path));
+  }
+  const bool has_store = config.store == "sqlite" && access((config.data_dir + "/gatehouse.db").c_str(), F_OK) == 0;
+  if (!has_store) return say(State::good, fmt::format("{} will be made, if the store is new", source.path));
+  say(State::bad, fmt::format("{} is missing, and there is a store that it opens", source.path),
+      "put it back: a new one would not open the data");
 }
 
 void examine_clock(const Clock& clock, std::vector<Examination>& found) {
@@ -121,6 +143,7 @@ void examine_files(const LoadOutcome& outcome, const Clock& clock, std::vector<E
     found.push_back(
         {"files", "certificates and keys", State::good, "readable, matching, in date, and not for others", ""});
   examine_data_dir(*outcome.config, found);
+  examine_root_key(*outcome.config, found);
 }
 
 void examine_system(const gateway::Config* config, const Clock& clock, std::vector<Examination>& found) {

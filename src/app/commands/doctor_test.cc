@@ -7,9 +7,11 @@
 #include <sys/socket.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/temp_dir.h"
 #include "net/socket.h"
 
 namespace gatehouse::app {
@@ -68,6 +70,31 @@ TEST(Doctor, GoodAndBad) {
   EXPECT_EQ(found.at("upstreams: down unix:/nowhere/y.sock"), State::bad);
   EXPECT_EQ(found.at("files: data_dir"), State::bad);
   EXPECT_TRUE(found.contains("system: seccomp"));
+}
+
+TEST(Doctor, TheRootKey) {
+  const TempDir folder;
+  const std::string data = folder / "data", key = data + "/root.key";
+  const auto examine = [&](std::string_view secrets) {
+    for (const Examination& one :
+         examine_text(fmt::format("version: 1\ndata_dir: {}\nlisteners: [{{ name: public, address: 127.0.0.1:0 }}]\n"
+                                  "identity: {{ issuer: https://login.shop.example }}\n{}\n",
+                                  data, secrets))) {
+      if (one.name == "root key") return std::pair(one.state, one.detail + one.fix);
+    }
+    return std::pair(State::skipped, std::string());
+  };
+  std::filesystem::create_directory(data);
+  EXPECT_EQ(examine("").first, State::good) << "the first start makes it";
+  std::ofstream(data + "/gatehouse.db") << "a store";
+  EXPECT_EQ(examine("").first, State::bad);
+  EXPECT_THAT(examine("").second, testing::HasSubstr("put it back"));
+  EXPECT_EQ(examine("secrets: { passphrase: twelve or more letters }").first, State::good) << "needs no file";
+  std::ofstream(key) << "a key";
+  std::filesystem::permissions(key, std::filesystem::perms(0640));
+  EXPECT_THAT(examine("").second, testing::HasSubstr("chmod 600 " + key));
+  std::filesystem::permissions(key, std::filesystem::perms(0600));
+  EXPECT_EQ(examine("").first, State::good);
 }
 
 TEST(Doctor, InvalidConfiguration) {
