@@ -71,6 +71,11 @@ def walk_factors_and_sessions(api, browser):
     assert api.ask("GET", "/v1/users/ada/factors", path=FACTORS)["factors"] == []
     api.ask("DELETE", "/v1/users/nobody/factors", path=FACTORS, status=404)
     api.ask("GET", "/v1/users/nobody/factors", path=FACTORS, status=404)
+    logins = "/v1/users/{user}/logins"
+    assert api.ask("GET", "/v1/users/ada/logins", path=logins)["logins"] == []
+    api.ask("DELETE", "/v1/users/ada/logins", path=logins)
+    for method in ("GET", "DELETE"):
+        api.ask(method, "/v1/users/nobody/logins", path=logins, status=404)
     other = people.Browser(api.gate)
     other.sign_in("ada")
     sessions = api.ask("GET", "/v1/users/ada/sessions", path=SESSIONS)["sessions"]

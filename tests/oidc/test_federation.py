@@ -158,6 +158,8 @@ def test_link_then_sign_in(world, visit):
     done = visit.browser.get(at_node(world, there.location, outsider))
     assert done.status == 303 and done.location == world.gate.issuer + "/account/logins?done=linked", done
     page = visit.follow(done)
+    known, = world.gate.admin("GET", "/v1/users/alice/logins", {})["logins"]
+    assert (known["issuer"], known["subject"]) == (world.node.issuer, f"sub-{outsider.name}")
     assert "Linked." in page.text and f"sub-{outsider.name}" in page.text and "Example Corp" in page.text
 
     other = Visit(world)
@@ -167,6 +169,7 @@ def test_link_then_sign_in(world, visit):
 
     unlink = next(form for form in visit.page("/account/logins").forms() if form.buttons_named("unlink"))
     assert visit.browser.submit(unlink, {}, ("unlink", "1")).location.endswith("?done=unlinked")
+    assert world.gate.admin("GET", "/v1/users/alice/logins", {})["logins"] == []
     third = Visit(world)
     refused = third.browser.get(at_node(world, third.start("work").location, outsider))
     assert refused.status == 403 and not third.is_signed_in()

@@ -16,6 +16,7 @@
 #include "identity/provider/provider.h"
 #include "identity/sessions/sessions.h"
 #include "identity/users/accounts.h"
+#include "identity/users/federation.h"
 #include "identity/users/passwords.h"
 #include "identity/users/registration.h"
 #include "secrets/keyring.h"
@@ -36,6 +37,7 @@ struct IdentityParts {
   secrets::Keyring& keyring;
   secrets::Resealer& resealer;
   std::string root_key_kind;  // "file", "environment", "passphrase"
+  identity::LinkedLogins& logins;
 };
 
 class IdentityApi {
@@ -63,6 +65,7 @@ class IdentityApi {
   Answer change_user(const Asked& asked, const identity::User& user);
   Answer user_role(const Asked& asked, const identity::User& user);
   Answer user_factors(const Asked& asked, const identity::User& user);
+  Answer user_logins(const Asked& asked, const identity::User& user);
   Answer groups(const Asked& asked);
   Answer create_group(const Asked& asked);
   Answer group_member(const Asked& asked);

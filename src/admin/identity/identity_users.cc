@@ -180,6 +180,7 @@ Answer IdentityApi::user(const Asked& asked, const User& user) {
   const std::string& what = asked.pieces[2];
   if (what == "roles" && asked.pieces.size() == 4) return user_role(asked, user);
   if (what == "factors" && asked.pieces.size() <= 4) return user_factors(asked, user);
+  if (what == "logins" && asked.pieces.size() == 3) return user_logins(asked, user);
   if (what == "sessions" && asked.pieces.size() == 3) return end_sessions_of(asked, user);
   if (what == "invitation" && asked.pieces.size() == 3) {
     if (method != "POST") return not_here("POST");
@@ -260,6 +261,16 @@ Answer IdentityApi::user_factors(const Asked& asked, const User& user) {
   if (!removed) status = tl::unexpected(removed.error());
   if (status) status = p_.devices.forget_all(user.id);
   return done(asked, "factor.remove_all", target, status);
+}
+
+Answer IdentityApi::user_logins(const Asked& asked, const User& user) {
+  if (asked.call.method == "GET") {
+    auto logins = p_.logins.list(user.id);
+    return logins ? identity_json(logins_json(*logins)) : identity_problem(logins.error());
+  }
+  if (asked.call.method != "DELETE") return not_here("GET, DELETE");
+  const auto removed = p_.logins.unlink_all(user.id);
+  return done(asked, "login.unlink_all", "user:" + user.id, removed ? Status{} : tl::unexpected(removed.error()));
 }
 
 // Groups

@@ -99,6 +99,14 @@ std::string groups_json(const std::vector<identity::Group>& groups) {
                  [](JsonWriter&, Members& members, const identity::Group& group) { write_group(members, group); });
 }
 
+std::string logins_json(const std::vector<identity::LinkedLogin>& logins) {
+  return list_of("logins", logins, [](JsonWriter&, Members& members, const identity::LinkedLogin& login) {
+    members.text("issuer", login.issuer);
+    members.text("subject", login.subject);
+    members.time("linked", identity::time_of(login.created_s));
+  });
+}
+
 std::string factors_json(const std::vector<identity::Factor>& factors) {
   return list_of("factors", factors, [](JsonWriter&, Members& members, const identity::Factor& factor) {
     members.text("id", factor.id);

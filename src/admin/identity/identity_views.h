@@ -16,6 +16,7 @@
 #include "identity/provider/signing_keys.h"
 #include "identity/sessions/sessions.h"
 #include "identity/users/accounts.h"
+#include "identity/users/federation.h"
 #include "secrets/reseal.h"
 
 namespace gatehouse::admin {
@@ -33,6 +34,7 @@ std::string user_json(const identity::User& user, std::string_view link = {});
 std::string users_json(const std::vector<identity::UserPtr>& users);
 std::string groups_json(const std::vector<identity::Group>& groups);
 std::string group_json(const identity::Group& group);
+std::string logins_json(const std::vector<identity::LinkedLogin>& logins);
 std::string factors_json(const std::vector<identity::Factor>& factors);
 std::string sessions_json(const std::vector<identity::Session>& sessions);
 // `secret`: shown once; empty: not shown.

@@ -204,7 +204,7 @@ Status IdentityRuntime::open(const gateway::Config& config, FailureNews* news) {
   admin_api_ = std::make_unique<admin::IdentityApi>(admin::IdentityParts{
       parts_->accounts, parts_->groups, parts_->passwords, parts_->registration, parts_->factors, parts_->sessions,
       parts_->devices, parts_->provider, parts_->audit, store_.keyring(), store_.resealer(),
-      std::string(secrets::kind_name(root_key_source(config.secrets, {}).kind))});
+      std::string(secrets::kind_name(root_key_source(config.secrets, {}).kind)), parts_->federation.linked()});
   auto link = parts_->registration.first_admin_link();
   if (!link) return tl::unexpected(link.error());
   first_admin_link_ = link->value_or("");

@@ -146,6 +146,9 @@ class Catalogue {
         site_, words_, view,
         {{"ledger", n_.client, "ledger.example", {"openid", "email", n_.label, "resource:" + n_.label}, 1795937220}});
     pages_["applications-none"] = render_applications(site_, words_, view, {});
+    pages_["logins"] = render_logins(site_, words_, view, {{n_.client, "https://a.example", n_.label, 1795937220}},
+                                     {{"work", n_.client}});
+    pages_["logins-none"] = render_logins(site_, words_, view, {}, {});
     view.alert = wrong(Message::password_breached, "password");
     pages_["password"] = render_password(site_, words_, view, 8);
     view.alert = Alert{Alert::Tone::success, std::string(words_(Message::done_profile)), {}};

@@ -47,6 +47,7 @@ enum class MessageKind : std::uint8_t {  // with the fields that each names, bes
   factor_added,                          // factor, time
   factor_removed,                        // factor, time
   recovery_used,                         // left, time
+  login_linked,                          // provider, time
 };
 
 // What the texts name. Values are shown as they are, without control characters, at most 256 bytes each.

@@ -161,6 +161,8 @@ OutsideAnswer Federation::link(Interaction& interaction, const Provider& provide
   if (!done) return {Verdict::unavailable};
   parts_.audit.record(actor_of_user(user), "login.link", actor_of_user(user), Outcome::ok,
                       {{"provider", provider.id}, {"subject", who.subject}}, visitor.request_id);
+  if (const auto owner = parts_.accounts.find(user); owner && *owner)
+    authentication_.tell(**owner, MessageKind::login_linked, {{"provider", provider.name}});
   return {Verdict::linked};
 }
 

@@ -69,6 +69,7 @@ class LinkedLogins {
   Status link(std::string_view user_id, std::string_view issuer, std::string_view subject);
   Status link(store::Executor& in, std::string_view user_id, std::string_view issuer, std::string_view subject);
   Result<bool> unlink(std::string_view user_id, std::string_view issuer, std::string_view subject);
+  Result<std::int64_t> unlink_all(std::string_view user_id);        // how many
   Result<std::vector<LinkedLogin>> list(std::string_view user_id);  // the oldest first
 
  private:

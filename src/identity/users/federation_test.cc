@@ -328,6 +328,9 @@ TEST_P(FederationTest, ALoginIsLinkedWithOneUser) {
   EXPECT_EQ(visit(interaction).verdict, Verdict::linked);
   EXPECT_EQ(subject_of(alice), "s-1");
   EXPECT_THAT(last_event(), HasSubstr("login.link ok provider=work subject=s-1"));
+  ASSERT_EQ(world->outbox.mails.size(), 1u) << "the owner is told";
+  EXPECT_EQ(world->outbox.mails[0].to, "alice@example.org");
+  EXPECT_THAT(world->outbox.mails[0].text, HasSubstr("a login at Work was linked with alice"));
   interaction = begin_link(alice);
   EXPECT_EQ(visit(interaction).verdict, Verdict::linked) << "again";
   interaction = begin_link(bob);

@@ -45,6 +45,12 @@ Result<bool> LinkedLogins::unlink(std::string_view user_id, std::string_view iss
   return removed->changed > 0;
 }
 
+Result<std::int64_t> LinkedLogins::unlink_all(std::string_view user_id) {
+  const auto removed = database_.run("DELETE FROM federated_identities WHERE user_id = $1", {user_id});
+  if (!removed) return tl::unexpected(removed.error());
+  return removed->changed;
+}
+
 Result<std::vector<LinkedLogin>> LinkedLogins::list(std::string_view user_id) {
   const auto rows = database_.run(
       "SELECT issuer, subject, created_at FROM federated_identities WHERE user_id = $1 "

@@ -17,7 +17,7 @@ struct Message {
 };
 
 // `{name}` and the like are fields.
-constexpr std::array<Message, 9> kMessages{{
+constexpr std::array<Message, 10> kMessages{{
     {MessageKind::invitation,
      {"You are invited to {site}",
       "Hello {name},\n\nan account was made for you at {site}. Your user name is {username}.\n"
@@ -73,6 +73,16 @@ constexpr std::array<Message, 9> kMessages{{
       "Hallo {name},\n\nfür {username} wurde ein zweiter Faktor hinzugefügt: {factor} ({time}).\n"
       "Waren Sie es nicht, ändern Sie Ihr Passwort, entfernen Sie den Faktor und melden Sie es dem Betreiber von "
       "{site}.\n"}},
+    {MessageKind::login_linked,
+     {"A login was linked with your account at {site}",
+      "Hello {name},\n\na login at {provider} was linked with {username} ({time}). Whoever holds it can sign in.\n"
+      "If it wasn't you, change your password, unlink the login, and tell whoever runs {site}.\n"},
+     {"Eine Anmeldung wurde mit Ihrem Konto bei {site} verknüpft",
+      "Hallo {name},\n\neine Anmeldung bei {provider} wurde mit {username} verknüpft ({time}). Wer sie besitzt, kann "
+      "sich "
+      "anmelden.\nWaren Sie es nicht, ändern Sie Ihr Passwort, lösen Sie die Verknüpfung und melden Sie es dem "
+      "Betreiber "
+      "von {site}.\n"}},
     {MessageKind::factor_removed,
      {"A second factor was removed at {site}",
       "Hello {name},\n\na second factor was removed from {username}: {factor} ({time}).\n"

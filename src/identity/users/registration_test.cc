@@ -241,7 +241,7 @@ TEST(Messages, AreWrittenInTwoLanguages) {
   EXPECT_THAT(compose(MessageKind::login_code, "de-AT", fields).subject, HasSubstr("ist Ihr Code"));
   EXPECT_LE(compose_sms(MessageKind::login_code, "de", fields).size(), 160u);
   // Every text names only fields that it is given.
-  for (int kind = 0; kind <= static_cast<int>(MessageKind::recovery_used); ++kind) {
+  for (int kind = 0; kind <= static_cast<int>(MessageKind::login_linked); ++kind) {
     for (const char* locale : {"en", "de"}) {
       MessageFields all;
       for (const char* name : {"site", "name", "username", "link", "expires", "time", "code", "minutes", "device",
