@@ -166,8 +166,13 @@ Status LoginRuntime::register_with_ours(const gateway::Config& config) {
   settings.session_refresh = true;
   settings.access_token_s = kAccessTokenSeconds;
   settings.refresh_token_s = static_cast<std::uint32_t>(config.login.absolute / std::chrono::seconds(1));
-  return identity_->provider().clients().keep_own({config.login.client_id, "Gatehouse", std::move(settings)},
-                                                  own_secret(store_.keyring()));
+  // A reload must not wait for a store that is gone to learn what it knows.
+  std::string wanted = config.login.client_id + " " + to_json(settings);
+  if (wanted == registered_) return {};
+  auto kept = identity_->provider().clients().keep_own({config.login.client_id, "Gatehouse", std::move(settings)},
+                                                       own_secret(store_.keyring()));
+  if (kept) registered_ = std::move(wanted);
+  return kept;
 }
 
 Result<std::shared_ptr<gateway::Logins>> LoginRuntime::logins_for(const gateway::Config& config) {

@@ -34,6 +34,7 @@ class LoginRuntime {
   const Clock& clock_;
   const gateway::CookieSealer sealer_;
   std::unique_ptr<net::WorkerPool> pool_;
+  std::string registered_;                    // what our provider was last told of us
   std::vector<std::unique_ptr<Side>> sides_;  // the last is in use; requests of snapshots before it use the others
 };
 

@@ -375,6 +375,21 @@ TEST_F(LoginTest, ARenewalRunsBesideTheRequestsAndALaterAnswerBringsTheCookie) {
   EXPECT_EQ(asked, 2u);
 }
 
+// A cache in front of us would hand one person's session to the next.
+TEST_F(LoginTest, AnAnswerWithASessionIsNotStored) {
+  const std::string session = sign_in();
+  SampleRequest sample(config_, clock_);
+  http::ResponseHead head;
+  head.status = 200;
+  head.fields.add("cache-control", "public, max-age=3600");
+  authentication_->on_response(sample.request, head);
+  EXPECT_EQ(head.fields.get("cache-control"), "public, max-age=3600");
+  sample.request.set_cookie = session;
+  authentication_->on_response(sample.request, head);
+  EXPECT_EQ(head.fields.get("cache-control"), "no-store");
+  EXPECT_EQ(head.fields.count("cache-control"), 1u);
+}
+
 TEST_F(LoginTest, ARefusedRenewalEndsTheSessionAndASilentProviderDoesNot) {
   const std::string one = sign_in(), two = sign_in();
   clock_.advance(3min);

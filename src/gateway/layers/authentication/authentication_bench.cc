@@ -1,8 +1,10 @@
-// The price of knowing who asks: a token that is known, one that isn't, an API key, and telling the service.
+// The price of knowing who asks: a token that is known, one that isn't, an API key, somebody's session, and telling the
+// service.
 #include <benchmark/benchmark.h>
 
 #include "gateway/layers/authentication/authentication_layer.h"
 #include "gateway/layers/authentication/upstream_identity.h"
+#include "gateway/login/logins.h"
 
 namespace {
 
@@ -61,6 +63,46 @@ struct Bench {
   Arena arena;
   telemetry::DecisionRecord record;
 };
+
+class NobodyRevoked final : public RevokedSessions {
+ public:
+  bool covers(const LoginName&, WallTime, WallTime) const noexcept override { return false; }
+  Status end(const LoginName&) override { return {}; }
+};
+class NoProvider final : public TokenEndpoint {
+ public:
+  std::shared_ptr<const ProviderMetadata> provider() const override { return nullptr; }
+  Result<Answer> ask(std::string_view) override { return fail(ErrorCode::unavailable, "none"); }
+};
+
+// Its cookie has been opened before; what is over is asked each time.
+void known_session(benchmark::State& state) {
+  Bench bench;
+  const SecretBytes key(std::string(32, 'k'));
+  const CookieSealer sealer(key);
+  NobodyRevoked revoked;
+  NoProvider provider;
+  net::WorkerPool pool("bench", 1, 8);
+  FakeClock clock;
+  const auto logins = std::make_shared<Logins>(LoginConfig{}, LoginParts{sealer, revoked, provider, pool, clock});
+  SignedIn ann;
+  ann.user = "01m8kftn72vbhsa5jg5cqn2qyb";
+  ann.sid = "VX9bVcd_sx6o_AuMjnZi6g";
+  ann.roles = {"customer"};
+  ann.scopes = {"openid", "profile"};
+  ann.refresh_token = std::string(43, 'r');
+  const std::string cookie = fmt::format("{}={}", kSessionCookie, logins->open_session(ann, "shop.example"));
+  for (auto _ : state) {
+    bench.arena.reset();
+    Request request(bench.arena, bench.record);
+    request.wall = clock.wall();
+    request.message.authority = "shop.example";
+    request.message.fields.add("cookie", cookie);
+    if (logins->authenticate(request) != Logins::Found::session) state.SkipWithError("not known");
+    benchmark::DoNotOptimize(request.principal);
+  }
+}
+BENCHMARK(known_session);
 
 void known_token(benchmark::State& state) {
   Bench bench;

@@ -262,7 +262,8 @@ Decision AuthenticationLayer::with_session(Request& request) const {
 void AuthenticationLayer::on_response(Request& request, http::ResponseHead& head) const {
   if (request.set_cookie.empty()) return;
   head.fields.add("set-cookie", request.set_cookie);
-  if (head.status == 303 || !head.fields.has("cache-control")) head.fields.set("cache-control", "no-store");
+  // Whatever the service says: a cache between would give this cookie to others.
+  head.fields.set("cache-control", "no-store");
 }
 
 Decision AuthenticationLayer::with_certificate(Request& request) const {
