@@ -145,6 +145,7 @@ def walk_the_rest(api):
     rotated = api.ask("POST", "/v1/signing-keys/rotate", {})["keys"]
     assert {key["id"] for key in keys} <= {key["id"] for key in rotated}, "old ones stay published"
     assert {key["id"] for key in keys if key["state"] == "signing"} & {key["id"] for key in rotated if key["state"] == "previous"}
+    assert [key["state"] for key in rotated if key["id"] not in {key["id"] for key in keys}] == ["next", "next"]
     api.ask("POST", "/v1/signing-keys/rotate", {"now": True}, 400)
     sealing = api.ask("GET", "/v1/data-keys")
     assert [key["state"] for key in sealing["keys"]] == ["current"] and sealing["keys"][0]["records"] > 0

@@ -74,7 +74,8 @@ int run_keys_rotate(const AdminTarget& target, RotatedKeys which, bool json) {
   if (json) return print_raw(*reply);
   PrintedText text(in_colour());
   text.good("rotated").literal(data ? ": what is stored is sealed anew in the background; see gatehouse keys status\n"
-                                    : ": the new keys sign from now on, the old ones stay published for two days\n");
+                                    : ": the new keys sign in a few seconds, once every gateway publishes them; the "
+                                      "old ones stay published for two days\n");
   text.print_out();
   return kDone;
 }

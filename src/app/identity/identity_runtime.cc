@@ -260,9 +260,13 @@ void IdentityRuntime::publish_keys() {
   issuer_keys_->publish(std::move(*set));
 }
 
+void IdentityRuntime::every_second() {
+  tell("signing keys and back-channel logout", parts_->provider.every_second());
+  publish_keys();
+}
+
 void IdentityRuntime::every_minute() {
   tell("keeping the signing keys", parts_->provider.every_minute());
-  publish_keys();
   tell("removing what has expired", parts_->sessions.remove_expired());
   tell("removing what has expired", parts_->interactions.remove_expired());
   tell("removing what has expired", parts_->tickets.remove_expired());
@@ -271,8 +275,7 @@ void IdentityRuntime::every_minute() {
 
 void IdentityRuntime::start() {
   parts_->outside.start();
-  housekeeper_.start([this] { tell("back-channel logout", parts_->provider.every_second()); },
-                     [this] { every_minute(); });
+  housekeeper_.start([this] { every_second(); }, [this] { every_minute(); });
 }
 
 void IdentityRuntime::stop() {

@@ -54,6 +54,7 @@ class IdentityRuntime final : public gateway::LocalService {
   Status open(const gateway::Config& config, identity::FailureNews* news);
   identity::WebResponse handle(const identity::WebRequest& request);
   std::string_view below_issuer(std::string_view path) const noexcept;
+  void every_second();
   void every_minute();
   void publish_keys();
 

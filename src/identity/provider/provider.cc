@@ -133,7 +133,10 @@ Provider::Answer Provider::handle(const WebRequest& request) {
   return std::nullopt;
 }
 
-Status Provider::every_second() { return backchannel_.tick(); }
+Status Provider::every_second() {
+  if (auto followed = keys_.follow(); !followed) return followed;
+  return backchannel_.tick();
+}
 
 Status Provider::every_minute() {
   if (auto done = keys_.refresh(); !done) return done;

@@ -127,6 +127,16 @@ Status SigningKeys::refresh() {
   return publish(std::move(entries));
 }
 
+Status SigningKeys::follow() {
+  auto rows = database_.run("SELECT id FROM signing_keys ORDER BY signs_from_at, id");
+  if (!rows) return tl::unexpected(rows.error());
+  const auto known = current();
+  const bool same = known != nullptr &&
+                    std::equal(rows->rows.begin(), rows->rows.end(), known->entries().begin(), known->entries().end(),
+                               [](const store::Row& row, const auto& entry) { return row[0].text() == entry.view.id; });
+  return same ? Status{} : refresh();
+}
+
 Status SigningKeys::rotate_now() {
   const auto body = [&](store::Executor& tx) -> Status {
     const WallTime now = clock_.wall();
@@ -134,7 +144,7 @@ Status SigningKeys::rotate_now() {
                        {seconds_of(now), seconds_of(now + kKeepAfter)});
     if (!over) return tl::unexpected(over.error());
     for (const crypto::JoseAlgorithm algorithm : options_.algorithms) {
-      if (auto made = make(tx, algorithm, now); !made) return tl::unexpected(made.error());
+      if (auto made = make(tx, algorithm, now + kEverywhere); !made) return tl::unexpected(made.error());
     }
     return {};
   };

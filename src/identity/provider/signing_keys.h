@@ -3,8 +3,8 @@
 //
 //   published ──(kPublishAhead)──> signs ──(rotation)──> published only ──(kKeepAfter)──> gone
 //
-// A key stands in the JWK Set before it signs, so that whoever caches the set has it, and after it, until what it
-// signed has expired. Thread safety: any thread; `current` takes a lock for one reference count.
+// A key stands in the JWK Set of every gateway before it signs, so that whoever caches the set has it, and after it,
+// until what it signed has expired. Thread safety: any thread; `current` takes a lock for one reference count.
 
 #include <memory>
 #include <mutex>
@@ -50,6 +50,8 @@ class SigningKeySet {
 class SigningKeys {
  public:
   static constexpr Duration kPublishAhead = std::chrono::hours(24);
+  // From a change that one gateway makes until all have read it (`follow`, every second).
+  static constexpr Duration kEverywhere = std::chrono::seconds(3);
   static constexpr Duration kKeepAfter = std::chrono::hours(48);  // more than any token of ours lives
 
   struct Options {
@@ -60,9 +62,12 @@ class SigningKeys {
       : database_(database), keyring_(keyring), clock_(clock), options_(std::move(options)) {}
 
   // Reads the keys, makes those that the schedule wants, removes those that nobody needs. At start, and every minute
-  // from then on: it is also how the keys of other gateways come here.
+  // from then on.
   Status refresh();
-  // Makes new keys that sign from now on, whatever the schedule says; the old ones stay published.
+  // The same if another gateway has made or removed keys; every second.
+  Status follow();
+  // Makes new keys that sign as soon as every gateway publishes them, whatever the schedule says; the old ones stay
+  // published.
   Status rotate_now();
 
   std::shared_ptr<const SigningKeySet> current() const;
