@@ -118,9 +118,12 @@ LoginAnswer Authentication::password(Interaction& interaction, std::string_view 
   if (!*user || !(*user)->active()) return failed(named, key, "login.password", "not active", visitor);
   parts_.throttle.succeeded(key);
   const std::int64_t now_s = seconds_of(parts_.clock.wall());
-  if (interaction.user_id != checked.user_id) {
+  // Finished before, and the password comes again: its answer never reached the browser (a gateway died over it). The
+  // sign-in is done anew, and all of it, since nothing says who sits there now.
+  if (interaction.user_id != checked.user_id || interaction.signed_in) {
     interaction.amr.clear();
     interaction.factor_at_s = 0;
+    interaction.signed_in = false;
   }
   interaction.user_id = checked.user_id;
   interaction.password_at_s = now_s;

@@ -175,6 +175,26 @@ TEST_P(AuthenticationTest, WhoHasAFactorIsAskedForIt) {
   EXPECT_EQ(world->login.code(again, "", totp_now(secret), visitor).verdict, Verdict::next);
 }
 
+// A gateway died after the sign-in was stored and before its answer was sent: the form comes again.
+TEST_P(AuthenticationTest, ASignInWhoseAnswerWasLostIsDoneAnewAndAllOfIt) {
+  const std::string secret = add_totp();
+  auto begun = value_of(world->interactions.begin({.return_to = "/a", .request = "client_id=shop"}, browser));
+  const auto found = [&] { return value_of(world->interactions.find(begun.interaction.id, begun.browser)).value(); };
+  ASSERT_EQ(world->login.password(begun.interaction, "alice", kGood, visitor).verdict, Verdict::next);
+  ASSERT_EQ(world->login.code(begun.interaction, "", totp_now(secret), visitor).step, LoginStep::done);
+  ASSERT_TRUE(world->login.finish(begun.interaction, false, visitor));
+  Interaction again = found();
+  EXPECT_EQ(code_of(world->login.finish(again, false, visitor)), ErrorCode::conflict) << "not without a new proof";
+  EXPECT_EQ(world->login.password(again, "alice", "wrong", visitor).verdict, Verdict::refused);
+  const LoginAnswer answer = world->login.password(again, "alice", kGood, visitor);
+  EXPECT_EQ(answer.verdict, Verdict::next);
+  EXPECT_EQ(answer.step, LoginStep::factor) << "the factor of before counts no more";
+  clock.advance(30s);
+  ASSERT_EQ(world->login.code(again, "", totp_now(secret), visitor).step, LoginStep::done);
+  EXPECT_EQ(value_of(world->login.finish(again, false, visitor)).session.session.amr, "pwd otp mfa");
+  EXPECT_EQ(code_of(world->login.finish(again = found(), false, visitor)), ErrorCode::conflict) << "once";
+}
+
 TEST_P(AuthenticationTest, OneStepIsUsedByOneOfTwo) {
   const std::string secret = add_totp();
   for (int i = 0; i < 3; ++i) {
