@@ -34,7 +34,8 @@ def mailbox():
 def gate(certificates, mailbox):
     listener = {"name": "public", "address": "127.0.0.1:0", "zone": "external", "tls": certificates.listener_tls("login.shop.example")}
     gate = gateway.Gateway(["http://127.0.0.1:9"], listeners=[listener], waf={"mode": "enforce"},
-                           identity={"issuer": people.ISSUER, "mail": mailbox.config})  # fmt: skip
+                           identity={"issuer": people.ISSUER, "mail": mailbox.config, "client_registration": "open", "federation": [
+                               {"id": "work", "name": "Work", "issuer": "https://127.0.0.1:9", "client_id": "x", "client_secret": "x"}]})  # fmt: skip
     gate.ca = certificates.ca
     gate.start(within=COLD_SECONDS)
     client = {"client_id": "app", "client_name": "The app", "settings": {
@@ -177,3 +178,21 @@ def test_pushed_requests(gate):
     browser = people.Browser(gate)
     page = browser.open(people.ISSUER + "/authorize?" + urllib.parse.urlencode({"client_id": "app", "request_uri": pushed.json()["request_uri"]}))
     assert people.form_with(page, "password"), page
+
+
+def test_what_an_outside_provider_answers(gate):
+    """It is for the provider's code to judge, here as the answer of no login: 400, and no rule before it."""
+    told = {"code": "4/0AX4XfWh--' or 1=1;<x>", "state": "a'b\"c<d>--", "iss": "http://10.0.0.1:8443/realms/x?",
+            "error_description": "select * from users; <script>alert(1)</script>", "scope": "email openid https://www.example.com/auth/email",
+            "session_state": "9b7e-1", "authuser": "0", "hd": "example.com", "prompt": "none"}  # fmt: skip
+    answer = people.Browser(gate).get(people.ISSUER + "/federation/work/callback", told)
+    assert answer.status == 400, answer
+
+
+@pytest.mark.parametrize("uri", ["https://app.example/cb?tenant=a", "http://127.0.0.1/cb", "http://[::1]:8080/cb", "com.example.app:/cb"])
+def test_a_client_registers_itself(gate, uri):
+    metadata = {"redirect_uris": [uri], "token_endpoint_auth_method": "none", "client_name": "An app", "client_uri": "https://app.example/",
+                "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "scope": "openid email"}  # fmt: skip
+    answer = people.Browser(gate, "python-requests/2.31.0", accept="application/json").send(
+        "POST", people.ISSUER + "/register", json.dumps(metadata).encode(), {"Content-Type": "application/json"})
+    assert answer.status == 201, answer

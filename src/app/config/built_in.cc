@@ -40,6 +40,10 @@ void leave_unread(RouteConfig& route, std::vector<std::string> parameters, std::
   exclusion.parameters = std::move(parameters);
   exclusion.because = std::move(because);
   route.waf.exclude.push_back(std::move(exclusion));
+  WafExclusion registered;  // of clients that register themselves: loopback addresses look like an inclusion
+  registered.targets = {"ARGS:/^json[.](post_logout_)?redirect_uris[.]/"};
+  registered.because = "redirect URIs that identity reads strictly itself";
+  route.waf.exclude.push_back(std::move(registered));
 }
 
 RouteConfig identity_route(const Config& config, std::string name, std::string host, std::string path) {
