@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 
+import gateway
 import pytest
 import redis_server
 import wire
@@ -181,12 +182,17 @@ def test_without_redis_it_starts_and_says_so(gatehouse, backend, tmp_path):
     assert gate.output().count(ALONE) == 1
 
 
-def test_the_password(gatehouse, backend, tmp_path):
-    server = redis_server.Redis("--requirepass", "right")
+# What docs/several-gateways.md says a user of its own needs.
+RIGHTS = "~gatehouse:* +@connection +get +set +evalsha +script|load +time +xadd +xread +xrevrange +pexpire +select"
+
+
+def test_the_password_and_the_least_rights(gatehouse, backend):
+    assert RIGHTS in (gateway.ROOT / "docs" / "several-gateways.md").read_text()
+    server = redis_server.Redis("--user", "default", "on", ">right", *RIGHTS.split())
     try:
         gates = []
         for password in ("right", "wrong"):
-            gate = gatehouse.prepare(backend(well()))
+            gate = gatehouse.prepare(backend(well()), rate_limit=[{"key": "client_ip", "rate": "2/h", "burst": 2}])
             secret = gate.file("counters.password", password)
             gate.config["state"] = {"counters": server.location, "counters_password": f"${{file:{secret}}}"}
             gates.append(gate.start())
@@ -195,6 +201,14 @@ def test_the_password(gatehouse, backend, tmp_path):
         assert up(gates[1]) == 0
         assert "WRONGPASS" in gates[1].output()
         assert gates[1].ask().status == 200
+        # everything that it ever says: rates, notices, the look after a second
+        assert gates[0].command("bans", "add", "127.0.0.77").returncode == 0
+        assert [gates[0].ask(source="127.0.0.78").status for _ in range(3)] == [200, 200, 429]
+        wire.eventually(lambda: gates[0].metric("gatehouse_state_counters_told_total", kind="notices") >= 1)
+        wire.eventually(lambda: gates[0].metric("gatehouse_state_counters_told_total", kind="rates") >= 1)
+        time.sleep(1.5)
+        assert up(gates[0]) == 1
+        assert gates[0].metric("gatehouse_state_counters_failures_total") == 0
     finally:
         server.stop()
 
