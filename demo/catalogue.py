@@ -3,23 +3,14 @@
 
 import threading
 
+import pages
+from goods import PRODUCTS
 from service import Problem, Service, add_echoes
 
 service = Service("catalogue")
 add_echoes(service)
 
 COLOURS = ("#2f6f4f", "#a0522d", "#31547a", "#7a3157", "#6b6b2f", "#444444")
-PRODUCTS = {
-    product["id"]: product
-    for product in (
-        {"id": "p-1001", "name": "Oak writing desk", "category": "furniture", "price_cents": 42900, "stock": 7},
-        {"id": "p-1002", "name": "Reading lamp", "category": "lighting", "price_cents": 5950, "stock": 41},
-        {"id": "p-1003", "name": "Wool blanket", "category": "textiles", "price_cents": 8900, "stock": 18},
-        {"id": "p-1004", "name": "Bookshelf, five boards", "category": "furniture", "price_cents": 17900, "stock": 12},
-        {"id": "p-1005", "name": "Floor lamp, brass", "category": "lighting", "price_cents": 13400, "stock": 0},
-        {"id": "p-1006", "name": "Linen curtain", "category": "textiles", "price_cents": 6400, "stock": 33},
-    )
-}
 REVIEWS_MAX = 1000
 
 reviews = [{"product": "p-1001", "author": "mira", "stars": 5, "text": "Sturdy, and the drawer doesn't squeak."}]
@@ -31,6 +22,21 @@ def find(request):
     if product is None:
         raise Problem(404, "no such product")
     return product
+
+
+@service.route("GET", "/")
+def front(request):
+    cards = pages.joined(
+        pages.markup(
+            '<li><img src="/products/{id}/images/1" alt="" width="320" height="240"><h2>{name}</h2>\n<p>{price}, {stock}</p></li>\n',
+            id=product["id"],
+            name=product["name"],
+            price=pages.money(product["price_cents"]),
+            stock=f"{product['stock']} in stock" if product["stock"] else "sold out",
+        )
+        for product in PRODUCTS.values()
+    )
+    return 200, pages.page("Everything for a quiet room", pages.markup('<ul class="cards">{}</ul>\n', cards)), pages.KIND
 
 
 @service.route("GET", "/products")

@@ -5,8 +5,11 @@ import secrets
 import sqlite3
 import threading
 import time
+import urllib.parse
 
-from service import Problem, Service
+import pages
+from goods import PRODUCTS
+from service import Problem, Service, see_other
 
 service = Service("orders")
 lock = threading.Lock()
@@ -54,12 +57,15 @@ def find(request):
     return found[0]
 
 
+def visible(request):
+    if request.has_role("operator"):
+        return rows(f"select {COLUMNS} from orders order by placed_at desc limit 100")
+    return rows(f"select {COLUMNS} from orders where user = ? order by placed_at desc limit 100", request.user)
+
+
 @service.route("GET", "/orders")
 def own_orders(request):
-    if request.has_role("operator"):
-        return 200, {"orders": rows(f"select {COLUMNS} from orders order by placed_at desc limit 100")}
-    sql = f"select {COLUMNS} from orders where user = ? order by placed_at desc limit 100"
-    return 200, {"orders": rows(sql, request.user)}
+    return 200, {"orders": visible(request)}
 
 
 @service.route("POST", "/orders")
@@ -88,6 +94,56 @@ def cancel(request):
     if not changed:
         raise Problem(409, "it was cancelled before")
     return 200, {**order, "state": "cancelled"}
+
+
+# Pages, for people with a browser. Nothing here knows how they signed in.
+
+
+def line_of(order, may_pay):
+    product = PRODUCTS.get(order["product"], {"name": order["product"], "price_cents": 0})
+    sum_cents = product["price_cents"] * order["quantity"]
+    pay = {"order": order["id"], "amount_cents": sum_cents}
+    link = pages.markup('<a href="/pay?{}">Pay</a>', urllib.parse.urlencode(pay)) if may_pay and order["state"] == "placed" else ""
+    return [order["id"], order["user"], f"{order['quantity']} × {product['name']}", pages.money(sum_cents), order["state"], link]
+
+
+@service.route("GET", "/account")
+def account(request):
+    may_pay = request.has_role("customer")
+    table = pages.rows(line_of(order, may_pay) for order in visible(request))
+    choices = pages.joined(pages.markup('<option value="{}">{}</option>', id, product["name"]) for id, product in PRODUCTS.items())
+    told = [(name, value) for name, value in request.handler.headers.items() if name.lower().startswith("x-gatehouse-")]
+    body = [
+        pages.markup("<h2>{}</h2>\n<table>\n{}</table>\n", "Your orders" if may_pay else "All orders", table),
+        pages.markup(ORDER_FORM, choices) if may_pay else "",
+        pages.markup(TOLD, pages.joined(pages.markup('<tr><th>{}</th><td class="value">{}</td></tr>\n', *one) for one in told)),
+        SIGN_OUT,
+    ]
+    return 200, pages.page(f"Hello, {request.user}", *body), pages.KIND
+
+
+ORDER_FORM = """<h2>Order something</h2>
+<form method="post" action="/account/orders">
+<label>What <select name="product">{}</select></label>
+<label>How many <input name="quantity" value="1" inputmode="numeric" size="4" required></label>
+<button>Order</button>
+</form>
+"""
+TOLD = """<h2>What this service was told about you</h2>
+<p>By the gateway, with this request. There was no password in it, no token of the provider's and no cookie.</p>
+<table>
+{}</table>
+"""
+SIGN_OUT = """<h2>Signed in</h2>
+<p><a href="/id/account">Your login</a>: password, second factors, devices, applications that act for you.</p>
+<form method="post" action="/.gatehouse/logout"><button>Sign out</button></form>
+"""
+
+
+@service.route("POST", "/account/orders")
+def order_by_form(request):
+    place(request)
+    return see_other("/account")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import re
 import secrets
 import threading
 
+import pages
 from service import Problem, Service
 
 service = Service("payments")
@@ -63,6 +64,33 @@ def refund(request):
             raise Problem(409, "it was refunded before")
         charge["state"] = "refunded"
         return 200, dict(charge)
+
+
+# Pages, for people with a browser.
+
+
+@service.route("GET", "/pay")
+def form(request):
+    values = {name: request.query.get(name, "") for name in ("order", "amount_cents")}
+    user = request.user
+    return 200, pages.page(f"Pay, {user}", pages.markup(FORM, **values)), pages.KIND
+
+
+FORM = """<p>The gateway let you in here after a second factor.</p>
+<form method="post" action="/pay">
+<label>Order <input name="order" value="{order}" required></label>
+<label>Amount, in cents <input name="amount_cents" value="{amount_cents}" inputmode="numeric" required></label>
+<label>Card number <input name="card_number" value="4242 4242 4242 4242" inputmode="numeric" required></label>
+<button>Pay</button>
+</form>
+"""
+
+
+@service.route("POST", "/pay")
+def pay(request):
+    _, charge = create(request)
+    receipt = pages.rows([["Order", charge["order"]], ["Amount", pages.money(charge["amount_cents"])], ["Card", charge["card"]], ["Receipt", charge["id"]]])  # fmt: skip
+    return 201, pages.page(f"Thank you, {charge['user']}", pages.markup("<table>\n{}</table>\n", receipt)), pages.KIND
 
 
 if __name__ == "__main__":

@@ -31,6 +31,11 @@ class Problem(Exception):
         self.detail = detail
 
 
+def see_other(place, *fields):
+    """The answer that sends a browser on, after a form too."""
+    return 303, b"", "text/plain", (("location", place), *fields)
+
+
 class Request:
     def __init__(self, handler, path, query, parts, body):
         self.handler = handler
@@ -41,14 +46,21 @@ class Request:
 
     @property
     def user(self):
-        """The verified user; a 401 when there is none."""
+        """The verified user, as the shop calls them; a 401 when there is none."""
         user = self.handler.headers.get("x-gatehouse-user")
         if not user:
             raise Problem(401, "who is asking? this service stands behind the gateway")
-        return user
+        return self.handler.service.customers().get(user, user)
 
     def has_role(self, role):
         return role in re.split(r"[,\s]+", self.handler.headers.get("x-gatehouse-roles", ""))
+
+    @property
+    def is_form(self):
+        return self.handler.headers.get_content_type() == "application/x-www-form-urlencoded"
+
+    def form(self):
+        return dict(urllib.parse.parse_qsl(self.body.decode(errors="replace")))
 
     def json(self):
         try:
@@ -60,8 +72,10 @@ class Request:
         return value
 
     def field(self, name, kind, low=None, high=None):
-        """A field of the JSON body with its type and bounds (of the number, or of the text's length)."""
-        value = self.json().get(name)
+        """A field of the JSON body or of the form, with its type and bounds (of the number, or of the text's length)."""
+        value = self.form().get(name) if self.is_form else self.json().get(name)
+        if self.is_form and kind is int and value and value.isascii() and value.isdigit():
+            value = int(value)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise Problem(422, f"{name}: a {kind.__name__} is needed")
         size = len(value) if isinstance(value, str) else value
@@ -74,6 +88,7 @@ class Service:
     def __init__(self, name):
         self.name = name
         self.routes = []
+        self.customers_file = None
         self.route("GET", "/healthz")(lambda request: (200, {"status": "ok", "service": name}))
 
     def route(self, method, path):
@@ -84,6 +99,14 @@ class Service:
             return function
 
         return register
+
+    def customers(self):
+        """The shop's own names for accounts: the gateway tells the account's id, which stays when a name changes."""
+        try:
+            with open(self.customers_file or "", encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return {}
 
     def answer(self, handler, method, target, body):
         url = urllib.parse.urlsplit(target)
@@ -101,10 +124,12 @@ class Service:
         parser = argparse.ArgumentParser(description=f"the shop's {self.name} service")
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=0, help="0: a free one, printed")
+        parser.add_argument("--customers", help="a JSON object: account ids, and what the shop calls them")
         return parser
 
     def serve(self, options=None):
         options = options or self.parser().parse_args()
+        self.customers_file = options.customers
         handler = type("Handler", (_Handler,), {"service": self})
         with _Server((options.host, options.port), handler) as server:
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -153,7 +178,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise Problem(413, "too large")
         return self.rfile.read(length)
 
-    def _respond(self, status, body, content_type="application/json"):
+    def _respond(self, status, body, content_type="application/json", fields=()):
         if body is None:  # the route has answered by itself
             return
         if not isinstance(body, bytes):
@@ -161,6 +186,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", content_type)
         self.send_header("content-length", str(len(body)))
+        for name, value in fields:
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)

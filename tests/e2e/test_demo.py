@@ -1,16 +1,20 @@
 """`gatehouse dev`: what it prints works as it is pasted, and it leaves nothing behind."""
 
+import html
 import json
 import os
 import pathlib
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 
 import gateway
+import sites
 import wire
+from sites import PAGE, SCRIPT
 
 
 class Shop:
@@ -42,6 +46,20 @@ class Shop:
         lines = self.text.splitlines()
         at = next(i for i, line in enumerate(lines) if line.strip().startswith("#") and what in line)
         return subprocess.run(["bash", "-c", lines[at + 1]], capture_output=True, text=True, timeout=30).stdout
+
+    def person(self, name):
+        """Who signs in with what the text tells."""
+        password = re.search(rf"^  {name} .*?((?:\w{{4}}-){{3}}\w{{4}})$", self.text, re.MULTILINE)[1]
+        return sites.registry.User(name, password, {})
+
+    def browser(self):
+        browser = sites.Browser(str(self.folder / "ca.pem"))
+        browser.plain = (self.application.removeprefix("http://"),)
+        return browser
+
+    @property
+    def application(self):
+        return re.search(r"http://127\.0\.0\.1:\d+", self.text)[0]
 
     def children(self):
         """Everything that was started for it, whoever its parent is now."""
@@ -90,6 +108,84 @@ def test_what_it_prints_works(shop):
                                             ("smuggling", "400"), ("SQL injection", "403"), ("script in a JSON body", "403")])  # fmt: skip
 def test_attacks(shop, attack, status):
     assert re.match(rf"HTTP/[\d.]+ {status}", shop.paste(attack))
+
+
+def link(page, words):
+    """Where a link with this text leads."""
+    place = re.search(rf'<a href="([^"]+)">{words}</a>', page.text)
+    assert place, page
+    return sites.urllib.parse.urljoin(page.url, html.unescape(place[1]))
+
+
+def test_people_sign_in_and_pay_with_a_second_factor(shop):
+    browser, alice = shop.browser(), shop.person("alice")
+    front = browser.visit(shop.url + "/")
+    assert front.status == 200 and "Reading lamp" in front.text, "anyone may look"
+    account = browser.sign_in(link(front, "Your account"), alice)
+    assert account.url == shop.url + "/account" and "Hello, alice" in account.text, account
+    assert "ord-7f3a90c2e51b" in account.text and "ord-24c96ab7f0d5" not in account.text, "her orders, not bob's"
+    assert re.search(r"x-gatehouse-auth</th><td[^>]*>session<", account.text, re.IGNORECASE), account
+    assert "ookie" not in account.text.replace("no cookie", "") and alice.password not in account.text
+    ordered = browser.click(account, {"product": "p-1003", "quantity": "2"})
+    assert ordered.url == account.url and "2 × Wool blanket" in ordered.text, ordered
+    # The second factor is asked in place, added, and leads to the page that wanted it.
+    asked = browser.visit(link(ordered, "Pay"))
+    assert asked.url.startswith(shop.url + "/id/"), asked
+    form = browser.add_totp(asked, alice)
+    assert form.url.startswith(shop.url + "/pay?order=ord-"), form
+    paid = browser.click(form)
+    assert paid.status == 201 and "Thank you, alice" in paid.text and "**** 4242" in paid.text, paid
+    # Signed out: a copy of the cookie is worth nothing.
+    forms = browser.visit(shop.url + "/account").forms()
+    leave = next(form for form in forms if form.action.endswith("/.gatehouse/logout"))
+    assert browser.submit(leave, {}, None, PAGE).is_redirect
+    assert browser.get(shop.url + "/account", headers=SCRIPT).status == 401
+
+
+def test_a_form_of_another_site_orders_nothing(shop):
+    browser = shop.browser()
+    browser.sign_in(shop.url + "/account", shop.person("alice"))
+    forged = browser.post(shop.url + "/account/orders", {"product": "p-1001", "quantity": "9"},
+                          headers={**PAGE, "Sec-Fetch-Site": "cross-site", "Origin": shop.application})  # fmt: skip
+    assert forged.status == 403 and "9 × " not in browser.visit(shop.url + "/account").text
+
+
+def test_an_operator_sees_all_orders_and_does_not_pay(shop):
+    browser = shop.browser()
+    account = browser.sign_in(shop.url + "/account", shop.person("olga"))
+    assert "Hello, olga" in account.text and "ord-24c96ab7f0d5" in account.text
+    assert browser.visit(shop.url + "/pay?order=ord-24c96ab7f0d5").status == 403
+
+
+def test_somebody_elses_application_gets_what_alice_allows(shop):
+    browser, alice = shop.browser(), shop.person("alice")
+
+    def connect():
+        return browser.click(browser.visit(shop.application + "/"))
+
+    login = connect()
+    assert login.url.startswith(shop.url + "/id/"), login
+    consent = browser.click(login, {"username": alice.name, "password": alice.password})
+    assert "Parcel tracker" in consent.text and "orders:read" in consent.text, consent
+    refused = browser.click(consent, button=("decision", "deny"))
+    assert refused.url.startswith(shop.application) and "You said no" in refused.text, refused
+    parcels = browser.click(connect(), button=("decision", "allow"))
+    assert parcels.url == shop.application + "/" and "ord-7f3a90c2e51b" in parcels.text, parcels
+    assert "ord-24c96ab7f0d5" not in parcels.text, "hers alone"
+    for refused in ("POST /orders: 403", "POST /payments/charges: 403", "GET /account: 403"):
+        assert refused in parcels.text, parcels
+    names = [sites.urllib.parse.urlsplit(url).hostname for url in (shop.application, shop.url)]
+    assert names[0] != names[1], "browsers keep cookies by host, whatever the port"
+    assert "Connect your shop account" in browser.click(parcels).text, "disconnected"
+    # What another browser began, or nobody, connects nothing.
+    stolen = f"{shop.application}/callback?code=x&state=y&iss={shop.url}/id"
+    assert browser.get(stolen, headers=PAGE).status == 400 and shop.browser().get(stolen, headers=PAGE).status == 400
+
+
+def test_without_a_phone(shop):
+    run = subprocess.run(["python3", re.search(r"\S+/totp\.py", shop.text)[0], "GEZD GNBV GY3T QOJQ"], capture_output=True, text=True)
+    key = sites.registry.User("", "", {}, totp=b"1234567890")
+    assert run.stdout.strip() in (key.code(), key.code(time.time() - 30))
 
 
 def test_scraping_is_slowed_down_and_explained(shop):

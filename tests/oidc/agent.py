@@ -155,6 +155,7 @@ class Agent:
         self.log = []
         self.kept = {}
         self.source = None  # the address that it comes from
+        self.plain = ()  # where it goes without TLS: "127.0.0.1:8080"
 
     def send(self, method, url, body=None, headers=()):
         headers = dict(headers)
@@ -163,7 +164,7 @@ class Agent:
         if self.cookies and "Cookie" not in headers:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         parts = urllib.parse.urlsplit(url)
-        assert parts.scheme == "https", f"only https is spoken here: {url}"
+        assert parts.scheme == "https" or parts.netloc in self.plain, f"only https is spoken here: {url}"
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         answer = self.exchange(parts, method, target, body, headers, url)
         for cookie in answer.all("set-cookie"):
@@ -199,6 +200,8 @@ class Agent:
         raise AssertionError("the server closes every connection")
 
     def connect(self, parts):
+        if parts.scheme == "http":
+            return http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
         return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS, context=self.context,
                                            source_address=self.source)  # fmt: skip
 

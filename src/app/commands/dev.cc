@@ -4,9 +4,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pwd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -19,6 +23,7 @@
 #include "app/control/rule_progress.h"
 #include "app/dev/demo_credentials.h"
 #include "app/dev/demo_keeper.h"
+#include "app/dev/demo_people.h"
 #include "app/dev/demo_text.h"
 #include "base/file.h"
 #include "crypto/x509.h"
@@ -149,9 +154,24 @@ struct Prepared {
   std::string demo_dir, folder, config_file, program;
   std::uint16_t port = 0;
   std::vector<DemoService> services;
+  DemoPasswords passwords = make_demo_passwords();
 };
 
-Status prepare(const DevOptions& options, Prepared& demo) {
+// Three services of the shop, and somebody else's application.
+std::vector<DemoService> services_of(const Prepared& demo, const std::string& python) {
+  const auto service = [&](std::string name, std::vector<std::string> more) {
+    std::vector<std::string> argv{python, "-B", fmt::format("{}/{}.py", demo.demo_dir, name), "--port", "0"};
+    argv.insert(argv.end(), more.begin(), more.end());
+    return DemoService{std::move(name), std::move(argv), 0};
+  };
+  const std::string customers = demo.folder + "/customers.json", shop = fmt::format("https://localhost:{}", demo.port);
+  return {service("catalogue", {"--customers", customers}),
+          service("orders", {"--customers", customers, "--database", demo.folder + "/orders.db"}),
+          service("payments", {"--customers", customers}),
+          service("parcels", {"--shop", shop, "--issuer", shop + "/id", "--ca", demo.folder + "/ca.pem"})};
+}
+
+Status prepare(Prepared& demo) {
   auto authority = crypto::LocalAuthority::open(demo.folder + "/ca", "shop.example");
   if (!authority) return tl::unexpected(std::move(authority.error()));
   const auto certificate = authority->issue_server({"localhost", "shop.example", "127.0.0.1"});
@@ -161,9 +181,8 @@ Status prepare(const DevOptions& options, Prepared& demo) {
   if (error) return fail(ErrorCode::io, error.message());
   if (auto written = write_demo_credentials(demo.folder, SystemClock::instance()); !written) return written;
 
-  demo.port = free_port(options.port);
-  if (demo.port == 0) return fail(ErrorCode::unavailable, "no free port on the loopback address");
   std::map<std::string, std::string, std::less<>> values{{"LISTEN", fmt::format("127.0.0.1:{}", demo.port)},
+                                                         {"PORT", std::to_string(demo.port)},
                                                          {"CERTIFICATE", certificate->certificate_file},
                                                          {"CERTIFICATE_KEY", certificate->key_file},
                                                          {"ACCESS_LOG", demo.folder + "/access.log"}};
@@ -186,6 +205,55 @@ int say(const Error& error) {
   return 1;
 }
 
+// A process that may use the admin socket, which the gateway's own user may not once it has given up root. It waits for
+// the gateway, tells it of the people, prints the text, and ends with the gateway. Start it before there are threads.
+class Opener {
+ public:
+  static Result<Opener> start(const Prepared& demo) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return fail_errno("a pipe to the shop's opener");
+    net::Fd reading(ends[0]);
+    net::Fd writing(ends[1]);
+    const pid_t gateway = getpid(), pid = fork();
+    if (pid < 0) return fail_errno("starting the shop's opener");
+    if (pid > 0) return Opener(std::move(writing), pid);
+    writing.reset();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != gateway) _exit(1);  // it died before we asked
+    std::signal(SIGINT, SIG_IGN);        // Ctrl-C is for the gateway
+    _exit(open_shop(demo, gateway, reading.get()));
+  }
+
+  void gateway_is_ready() {
+    if (write(line_.get(), "\n", 1) != 1) line_.reset();
+  }
+  // Its exit code.
+  int stop() {
+    line_.reset();
+    int status = 0;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+  }
+
+ private:
+  Opener(net::Fd line, pid_t pid) : line_(std::move(line)), pid_(pid) {}
+
+  static int open_shop(const Prepared& demo, pid_t gateway, int line) {
+    char byte = 0;
+    if (read(line, &byte, 1) != 1) return 0;  // it did not start, and has said why
+    if (auto told = tell_demo_people(demo.folder, demo.passwords); !told) {
+      kill(gateway, SIGTERM);
+      return say(told.error());
+    }
+    print_demo_text({demo.demo_dir, demo.folder, demo.port, demo.services.back().port, demo.passwords, demo.program});
+    return read(line, &byte, 1) == 0 ? 0 : 1;
+  }
+
+  net::Fd line_;
+  pid_t pid_;
+};
+
 }  // namespace
 
 int run_dev(const DevOptions& options) {
@@ -203,20 +271,22 @@ int run_dev(const DevOptions& options) {
   demo.demo_dir = *demo_dir;
   demo.folder = folder;
   demo.config_file = folder + "/gatehouse.yaml";
-  for (const char* name : {"catalogue", "orders", "payments"}) {
-    demo.services.push_back({name, {*python, "-B", fmt::format("{}/{}.py", *demo_dir, name), "--port", "0"}, 0});
-  }
-  demo.services[1].argv.insert(demo.services[1].argv.end(), {"--database", folder + "/orders.db"});
+  demo.port = free_port(options.port);
+  if (demo.port == 0) return say(fail(ErrorCode::unavailable, "no free port on the loopback address").value());
+  demo.services = services_of(demo, *python);
   auto keeper = DemoKeeper::start(demo.services, folder);
   if (!keeper) return say(keeper.error());
-  if (auto prepared = prepare(options, demo); !prepared) return say(prepared.error());
+  if (auto prepared = prepare(demo); !prepared) return say(prepared.error());
 
   std::error_code ignored;
   demo.program = fs::read_symlink("/proc/self/exe", ignored).string();
+  auto opener = Opener::start(demo);
+  if (!opener) return say(opener.error());
   RunOptions run;
   run.config_path = demo.config_file;
-  run.on_ready = [&demo] { print_demo_text(demo.folder, demo.port, demo.program); };
-  return run_gateway(run);
+  run.on_ready = [&opener] { opener->gateway_is_ready(); };
+  const int code = run_gateway(run), code_of_opener = opener->stop();
+  return code != 0 ? code : code_of_opener;
 }
 
 }  // namespace gatehouse::app

@@ -35,10 +35,11 @@ Status write_private(const std::string& file, std::string_view text) {
 }
 
 std::string claims_of(const Person& person, std::int64_t now) {
-  return fmt::format(R"({{"iss":"https://login.shop.example","aud":"shop","sub":"{}","roles":{},"scope":"{}","amr":{},)"
-                     R"("auth_time":{},"iat":{},"exp":{}}})",
-                     person.user, person.roles, person.scopes, person.factors, now, now,
-                     now + std::chrono::duration_cast<std::chrono::seconds>(kTokenLifetime).count());
+  return fmt::format(
+      R"({{"iss":"https://login.shop.example","aud":"https://shop.example","sub":"{}","roles":{},"scope":"{}","amr":{},)"
+      R"("auth_time":{},"iat":{},"exp":{}}})",
+      person.user, person.roles, person.scopes, person.factors, now, now,
+      now + std::chrono::duration_cast<std::chrono::seconds>(kTokenLifetime).count());
 }
 
 }  // namespace

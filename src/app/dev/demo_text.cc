@@ -21,58 +21,91 @@ struct Style {
   }
 };
 
-}  // namespace
+class Text {
+ public:
+  void title(std::string_view text) { out_ += fmt::format("\n{}{}{}\n", style_.bold, text, style_.off); }
+  void command(std::string_view what, std::string_view command) {
+    out_ += fmt::format("  {}# {}{}\n  {}\n", style_.dim, what, style_.off, command);
+  }
+  // Something to do rather than to paste.
+  void step(std::string_view name, std::string_view text) { out_ += fmt::format("  {:<8}{}\n", name, text); }
+  void print() const {
+    std::fwrite(out_.data(), 1, out_.size(), stdout);
+    std::fflush(stdout);
+  }
 
-void print_demo_text(const std::string& folder, std::uint16_t port, const std::string& program) {
-  const Style style = Style::choose();
-  const std::string shop = fmt::format("https://localhost:{}", port);
-  const std::string curl = fmt::format("curl --cacert {}/ca.pem", folder);
-  std::string out;
-  const auto title = [&](std::string_view text) { out += fmt::format("\n{}{}{}\n", style.bold, text, style.off); };
-  const auto line = [&](std::string_view what, std::string_view command) {
-    out += fmt::format("  {}# {}{}\n  {}\n", style.dim, what, style.off, command);
-  };
+ private:
+  const Style style_ = Style::choose();
+  std::string out_;
+};
 
-  out += fmt::format("\n{}The shop is open: {}{}   (Ctrl-C closes it and leaves nothing but the compiled rules)\n",
-                     style.bold, shop, style.off);
-  title("Ask for something, from another terminal");
-  line("anyone may look", fmt::format("{} {}/products", curl, shop));
-  line("alice, a customer, sees her orders", fmt::format("{} -H @{}/alice {}/orders", curl, folder, shop));
-  line(
+void add_browser(Text& text, const DemoText& demo, const std::string& shop) {
+  text.title("Sign in, with a browser (it warns of the certificate, which was made for this run)");
+  text.step("open", shop + "/account");
+  text.step("alice", fmt::format("is a customer, with the password {}", demo.passwords.alice));
+  text.step("olga", fmt::format("is an operator and sees all orders: {}", demo.passwords.olga));
+  text.step("pay",
+            "for one of alice's orders: the page asks for a second factor, and lets her add one. Without a phone:");
+  text.step("", fmt::format("python3 {}/totp.py 'THE KEY ON THE PAGE'", demo.demo_dir));
+  text.step("share", fmt::format("with somebody else's application: http://127.0.0.1:{}", demo.application_port));
+  text.step("", "alice is asked what it may do, and it can do no more");
+}
+
+void add_requests(Text& text, const DemoText& demo, const std::string& shop, const std::string& curl) {
+  const std::string& folder = demo.folder;
+  text.title("Ask for something, from another terminal");
+  text.command("anyone may look", fmt::format("{} {}/products", curl, shop));
+  text.command("alice, a customer, sees her orders", fmt::format("{} -H @{}/alice {}/orders", curl, folder, shop));
+  text.command(
       "and with a second factor she may pay",
       fmt::format("{} -H @{}/alice-mfa {}/payments/charges --json "
                   "'{{\"order\":\"ord-7f3a90c2e51b\",\"amount_cents\":11900,\"card_number\":\"4242 4242 4242 4242\"}}'",
                   curl, folder, shop));
-  line("olga works in the office (127.0.0.2) and sees all orders",
-       fmt::format("{} --interface 127.0.0.2 -H @{}/olga {}/orders", curl, folder, shop));
-  line("a partner's API key", fmt::format("{} -H @{}/partner {}/partner/products", curl, folder, shop));
-  line("what a service is told about the caller", fmt::format("{} -H @{}/alice {}/headers", curl, folder, shop));
+  text.command("olga works in the office (127.0.0.2) and sees all orders",
+               fmt::format("{} --interface 127.0.0.2 -H @{}/olga {}/orders", curl, folder, shop));
+  text.command("a partner's API key", fmt::format("{} -H @{}/partner {}/partner/products", curl, folder, shop));
+  text.command("what a service is told about the caller",
+               fmt::format("{} -H @{}/alice {}/headers", curl, folder, shop));
+}
 
-  title("Attack it");
-  line("without a second factor: 403",
-       fmt::format("{} -i -H @{}/alice {}/payments/charges --json '{{}}'", curl, folder, shop));
-  line("with a forged identity: 401", fmt::format("{} -i -H 'x-gatehouse-user: bob' {}/orders", curl, shop));
-  line("climbing out of the root: 400",
-       fmt::format("{} -i --path-as-is '{}/products/..%2f..%2fetc/passwd'", curl, shop));
-  line("smuggling a second request: 400",
-       fmt::format("printf 'POST /echo HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: 6\\r\\nTransfer-Encoding: "
-                   "chunked\\r\\n\\r\\n0\\r\\n\\r\\nG' | openssl s_client -quiet -connect localhost:{} 2>/dev/null",
-                   port));
-  line("an SQL injection in the query: 403",
-       fmt::format("{} -i '{}/products?id=1%27%20OR%20%271%27=%271'", curl, shop));
-  line("a script in a JSON body: 403",
-       fmt::format("{} -i {}/echo --json '{{\"comment\":\"<script>alert(document.cookie)</script>\"}}'", curl, shop));
-  line("scraping the search: 429",
-       fmt::format("for i in $(seq 40); do {} -so /dev/null -w '%{{http_code}} ' '{}/search?q=lamp'; done; echo", curl,
-                   shop));
+void add_attacks(Text& text, const DemoText& demo, const std::string& shop, const std::string& curl) {
+  text.title("Attack it");
+  text.command("without a second factor: 403",
+               fmt::format("{} -i -H @{}/alice {}/payments/charges --json '{{}}'", curl, demo.folder, shop));
+  text.command("with a forged identity: 401", fmt::format("{} -i -H 'x-gatehouse-user: bob' {}/orders", curl, shop));
+  text.command("climbing out of the root: 400",
+               fmt::format("{} -i --path-as-is '{}/products/..%2f..%2fetc/passwd'", curl, shop));
+  text.command("smuggling a second request: 400",
+               fmt::format("printf 'POST /echo HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: "
+                           "6\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\nG' | "
+                           "openssl s_client -quiet -connect localhost:{} 2>/dev/null",
+                           demo.port));
+  text.command("an SQL injection in the query: 403",
+               fmt::format("{} -i '{}/products?id=1%27%20OR%20%271%27=%271'", curl, shop));
+  text.command(
+      "a script in a JSON body: 403",
+      fmt::format("{} -i {}/echo --json '{{\"comment\":\"<script>alert(document.cookie)</script>\"}}'", curl, shop));
+  text.command("scraping the search: 429",
+               fmt::format("for i in $(seq 40); do {} -so /dev/null -w '%{{http_code}} ' '{}/search?q=lamp'; "
+                           "done; echo",
+                           curl, shop));
+}
 
-  title("Ask why");
-  line("every answer has an x-request-id; this tells what each layer decided, and on which evidence",
-       fmt::format("{} explain REQUEST_ID -c {}/gatehouse.yaml", program, folder));
-  line("the access log", fmt::format("tail -f {}/access.log", folder));
-  out += '\n';
-  std::fwrite(out.data(), 1, out.size(), stdout);
-  std::fflush(stdout);
+}  // namespace
+
+void print_demo_text(const DemoText& demo) {
+  const std::string shop = fmt::format("https://localhost:{}", demo.port);
+  const std::string curl = fmt::format("curl --cacert {}/ca.pem", demo.folder);
+  Text text;
+  text.title(fmt::format("The shop is open: {}   (Ctrl-C closes it and leaves nothing but the compiled rules)", shop));
+  add_browser(text, demo, shop);
+  add_requests(text, demo, shop, curl);
+  add_attacks(text, demo, shop, curl);
+  text.title("Ask why");
+  text.command("every answer has an x-request-id; this tells what each layer decided, and on which evidence",
+               fmt::format("{} explain REQUEST_ID -c {}/gatehouse.yaml", demo.program, demo.folder));
+  text.command("the access log", fmt::format("tail -f {}/access.log\n", demo.folder));
+  text.print();
 }
 
 }  // namespace gatehouse::app

@@ -4,8 +4,16 @@
 #include <cstdint>
 #include <string>
 
+#include "app/dev/demo_people.h"
+
 namespace gatehouse::app {
 
-void print_demo_text(const std::string& folder, std::uint16_t port, const std::string& program);
+struct DemoText {
+  std::string demo_dir, folder;
+  std::uint16_t port = 0, application_port = 0;
+  DemoPasswords passwords;
+  std::string program;
+};
+void print_demo_text(const DemoText& demo);
 
 }  // namespace gatehouse::app
