@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Orders, on SQLite. A customer sees their own; an operator sees all."""
 
+import re
 import secrets
 import sqlite3
 import threading
@@ -112,7 +113,7 @@ def account(request):
     may_pay = request.has_role("customer")
     table = pages.rows(line_of(order, may_pay) for order in visible(request))
     choices = pages.joined(pages.markup('<option value="{}">{}</option>', id, product["name"]) for id, product in PRODUCTS.items())
-    told = [(name, value) for name, value in request.handler.headers.items() if name.lower().startswith("x-gatehouse-")]
+    told = [(name, value) for name, value in request.handler.headers.items() if re.match(TELLING, name.lower())]
     body = [
         pages.markup("<h2>{}</h2>\n<table>\n{}</table>\n", "Your orders" if may_pay else "All orders", table),
         pages.markup(ORDER_FORM, choices) if may_pay else "",
@@ -129,8 +130,9 @@ ORDER_FORM = """<h2>Order something</h2>
 <button>Order</button>
 </form>
 """
+TELLING = "x-gatehouse-|authorization$|cookie$"
 TOLD = """<h2>What this service was told about you</h2>
-<p>By the gateway, with this request. There was no password in it, no token of the provider's and no cookie.</p>
+<p>By the gateway, with this request. Had it held a token or a cookie, they would be shown, too.</p>
 <table>
 {}</table>
 """

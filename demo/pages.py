@@ -14,6 +14,7 @@ ul.cards li { border: 1px solid var(--line); border-radius: .5rem; padding: .75r
 ul.cards img { width: 100%; height: auto; border-radius: .25rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+th { white-space: nowrap; }
 td.value { font-family: ui-monospace, monospace; font-size: .85rem; overflow-wrap: anywhere; }
 label { display: block; margin: .5rem 0; }
 input, select, button { font: inherit; padding: .35rem .6rem; }
@@ -51,7 +52,8 @@ def page(title, *parts, name="The shop", links=(("/", "Products"), ("/account", 
     """The whole page, as an answer's body."""
     text = markup(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<link rel="icon" href="data:,">\n<title>{title}</title>\n'
         "<style>{style}</style>\n</head>\n<body>\n<header><strong>{name}</strong>{links}</header>\n<main>\n<h1>{title}</h1>\n"
         "{parts}</main>\n</body>\n</html>\n",
         title=title,

@@ -8,7 +8,9 @@ import time
 
 
 def code(key, moment):
-    text = key.replace(" ", "").upper()
+    text = "".join(key.split()).upper()
+    if not text:
+        raise ValueError("no key")
     digest = hmac.digest(base64.b32decode(text + "=" * (-len(text) % 8)), int(moment // 30).to_bytes(8, "big"), "sha1")
     start = digest[-1] & 15
     return f"{(int.from_bytes(digest[start:start + 4], 'big') & 0x7FFFFFFF) % 10**6:06}"

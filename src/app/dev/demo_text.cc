@@ -45,8 +45,9 @@ void add_browser(Text& text, const DemoText& demo, const std::string& shop) {
   text.step("alice", fmt::format("is a customer, with the password {}", demo.passwords.alice));
   text.step("olga", fmt::format("is an operator and sees all orders: {}", demo.passwords.olga));
   text.step("pay",
-            "for one of alice's orders: the page asks for a second factor, and lets her add one. Without a phone:");
-  text.step("", fmt::format("python3 {}/totp.py 'THE KEY ON THE PAGE'", demo.demo_dir));
+            "for one of alice's orders: the page asks for a second factor, and lets her add one. Without a phone,");
+  text.step("", "take the key behind \"You cannot scan it?\":");
+  text.step("", fmt::format("python3 {}/totp.py 'THE KEY'", demo.demo_dir));
   text.step("share", fmt::format("with somebody else's application: http://127.0.0.1:{}", demo.application_port));
   text.step("", "alice is asked what it may do, and it can do no more");
 }
