@@ -147,6 +147,17 @@ def test_people_sign_in_and_pay_with_a_second_factor(shop):
     assert browser.get(shop.url + "/account", headers=SCRIPT).status == 401
 
 
+def test_who_is_disabled_is_signed_out(shop):
+    browser, alice = shop.browser(), shop.person("alice")
+    browser.sign_in(shop.url + "/account", alice)
+    assert "127.0.0.1" in shop.paste("who is signed in")
+    assert "is disabled" in shop.paste("somebody leaves")
+    wire.eventually(lambda: browser.get(shop.url + "/account", headers=SCRIPT).status == 401, within=2)
+    assert re.search(r"alice +disabled", shop.paste("what became of whom"))
+    again = browser.sign_in(shop.url + "/account", alice)
+    assert again.url.startswith(shop.url + "/id/") and again.forms()[0].has("password"), "and does not come in again"
+
+
 def test_a_form_of_another_site_orders_nothing(shop):
     browser = shop.browser()
     browser.sign_in(shop.url + "/account", shop.person("alice"))

@@ -102,9 +102,17 @@ void print_demo_text(const DemoText& demo) {
   add_browser(text, demo, shop);
   add_requests(text, demo, shop, curl);
   add_attacks(text, demo, shop, curl);
+  text.title("Administer it");
+  const auto admin = [&](std::string_view what) {
+    return fmt::format("{} {} -c {}/gatehouse.yaml", demo.program, what, demo.folder);
+  };
+  text.command("who is signed in as alice, and where", admin("user sessions alice"));
+  text.command("somebody leaves: signed out everywhere within a second", admin("user disable alice"));
+  text.command("and what became of whom", admin("user list"));
+
   text.title("Ask why");
   text.command("every answer has an x-request-id; this tells what each layer decided, and on which evidence",
-               fmt::format("{} explain REQUEST_ID -c {}/gatehouse.yaml", demo.program, demo.folder));
+               admin("explain REQUEST_ID"));
   text.command("the access log", fmt::format("tail -f {}/access.log\n", demo.folder));
   text.print();
 }
