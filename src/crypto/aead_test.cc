@@ -97,11 +97,12 @@ TEST(GuardedKey, EndsBeforeAnInaccessiblePage) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     const volatile char* past = key.expose().data() + key.expose().size();
-    ::_exit(*past == 'x' ? 0 : 1);
+    static_cast<void>(*past);
+    ::_exit(0);
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFSIGNALED(status) || WEXITSTATUS(status) > 1) << "it read on";  // a sanitizer exits instead
+  EXPECT_FALSE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "it read on";  // a sanitizer exits with 1 instead
 }
 
 }  // namespace

@@ -57,6 +57,9 @@ SecretBytes peppered(std::string_view password, std::string_view pepper) {
   return out;
 }
 
+// An empty text may have no address, and libsodium declares that it wants one.
+const char* address_of(std::string_view text) noexcept { return text.empty() ? "" : text.data(); }
+
 }  // namespace
 
 Result<std::string> hash_password(std::string_view password, std::string_view pepper, PasswordCost cost) {
@@ -65,7 +68,7 @@ Result<std::string> hash_password(std::string_view password, std::string_view pe
   if (!is_within_bounds(cost)) return fail(ErrorCode::invalid, "a password hash's cost is out of bounds");
   const SecretBytes input = peppered(password, pepper);
   std::array<char, crypto_pwhash_argon2id_STRBYTES> phc{};
-  if (crypto_pwhash_argon2id_str(phc.data(), input.expose().data(), input.size(), cost.passes,
+  if (crypto_pwhash_argon2id_str(phc.data(), address_of(input.expose()), input.size(), cost.passes,
                                  std::size_t{cost.memory_kib} * 1024) != 0) {
     return fail(ErrorCode::exhausted, "no memory for hashing a password", ErrorSource::system);
   }
@@ -79,7 +82,7 @@ PasswordVerdict verify_password(std::string_view phc, std::string_view password,
   const SecretBytes input = peppered(password, pepper);
   const std::string text(phc);
   errno = 0;
-  if (crypto_pwhash_argon2id_str_verify(text.c_str(), input.expose().data(), input.size()) == 0) {
+  if (crypto_pwhash_argon2id_str_verify(text.c_str(), address_of(input.expose()), input.size()) == 0) {
     return PasswordVerdict::match;
   }
   return errno == ENOMEM ? PasswordVerdict::exhausted : PasswordVerdict::mismatch;
@@ -93,7 +96,7 @@ Result<SecretBytes> key_from_passphrase(std::string_view passphrase, std::string
     return fail(ErrorCode::invalid, "a passphrase, its salt or its cost is out of bounds");
   }
   SecretBytes key(std::size_t{32});
-  if (crypto_pwhash_argon2id(key.bytes().data(), key.size(), passphrase.data(), passphrase.size(),
+  if (crypto_pwhash_argon2id(key.bytes().data(), key.size(), address_of(passphrase), passphrase.size(),
                              reinterpret_cast<const unsigned char*>(salt.data()), cost.passes,
                              std::size_t{cost.memory_kib} * 1024, crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0) {
     return fail(ErrorCode::exhausted, "no memory for deriving a key from a passphrase", ErrorSource::system);
