@@ -424,6 +424,10 @@ struct IdentityConfig {
     bool create_users = false;  // an account for whoever comes and has none; otherwise they are linked by their owner
   };
   std::vector<OutsideProvider> federation;
+  struct Scope {
+    std::string name, text;  // "orders:read", "See your orders": what whoever is asked for consent reads
+  };
+  std::vector<Scope> scopes;
   enum class ClientRegistration : std::uint8_t { off, token, open };
   ClientRegistration client_registration = ClientRegistration::off;  // RFC 7591
   SecretBytes client_registration_token;

@@ -182,7 +182,7 @@ def test_somebody_elses_application_gets_what_alice_allows(shop):
     login = connect()
     assert login.url.startswith(shop.url + "/id/"), login
     consent = browser.click(login, {"username": alice.name, "password": alice.password})
-    assert "Parcel tracker" in consent.text and "orders:read" in consent.text, consent
+    assert "Parcel tracker" in consent.text and "See your orders" in consent.text, consent
     refused = browser.click(consent, button=("decision", "deny"))
     assert refused.url.startswith(shop.application) and "You said no" in refused.text, refused
     parcels = browser.click(connect(), button=("decision", "allow"))

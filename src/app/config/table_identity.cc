@@ -188,6 +188,18 @@ const Object& identity_theme_object() {
   return object;
 }
 
+const Object& scope_object() {
+  using Scope = IdentityConfig::Scope;
+  static const Object object = Object::of<Scope>(
+      "identity_scope", "A scope, as whoever is asked for consent reads it.",
+      {
+          key<&Scope::name>("name", text(256), "The scope.", {.example = "orders:read", .required = true}),
+          key<&Scope::text>("text", text(200), "After \"The application may\": what it allows.",
+                            {.example = "See your orders", .required = true}),
+      });
+  return object;
+}
+
 }  // namespace
 
 Kind<std::string> outside_issuer_url() {
@@ -238,6 +250,8 @@ const Object& identity_object() {
                                                               {.example = "${file:registration.token}"}),
               key<&IdentityConfig::dpop_nonces>("dpop_nonces", boolean(),
                                                 "DPoP proofs have to carry a nonce of ours (RFC 9449 §8)."),
+              key<&IdentityConfig::scopes>("scopes", list_of(block<IdentityConfig::Scope>(scope_object())),
+                                           "What scopes of your own mean, in plain words."),
               key<&IdentityConfig::theme>("theme", block<IdentityConfig::Theme>(identity_theme_object()),
                                           "How the pages look."),
           })

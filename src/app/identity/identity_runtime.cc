@@ -49,6 +49,7 @@ PagesOptions pages_options(const gateway::IdentityConfig& config) {
   options.name = config.theme.name.empty() ? split_issuer(config.issuer).host : config.theme.name;
   options.email_codes = config.mail.has_value();
   options.sms_codes = config.sms.has_value();
+  for (const auto& scope : config.scopes) options.scopes.emplace_back(scope.name, scope.text);
   return options;
 }
 
@@ -130,7 +131,8 @@ struct IdentityRuntime::Parts {
         enrolment(authentication, authentication_parts, authentication_options(*whole.identity)),
         outside(whole.identity->federation, clock),
         federation(authentication, authentication_parts, database, outside, whole.identity->issuer),
-        screens(Site{assets, split_issuer(whole.identity->issuer).path, pages_options(*whole.identity).name}),
+        screens(Site{assets, split_issuer(whole.identity->issuer).path, pages_options(*whole.identity).name, false,
+                     pages_options(*whole.identity).scopes}),
         provider(
             {database, keyring, accounts, sessions, interactions, form_tokens, revocations, audit, screens,
              [this](const std::string& uri, const std::string& token) { logouts.send(uri, token); }, clock, fetch_keys},

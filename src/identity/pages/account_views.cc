@@ -136,7 +136,7 @@ std::string render_applications(const Site& site, const Words& words, const Acco
   for (const ApplicationRow& application : applications) {
     content.add(
         {"<li><div class=\"what\"><p><strong>", application.name, "</strong> <span class=\"muted\">", application.host,
-         "</span></p>\n", scope_list(words, application.scopes), "<p class=\"muted\">",
+         "</span></p>\n", scope_list(site, words, application.scopes), "<p class=\"muted\">",
          words(Message::application_since, {{"time", words.time(application.since_s)}}), "</p></div>\n",
          open_form({site, "/account/applications", view.csrf}),
          button(words, Message::application_revoke, ButtonLook::danger, "client", application.id, application.name),
@@ -215,7 +215,7 @@ std::string render_profile(const Site& site, const Words& words, const AccountVi
   return account_page(site, words, view, AccountTab::profile, Message::title_profile, content);
 }
 
-Html scope_list(const Words& words, const std::vector<std::string>& scopes) {
+Html scope_list(const Site& site, const Words& words, const std::vector<std::string>& scopes) {
   struct Known {
     std::string_view scope;
     Message text;
@@ -230,7 +230,10 @@ Html scope_list(const Words& words, const std::vector<std::string>& scopes) {
   Html out{"<ul class=\"scopes\">\n"};
   for (const std::string& scope : scopes) {
     const auto* known = std::ranges::find(kKnown, scope, &Known::scope);
-    if (known != kKnown.end()) {
+    const auto own = std::ranges::find(site.scopes, scope, &std::pair<std::string, std::string>::first);
+    if (own != site.scopes.end()) {
+      out.add({"<li>", own->second, "</li>\n"});
+    } else if (known != kKnown.end()) {
       out.add({"<li>", words(known->text), "</li>\n"});
     } else if (scope.starts_with(kResource)) {
       out.add({"<li>", words.emphasised(Message::scope_resource, {{"resource", scope.substr(kResource.size())}}),

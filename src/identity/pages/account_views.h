@@ -49,7 +49,7 @@ std::string render_password(const Site& site, const Words& words, const AccountV
 std::string render_profile(const Site& site, const Words& words, const AccountView& view, const Profile& profile);
 
 // What a scope lets an application do, in plain words; the operator's own scopes by their name.
-Html scope_list(const Words& words, const std::vector<std::string>& scopes);
+Html scope_list(const Site& site, const Words& words, const std::vector<std::string>& scopes);
 
 // Links
 std::string render_reset_request(const Site& site, const Words& words, std::string_view csrf, std::string_view username,

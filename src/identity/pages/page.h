@@ -22,7 +22,8 @@ struct Site {
   const Assets& assets;
   std::string base;  // the issuer's path without `/` at its end: "", "/login"
   std::string name;
-  bool linked_logins = false;  // the account has a page of them
+  bool linked_logins = false;                                    // the account has a page of them
+  std::vector<std::pair<std::string, std::string>> scopes = {};  // of the operator's own: name, plain words
 };
 
 struct Alert {

@@ -20,7 +20,7 @@ std::string base_of(std::string_view issuer) {
 Pages::Pages(const PagesParts& parts, PagesOptions options)
     : parts_(parts),
       options_(std::move(options)),
-      site_{parts.assets, base_of(options_.issuer), options_.name, parts.federation != nullptr} {}
+      site_{parts.assets, base_of(options_.issuer), options_.name, parts.federation != nullptr, options_.scopes} {}
 
 std::optional<WebResponse> Pages::handle(const WebRequest& request) const {
   if (auto asset = at_once(request)) return asset;

@@ -54,6 +54,7 @@ struct PagesOptions {
   std::string issuer;                         // without `/` at its end
   std::string name;                           // of the site: identity.theme.name, or the issuer's host
   bool email_codes = true, sms_codes = true;  // as AuthenticationOptions
+  std::vector<std::pair<std::string, std::string>> scopes = {};  // of the operator's own: name, plain words
 };
 
 // The path of a URL without `/` at its end: "" of "https://a.example/", "/login" of "https://a.example/login".

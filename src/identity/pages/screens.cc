@@ -42,7 +42,7 @@ Html who_asks(const Words& words, const Client& client, std::string_view user) {
 WebResponse PageScreens::consent(const WebRequest& request, const ConsentScreen& screen) {
   const Words words = words_of(request, screen.ui_locales);
   Html content = who_asks(words, screen.client, screen.user);
-  content.add({"<h2>", words(Message::consent_scopes), "</h2>\n", scope_list(words, screen.scopes),
+  content.add({"<h2>", words(Message::consent_scopes), "</h2>\n", scope_list(site_, words, screen.scopes),
                open_form({site_, "/consent", screen.csrf, screen.flow}),
                decision_buttons(words, Message::consent_allow), "</form>\n", "<p class=\"hint\">",
                words(Message::consent_revocable), "</p>\n"});
@@ -77,7 +77,7 @@ WebResponse PageScreens::confirm_device(const Words& words, const DeviceScreen& 
   Html content = who_asks(words, *screen.client, screen.user);
   content.add({"<p>", words.emphasised(Message::device_check, {{"code", screen.user_code}}), "</p>\n"});
   if (screen.scopes != nullptr && !screen.scopes->empty())
-    content.add({"<h2>", words(Message::consent_scopes), "</h2>\n", scope_list(words, *screen.scopes)});
+    content.add({"<h2>", words(Message::consent_scopes), "</h2>\n", scope_list(site_, words, *screen.scopes)});
   content.add({open_form({site_, "/device", screen.csrf}), hidden("user_code", screen.user_code),
                decision_buttons(words, Message::device_allow), "</form>\n"});
   return html(200, render_page(site_, {.words = words, .title = Message::title_device_confirm}, content));

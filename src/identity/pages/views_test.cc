@@ -377,5 +377,14 @@ TEST(Views, AreWrittenForTheBrowser) {
   write(folder + "fields.json", fields);
 }
 
+TEST(Views, ScopesOfOnesOwnInPlainWords) {
+  const auto assets = Assets::load({}, "");
+  ASSERT_TRUE(assets);
+  const Site site{*assets, "", "shop", false, {{"orders:read", "See <your> orders"}}};
+  const std::string list = scope_list(site, Words(Language::english), {"orders:read", "orders:write"}).text();
+  EXPECT_NE(list.find("<li>See &lt;your&gt; orders</li>"), std::string::npos) << list;
+  EXPECT_NE(list.find("orders:write"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace gatehouse::identity

@@ -53,7 +53,9 @@ Decision AuthorizationLayer::decide(Request& request) const {
     return forbid("access.scope", evidence(request.arena, "user {}: lacks {}", who.user, scope),
                   "Bearer error=\"insufficient_scope\"");
   }
-  if (!access.audience.empty() && !has(who.audiences, access.audience)) {
+  // A session is this gateway's own, for the very host that asks.
+  const bool needs_audience = !access.audience.empty() && who.method != AuthMethod::session;
+  if (needs_audience && !has(who.audiences, access.audience)) {
     return forbid("access.audience",
                   evidence(request.arena, "user {}: the token is not for {}", who.user, access.audience));
   }

@@ -65,5 +65,20 @@ TEST(Authorization, AllThatIsGivenMustHold) {
   }
 }
 
+// It is the gateway's own, and was made for the host that asks: no token says whom it is for.
+TEST(Authorization, ASessionNeedsNoAudience) {
+  Arena arena;
+  telemetry::DecisionRecord record;
+  Request request(arena, record);
+  RouteConfig route;
+  route.access.audience = "shop";
+  request.route = &route;
+  request.principal.user = "ann";
+  request.principal.method = AuthMethod::session;
+  EXPECT_EQ(AuthorizationLayer().decide(request).verdict, Verdict::pass);
+  request.principal.method = AuthMethod::jwt;
+  EXPECT_EQ(AuthorizationLayer().decide(request).reason, "access.audience");
+}
+
 }  // namespace
 }  // namespace gatehouse::gateway
