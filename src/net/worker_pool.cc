@@ -15,13 +15,17 @@ WorkerPool::WorkerPool(std::string name, std::size_t threads, std::size_t queue_
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this, i] { serve(i); });
 }
 
-WorkerPool::~WorkerPool() {
+WorkerPool::~WorkerPool() { stop(); }
+
+void WorkerPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
   }
   changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
 }
 
 std::size_t WorkerPool::waiting() const {

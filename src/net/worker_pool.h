@@ -28,6 +28,9 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
   ~WorkerPool();
 
+  // As the destructor; afterwards `submit` says false. For whoever still may be asked when its work is over.
+  void stop();
+
   // False: the queue is full (or the pool is ending), and `work` has not been moved from. `work` need not be copyable.
   template <class Work>
   [[nodiscard]] bool submit(Work&& work) {

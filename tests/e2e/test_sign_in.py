@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import time
 
 import gateway
@@ -236,6 +237,62 @@ def test_the_gateways_own_client_cannot_be_changed(site):
                                ("PATCH", "/v1/clients/gatehouse", {"client_name": "x"})]:  # fmt: skip
         status, problem = site.admin_call(method, path, body)
         assert status == 409 and "configuration" in json.dumps(problem), problem
+
+
+def test_a_configuration_that_is_only_tried_out_changes_nothing():
+    site = sites.Site().start()
+    try:
+        before = site.admin("GET", "/v1/clients/gatehouse")["settings"]["redirect_uris"]
+        tried = json.loads(json.dumps(site.config))
+        tried["routes"] = [site.route("other", host="other.localhost")]
+        site.write(tried)
+        done = gateway.run("reload", "--dry-run", "-c", site.config_path)
+        assert done.returncode == 0, done.stderr
+        assert site.admin("GET", "/v1/clients/gatehouse")["settings"]["redirect_uris"] == before
+        site.write(site.config)
+        assert site.browser().sign_in(site.shop + "/", site.person()).status == 200
+    finally:
+        site.discard()
+
+
+def test_a_provider_that_hangs_holds_up_nothing_else():
+    """Its token endpoint takes connections and says nothing, while many sessions want to be renewed."""
+    provider = sites.Site(routes=[]).start()
+    login = {"issuer": provider.issuer, "client_id": "the-shop", "client_secret": "known-later", "ca": provider.authority.ca,
+             "refresh": "10s"}  # fmt: skip
+    site = sites.Site([sites.Site.route("shop")], identity=None, login=login)
+    try:
+        made = provider.admin("POST", "/v1/clients", {"client_id": "the-shop", "client_name": "The Shop", "settings": {
+            "token_endpoint_auth_method": "client_secret_basic", "grant_types": ["authorization_code", "refresh_token"],
+            "redirect_uris": [f"{site.shop}/.gatehouse/callback"], "session_refresh": True, "first_party": True,
+            "scope": "openid"}})  # fmt: skip
+        site.config["login"]["client_secret"] = made["client_secret"]
+        site.start()
+        both = site.dir / "both.pem"
+        both.write_bytes(open(site.authority.ca, "rb").read() + open(provider.authority.ca, "rb").read())
+        first = sites.Browser(str(both))
+        assert eventually(lambda: first.get(site.shop + "/", headers=PAGE).status == 303), site.output()
+        first.sign_in(site.shop + "/", provider.person())
+        people = [first]
+        for _ in range(11):  # one sign-in at the provider, many sessions here
+            other = sites.Browser(str(both))
+            other.jars[provider.issuer.split("/")[2]] = dict(jar(first, provider.issuer))
+            assert other.visit(site.shop + "/").status == 200
+            people.append(other)
+        provider.process.send_signal(signal.SIGSTOP)
+        time.sleep(6)
+        for one in people:
+            assert one.get(site.shop + "/", headers=SCRIPT).status == 200
+        began = time.monotonic()
+        assert people[0].get(site.shop + "/.gatehouse/session", headers=SCRIPT).status == 200
+        said = people[0].post(site.shop + "/.gatehouse/logout", headers={"Sec-Fetch-Site": "same-origin"})
+        assert said.status == 303 and time.monotonic() - began < 3
+        began = time.monotonic()
+        assert site.stop(within=30) == 0 and time.monotonic() - began < 25
+    finally:
+        provider.process.send_signal(signal.SIGCONT)
+        site.discard()
+        provider.discard()
 
 
 def test_sessions_outlive_a_restart_and_endings_too():

@@ -237,13 +237,17 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
       inherited_sockets());
   if (!gateway) return give_up(gateway.error());
   loaded->reset();  // the snapshots have it
+  if (parts.login) {
+    if (auto told = parts.login->in_force(*config); !told) return give_up(told.error());
+  }
   if (auto given = hand_over(config->data_dir, user); !config->data_dir.empty() && !given)
     return give_up(given.error());
   // Whoever asks for the file's name later is in another folder.
   std::error_code no_folder;
   const std::string config_file = std::filesystem::absolute(options.config_path, no_folder).lexically_normal().string();
-  auto control = ControlPlane::create(
-      {**gateway, **state, records, **access_log, metrics, rules, clock, identity.get(), counters->get()}, config_file);
+  auto control = ControlPlane::create({**gateway, **state, records, **access_log, metrics, rules, clock, identity.get(),
+                                       parts.login.get(), counters->get()},
+                                      config_file);
   if (!control) return give_up(control.error());
   if (auto opened = (*control)->open_sockets(); !opened) return give_up(opened.error());
   warn_of_unreadable_files(*config, user);  // still as root, who can look everywhere

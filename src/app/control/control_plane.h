@@ -26,6 +26,7 @@
 namespace gatehouse::app {
 
 class IdentityRuntime;
+class LoginRuntime;
 class SharedCounters;
 
 struct ControlPlaneParts {  // all of it outlives the control plane
@@ -37,6 +38,7 @@ struct ControlPlaneParts {  // all of it outlives the control plane
   RuleLoader& rules;
   const Clock& clock;
   IdentityRuntime* identity = nullptr;       // null: not configured
+  LoginRuntime* login = nullptr;             // likewise
   const SharedCounters* counters = nullptr;  // null: in memory
 };
 
@@ -74,6 +76,7 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   void on_timer(net::Timer& timer) override;
   void on_signal(int signal);
   void begin_drain();
+  void tell_login(const gateway::Config& config);
   void replace_program();
   // What a new configuration needs besides a snapshot, opened aside.
   struct Prepared {

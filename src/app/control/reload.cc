@@ -6,6 +6,7 @@
 #include "app/config/load.h"
 #include "app/control/config_difference.h"
 #include "app/control/control_plane.h"
+#include "app/identity/login_runtime.h"
 #include "app/process/notify.h"
 #include "app/process/readable.h"
 #include "base/file.h"
@@ -147,6 +148,12 @@ Status ControlPlane::try_out(std::shared_ptr<const gateway::Config> config) {
   return parts_.gateway.try_out(std::move(config));
 }
 
+void ControlPlane::tell_login(const gateway::Config& config) {
+  if (parts_.login == nullptr) return;
+  if (auto told = parts_.login->in_force(config); !told)
+    GH_LOG(error, "people cannot sign in at new hosts: reload again", {"why", told.error().message});
+}
+
 admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> config) {
   admin::ReloadReport report = unchanged();
   const auto current = parts_.gateway.snapshot();
@@ -164,6 +171,7 @@ admin::ReloadReport ControlPlane::apply(std::shared_ptr<const gateway::Config> c
     if (prepared->access_log) parts_.access_log.replace(std::move(prepared->access_log), parts_.gateway, *loop_);
     if (prepared->metrics_change) metrics_listener_ = std::move(prepared->metrics);
     watch_upstreams();
+    tell_login(*wanted);
     note_certificates(std::move(stamps));
     needs_restart_ = report.needs_restart;
     parts_.metrics.count(telemetry::Metric::config_reloads, {"applied"});

@@ -282,7 +282,7 @@ void IdentityRuntime::start() {
 
 void IdentityRuntime::stop() {
   housekeeper_.stop();
-  pool_.reset();
+  if (pool_) pool_->stop();  // shards may still ask
 }
 
 Provider& IdentityRuntime::provider() noexcept { return parts_->provider; }

@@ -15,7 +15,8 @@ namespace {
 
 using namespace identity;
 
-constexpr std::size_t kThreads = 4;  // they wait for the provider
+// They wait for the provider, or for the store.
+constexpr std::size_t kCallbackThreads = 4, kEndingThreads = 1, kRenewalThreads = 2;
 constexpr std::size_t kQueueMax = 1024;
 constexpr std::uint32_t kAccessTokenSeconds = 300;  // nobody uses it; the ID token and the refresh token count
 
@@ -77,18 +78,25 @@ class RevokedInStore final : public gateway::RevokedSessions {
   }
 
   Status end(const gateway::LoginName& session) override {
-    const std::int64_t until = seconds(clock_.wall() + keep_);
-    if (!session.id.empty()) {
-      if (auto added = revocations_.add(RevokedKind::session, session.id, until); !added) return added;
+    if (session.sid.empty() && session.id.empty()) return add(RevokedKind::user, session.user);
+    if (sessions_ != nullptr && !session.sid.empty()) {
+      // All that the gateway has given in it go with the provider's.
+      auto ended = sessions_->end_by_id(session.sid);
+      return ended ? Status{} : tl::unexpected(ended.error());
     }
-    if (session.sid.empty() && session.id.empty()) return revocations_.add(RevokedKind::user, session.user, until);
-    if (session.sid.empty()) return {};
-    if (sessions_ == nullptr) return revocations_.add(RevokedKind::session, session.sid, until);
-    auto ended = sessions_->end_by_id(session.sid);
-    return ended ? Status{} : tl::unexpected(ended.error());
+    for (const std::string_view id : {session.id, session.sid}) {
+      if (auto added = add(RevokedKind::session, id); !added) return added;
+    }
+    return {};
   }
 
  private:
+  Status add(RevokedKind kind, std::string_view id) {
+    const WallTime now = clock_.wall();
+    if (id.empty() || (kind == RevokedKind::session && revocations_.covers(kind, id, seconds(now)))) return {};
+    return revocations_.add(kind, id, seconds(now + keep_));
+  }
+
   Revocations& revocations_;
   Sessions* const sessions_;
   const Duration keep_;
@@ -99,6 +107,11 @@ bool same(const gateway::LoginConfig& a, const gateway::LoginConfig& b) {
   return a.issuer == b.issuer && a.client_id == b.client_id && a.scopes == b.scopes && a.idle == b.idle &&
          a.absolute == b.absolute && a.refresh == b.refresh && a.ca == b.ca &&
          crypto::equal_in_constant_time(a.client_secret.expose(), b.client_secret.expose());
+}
+
+bool lets_sign_in(const gateway::Config& config) {
+  return std::any_of(config.routes.begin(), config.routes.end(),
+                     [](const gateway::RouteConfig& route) { return route.access.login; });
 }
 
 }  // namespace
@@ -136,7 +149,8 @@ class LoginRuntime::Side {
           OutsideProviderOptions{wanted.issuer, wanted.client_id, wanted.client_secret, wanted.ca}, runtime.clock_);
     }
     logins = std::make_shared<gateway::Logins>(
-        wanted, gateway::LoginParts{runtime.sealer_, revoked, *provider, *runtime.pool_, runtime.clock_});
+        wanted, gateway::LoginParts{runtime.sealer_, revoked, *provider, runtime.callbacks_, runtime.endings_,
+                                    runtime.renewals_, runtime.clock_});
   }
 
   const gateway::LoginConfig config;
@@ -150,9 +164,18 @@ LoginRuntime::LoginRuntime(IdentityStore& store, std::shared_ptr<IdentityRuntime
       identity_(std::move(identity)),
       clock_(clock),
       sealer_(store.keyring().derive("login cookies")),
-      pool_(std::make_unique<net::WorkerPool>("login", kThreads, kQueueMax)) {}
+      callbacks_("login", kCallbackThreads, kQueueMax),
+      endings_("logout", kEndingThreads, kQueueMax),
+      renewals_("renewal", kRenewalThreads, kQueueMax) {}
 
 LoginRuntime::~LoginRuntime() { stop(); }
+
+void LoginRuntime::stop() {
+  for (const auto& side : sides_) side->logins->stop_renewing();
+  callbacks_.stop();
+  endings_.stop();
+  renewals_.stop();
+}
 
 Status LoginRuntime::register_with_ours(const gateway::Config& config) {
   ClientSettings settings;
@@ -166,26 +189,27 @@ Status LoginRuntime::register_with_ours(const gateway::Config& config) {
   settings.session_refresh = true;
   settings.access_token_s = kAccessTokenSeconds;
   settings.refresh_token_s = static_cast<std::uint32_t>(config.login.absolute / std::chrono::seconds(1));
-  // A reload must not wait for a store that is gone to learn what it knows.
-  std::string wanted = config.login.client_id + " " + to_json(settings);
-  if (wanted == registered_) return {};
-  auto kept = identity_->provider().clients().keep_own({config.login.client_id, "Gatehouse", std::move(settings)},
-                                                       own_secret(store_.keyring()));
-  if (kept) registered_ = std::move(wanted);
-  return kept;
+  return identity_->provider().clients().keep_own({config.login.client_id, "Gatehouse", std::move(settings)},
+                                                  own_secret(store_.keyring()));
+}
+
+Status LoginRuntime::in_force(const gateway::Config& config) {
+  if (!lets_sign_in(config) || !config.login.issuer.empty() || !identity_) return {};
+  auto registered = register_with_ours(config);
+  return registered ? Status{} : tl::unexpected(std::move(registered.error()).while_("login"));
 }
 
 Result<std::shared_ptr<gateway::Logins>> LoginRuntime::logins_for(const gateway::Config& config) {
-  const bool wanted = std::any_of(config.routes.begin(), config.routes.end(),
-                                  [](const gateway::RouteConfig& route) { return route.access.login; });
-  if (!wanted) return std::shared_ptr<gateway::Logins>();
-  if (config.login.issuer.empty()) {
-    if (!identity_) return fail(ErrorCode::invalid, "identity begins with a restart, not with a reload");
-    if (auto registered = register_with_ours(config); !registered)
-      return tl::unexpected(std::move(registered.error()).while_("login"));
+  if (!lets_sign_in(config)) return std::shared_ptr<gateway::Logins>();
+  if (config.login.issuer.empty() && !identity_)
+    return fail(ErrorCode::invalid, "identity begins with a restart, not with a reload");
+  // What was only tried out, or was in force before, and that no snapshot holds any more.
+  std::erase_if(sides_,
+                [&](const auto& side) { return side->logins.use_count() == 1 && !same(side->config, config.login); });
+  for (const auto& side : sides_) {
+    if (same(side->config, config.login)) return side->logins;
   }
-  if (sides_.empty() || !same(sides_.back()->config, config.login))
-    sides_.push_back(std::make_unique<Side>(*this, config.login));
+  sides_.push_back(std::make_unique<Side>(*this, config.login));
   return sides_.back()->logins;
 }
 

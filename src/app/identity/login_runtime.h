@@ -21,9 +21,11 @@ class LoginRuntime {
   ~LoginRuntime();
 
   // Null where no route lets people sign in. The same object as before while `login` says the same, so that a reload
-  // forgets nobody. Registers the gateway with our own provider, which blocks for the store.
+  // forgets nobody. Changes nothing outside: a configuration may only be tried out.
   Result<std::shared_ptr<gateway::Logins>> logins_for(const gateway::Config& config);
-  void stop() { pool_.reset(); }  // what is being renewed is renewed
+  // The configuration is in force: the gateway is registered with our own provider, as it says. Blocks for the store.
+  Status in_force(const gateway::Config& config);
+  void stop();  // what is being renewed is renewed
 
  private:
   class Side;
@@ -33,9 +35,8 @@ class LoginRuntime {
   const std::shared_ptr<IdentityRuntime> identity_;
   const Clock& clock_;
   const gateway::CookieSealer sealer_;
-  std::unique_ptr<net::WorkerPool> pool_;
-  std::string registered_;                    // what our provider was last told of us
-  std::vector<std::unique_ptr<Side>> sides_;  // the last is in use; requests of snapshots before it use the others
+  net::WorkerPool callbacks_, endings_, renewals_;
+  std::vector<std::unique_ptr<Side>> sides_;  // of the snapshots that there are
 };
 
 // Where our provider sends browsers back to: exact addresses of the hosts of routes with `login`, for the registration.

@@ -1,4 +1,6 @@
 // Signing in at the gateway, from the page to the page, and what others may try on the way.
+#include <thread>
+
 #include "gateway/login/login_testing.h"
 
 namespace gatehouse::gateway {
@@ -239,7 +241,7 @@ TEST_F(LoginTest, ASecondFactorIsAskedForInPlace) {
   EXPECT_EQ(sent.get("acr_values"), "urn:gatehouse:acr:mfa");
   EXPECT_EQ(sent.get("max_age"), "300");
   const Begun begun{cookie_of(page.set_cookie), std::string(*sent.get("state")), std::string(*sent.get("nonce"))};
-  // A provider that does not ask for it must not send the browser around in circles.
+  // A provider that does not ask for it, or does not say when, must not send the browser around in circles.
   provider_.answer = [&](const codec::Form&) { return FakeProvider::tokens(provider_.id_token(begun.nonce)); };
   EXPECT_EQ(come_back(begun).reason, "login.mfa");
   const std::string two_factors = sign_in(R"("amr":["pwd","otp","mfa"])");
@@ -297,6 +299,49 @@ TEST_F(LoginTest, LogoutWithoutAStoreHoldsInThisProcess) {
   revoked_.unavailable = true;
   call("POST", "/.gatehouse/logout", {}, {{"cookie", session}, {"sec-fetch-site", "same-origin"}});
   EXPECT_EQ(ask({{"cookie", session}}).decision.reason, "auth.session_over");
+}
+
+TEST_F(LoginTest, ASessionThatIsOverEndsNothingMore) {
+  const std::string session = sign_in();
+  const auto out = [&] {
+    return call("POST", "/.gatehouse/logout", {}, {{"cookie", session}, {"sec-fetch-site", "same-origin"}});
+  };
+  out();
+  EXPECT_EQ(out().status, 303);
+  EXPECT_EQ(revoked_.ended.size(), 1u) << "or one cookie could fill the store";
+}
+
+TEST_F(LoginTest, AnotherProvidersSessionsAreNone) {
+  const std::string session = sign_in();
+  config_.login.issuer = "https://other.example";
+  make();
+  EXPECT_EQ(ask({{"cookie", session}}).decision.status, 401);
+}
+
+TEST_F(LoginTest, ScopesAndRolesThatAProviderDoesNotRepeatStay) {
+  config_.login.issuer = "https://login.example";
+  make();
+  const Begun begun = begin();
+  provider_.answer = [&](const codec::Form&) {
+    return TokenEndpoint::Answer{200, fmt::format(R"({{"access_token":"at","token_type":"Bearer","id_token":"{}",)"
+                                                  R"("refresh_token":"r"}})",
+                                                  provider_.id_token(begun.nonce))};
+  };
+  std::string session = cookie_of(all(come_back(begun), "set-cookie").at(0));
+  EXPECT_EQ(ask({{"cookie", session}}).who().scopes.size(), 1u) << "what was asked for (RFC 6749 5.1)";
+  provider_.answer = [&](const codec::Form&) {
+    const std::string token = provider_.key.sign(
+        fmt::format(R"({{"iss":"https://login.example","aud":"gatehouse","sub":"ann","iat":{},"exp":{}}})",
+                    provider_.now_s(), provider_.now_s() + 300));
+    return FakeProvider::tokens(token, "r2");
+  };
+  clock_.advance(3min);
+  ask({{"cookie", session}});
+  finish_renewals();
+  const Asked renewed = ask({{"cookie", session}});
+  ASSERT_FALSE(renewed.set_cookie.empty());
+  ASSERT_EQ(renewed.who().roles.size(), 1u);
+  EXPECT_EQ(renewed.who().roles[0], "staff");
 }
 
 TEST_F(LoginTest, OurOwnProvidersLogoutEndsOnThisHost) {
@@ -394,7 +439,7 @@ TEST_F(LoginTest, ARefusedRenewalEndsTheSessionAndASilentProviderDoesNot) {
   const std::string one = sign_in(), two = sign_in();
   clock_.advance(3min);
   provider_.answer = [](const codec::Form&) { return TokenEndpoint::Answer{400, R"({"error":"invalid_grant"})"}; };
-  EXPECT_EQ(ask({{"cookie", one}}).decision.verdict, Verdict::pass);
+  ask({{"cookie", one}});  // orders the renewal, which may be done before this request is
   finish_renewals();
   EXPECT_EQ(ask({{"cookie", one}}).decision.reason, "auth.session_over");
   pool_ = std::make_unique<net::WorkerPool>("test", 1, 8);
@@ -404,6 +449,21 @@ TEST_F(LoginTest, ARefusedRenewalEndsTheSessionAndASilentProviderDoesNot) {
   EXPECT_EQ(ask({{"cookie", three}}).decision.verdict, Verdict::pass);
   finish_renewals();
   EXPECT_EQ(ask({{"cookie", three}}).decision.verdict, Verdict::pass);
+}
+
+TEST_F(LoginTest, AProviderThatIsGoneEndsNobodysSession) {
+  std::string session = sign_in();  // from here on it answers 503
+  for (int i = 0; i < 5; ++i) {     // ten minutes each, in all more than the idle time
+    clock_.advance(10min);
+    Asked asked = ask({{"cookie", session}});
+    for (int tries = 0; tries < 400 && asked.set_cookie.empty(); ++tries) {
+      std::this_thread::sleep_for(5ms);
+      asked = ask({{"cookie", session}});
+    }
+    ASSERT_EQ(asked.decision.verdict, Verdict::pass) << i;
+    ASSERT_FALSE(asked.set_cookie.empty()) << i;
+    session = cookie_of(asked.set_cookie);
+  }
 }
 
 TEST_F(LoginTest, IdleAndAbsoluteLimitsHold) {

@@ -88,7 +88,8 @@ class LoginTest : public testing::Test {
   }
   // Anew, from config_.
   void make() {
-    logins_ = std::make_shared<Logins>(config_.login, LoginParts{*sealer_, revoked_, provider_, *pool_, clock_});
+    logins_ = std::make_shared<Logins>(config_.login,
+                                       LoginParts{*sealer_, revoked_, provider_, *pool_, *pool_, *pool_, clock_});
     authentication_ = std::make_unique<AuthenticationLayer>(config_, KeySource{}, nullptr, nullptr, logins_);
     authorization_ = std::make_unique<AuthorizationLayer>(logins_);
   }

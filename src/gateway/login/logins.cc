@@ -41,7 +41,7 @@ char free_place(const http::Fields& fields) {
 std::string redirect_uri(std::string_view authority) { return fmt::format("https://{}{}", authority, kCallbackPath); }
 
 std::string Logins::associated(std::string_view what, std::string_view authority) const {
-  return fmt::format("{}\n{}\n{}", what, config_.client_id, authority);
+  return fmt::format("{}\n{}\n{}\n{}", what, config_.issuer, config_.client_id, authority);
 }
 
 WallTime Logins::expiry(WallTime begun, WallTime sealed) const noexcept {
@@ -126,25 +126,40 @@ std::string_view Logins::renewed(Request& request, std::string_view cookie, cons
     Renewal& renewal = at->second;
     renewal.expires = request.wall + config_.idle;
     if (known.sealed > renewal.sealed) renewal.cookie.clear();  // another gateway's is newer
-    if (!renewal.cookie.empty()) newer = request.arena.copy(renewal.cookie);
-    if (renewal.running || request.wall < renewal.again) return newer;
+    if (!renewal.cookie.empty() && renewal.cookie != cookie) newer = request.arena.copy(renewal.cookie);
+    if (renewal.running || request.wall < renewal.again || is_paused(request.wall)) return newer;
     renewal.running = true;
   }
   // From the newest there is: a refresh token that was exchanged for another would count as stolen.
   auto work = [self = shared_from_this(), newest = std::string(newer.empty() ? cookie : newer),
                authority = std::string(request.message.authority)] { self->renew(newest, authority); };
-  if (!p_.pool.submit(std::move(work))) renewal_over(id, {}, {}, false);
+  if (!p_.renewals.submit(std::move(work))) renewal_over(id, {}, {}, false);
   return newer;
 }
 
-// Under the lock.
+bool Logins::is_paused(WallTime now) const noexcept {
+  return now.time_since_epoch().count() < provider_pause_.load(std::memory_order_relaxed);
+}
+
+// Under the lock. One that is not running gives way: its session has its cookie, or orders a renewal again.
 bool Logins::make_room(WallTime now) {
   if (renewals_.size() < kRenewalsMax) return true;
-  std::erase_if(renewals_, [&](const auto& one) { return !one.second.running && one.second.expires <= now; });
-  return renewals_.size() < kRenewalsMax;
+  if (now >= next_sweep_) {
+    next_sweep_ = now + kSweepAgain;
+    std::erase_if(renewals_, [&](const auto& one) { return !one.second.running && one.second.expires <= now; });
+  }
+  if (renewals_.size() < kRenewalsMax) return true;
+  auto at = renewals_.begin();
+  for (int looked = 0; looked < 64 && at != renewals_.end(); ++looked, ++at) {
+    if (at->second.running) continue;
+    renewals_.erase(at);
+    return true;
+  }
+  return false;
 }
 
 void Logins::renew(const std::string& cookie, const std::string& authority) {
+  if (stopped_.load(std::memory_order_relaxed)) return;
   auto session = read_session(cookie, authority);
   if (!session) return;
   const std::string id = session->id;
@@ -152,30 +167,42 @@ void Logins::renew(const std::string& cookie, const std::string& authority) {
   const bool refused = !made && made.error().code == ErrorCode::denied;
   if (!made) GH_LOG(info, "a session is not renewed", {"why", made.error().message});
   renewal_over(id, made ? std::move(made->first) : std::string(), made ? made->second : WallTime{}, refused);
-  if (!refused) return;
-  remember_end("id", id);
-  // Another gateway would ask the provider itself, which says no again.
-  (void)p_.revoked.end({.id = id, .sid = {}, .user = {}});
+  if (refused) remember_end("id", id);  // another gateway asks the provider itself, which says no again
 }
 
 Result<std::pair<std::string, WallTime>> Logins::renew_session(LoginSession session, const std::string& authority) {
   if (!session.refresh_token.empty()) {
-    const auto provider = p_.tokens.provider();
-    if (!provider) return fail(ErrorCode::unavailable, "the provider is not known yet");
-    const auto answer = p_.tokens.ask(
-        codec::FormWriter().add("grant_type", "refresh_token").add("refresh_token", session.refresh_token).text());
-    if (!answer) return tl::unexpected(answer.error());
-    auto signed_in = read_refresh(*answer, {*provider, config_.client_id, p_.clock.wall()});
+    auto signed_in = ask_again(session.refresh_token);
+    // A provider that is gone ends no session: it goes on with what was said last.
+    if (!signed_in && signed_in.error().code != ErrorCode::denied && signed_in.error().code != ErrorCode::invalid) {
+      GH_LOG(info, "a session goes on without the provider", {"why", signed_in.error().message});
+      provider_pause_.store((p_.clock.wall() + kRenewAgain).time_since_epoch().count(), std::memory_order_relaxed);
+      return resealed(session, authority);
+    }
     if (!signed_in) return tl::unexpected(signed_in.error());
     if (!signed_in->refresh_token.empty()) session.refresh_token = std::move(signed_in->refresh_token);
     if (!signed_in->user.empty()) {
       if (signed_in->user != session.user) return fail(ErrorCode::denied, "the provider names another user");
-      session.roles = std::move(signed_in->roles);
+      // Ours says all there is; another may name the roles at the login alone.
+      if (signed_in->names_roles || config_.issuer.empty()) session.roles = std::move(signed_in->roles);
       if (!signed_in->sid.empty()) session.sid = std::move(signed_in->sid);
     }
     if (!signed_in->scopes.empty()) session.scopes = std::move(signed_in->scopes);
     session.said = p_.clock.wall();
   }
+  return resealed(session, authority);
+}
+
+Result<SignedIn> Logins::ask_again(std::string_view refresh_token) const {
+  const auto provider = p_.tokens.provider();
+  if (!provider) return fail(ErrorCode::unavailable, "the provider is not known yet");
+  const auto answer =
+      p_.tokens.ask(codec::FormWriter().add("grant_type", "refresh_token").add("refresh_token", refresh_token).text());
+  if (!answer) return tl::unexpected(answer.error());
+  return read_refresh(*answer, {*provider, config_.client_id, p_.clock.wall()});
+}
+
+Result<std::pair<std::string, WallTime>> Logins::resealed(LoginSession& session, const std::string& authority) const {
   std::string cookie = seal(session, authority);
   if (cookie.empty()) return fail(ErrorCode::exhausted, "the session does not fit into a cookie any more");
   return std::pair(std::move(cookie), session.sealed);
@@ -216,7 +243,8 @@ std::string Logins::open_session(SignedIn signed_in, std::string_view authority)
   session.sid = std::move(signed_in.sid);
   session.acr = std::move(signed_in.acr);
   session.roles = std::move(signed_in.roles);
-  session.scopes = std::move(signed_in.scopes);
+  // A provider that does not say gave what was asked for (RFC 6749 §5.1).
+  session.scopes = signed_in.scopes.empty() ? config_.scopes : std::move(signed_in.scopes);
   session.mfa = signed_in.mfa;
   session.authenticated = signed_in.authenticated;
   session.begun = session.said = p_.clock.wall();

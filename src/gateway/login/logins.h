@@ -31,7 +31,10 @@ struct LoginParts {            // all of it outlives the Logins
   const CookieSealer& sealer;  // by a key that every gateway of the deployment has
   RevokedSessions& revoked;
   TokenEndpoint& tokens;
-  net::WorkerPool& pool;
+  // A provider that hangs holds up what waits for it, and neither endings nor other people's logins with renewals.
+  net::WorkerPool& callbacks;
+  net::WorkerPool& endings;
+  net::WorkerPool& renewals;
   const Clock& clock;
 };
 
@@ -40,6 +43,7 @@ class Logins : public std::enable_shared_from_this<Logins> {
   static constexpr std::size_t kOpenedMax = 16 * 1024, kEndedMax = 64 * 1024, kRenewalsMax = 16 * 1024;
   static constexpr Duration kAttemptAge = std::chrono::minutes(10);
   static constexpr Duration kRenewAgain = std::chrono::seconds(15);  // after a renewal that failed
+  static constexpr Duration kSweepAgain = std::chrono::seconds(1);
 
   Logins(const LoginConfig& config, LoginParts parts) : config_(config), p_(parts) {}
 
@@ -73,6 +77,9 @@ class Logins : public std::enable_shared_from_this<Logins> {
   // Of a code or state that is good once; false: it was used. Here alone: the provider knows for all.
   bool use_once(std::string_view state);
 
+  // What is ordered and has not begun is dropped.
+  void stop_renewing() noexcept { stopped_.store(true, std::memory_order_relaxed); }
+
   const LoginConfig& config() const noexcept { return config_; }
   const LoginParts& parts() const noexcept { return p_; }
 
@@ -100,6 +107,10 @@ class Logins : public std::enable_shared_from_this<Logins> {
   std::string_view renewed(Request& request, std::string_view cookie, const Known& known);
   void renew(const std::string& cookie, const std::string& authority);
   Result<std::pair<std::string, WallTime>> renew_session(LoginSession session, const std::string& authority);
+  Result<SignedIn> ask_again(std::string_view refresh_token) const;
+  // With the time at which it was sealed.
+  Result<std::pair<std::string, WallTime>> resealed(LoginSession& session, const std::string& authority) const;
+  bool is_paused(WallTime now) const noexcept;
   void renewal_over(const std::string& id, std::string cookie, WallTime sealed, bool refused);
   bool make_room(WallTime now);
   std::string seal(LoginSession& session, std::string_view authority) const;
@@ -115,7 +126,10 @@ class Logins : public std::enable_shared_from_this<Logins> {
   BoundedCache<Opened> opened_{kOpenedMax};
   BoundedCache<WallTime> ended_{kEndedMax};  // by kind and id: when
   std::atomic<bool> any_ended_{false};
-  std::mutex mutex_;                                   // over renewals_
+  std::atomic<bool> stopped_{false};
+  std::atomic<WallTime::rep> provider_pause_{0};  // no renewals until then: the provider did not answer
+  std::mutex mutex_;                              // over renewals_ and next_sweep_
+  WallTime next_sweep_{};
   std::unordered_map<std::string, Renewal> renewals_;  // by session id
 };
 

@@ -11,7 +11,8 @@
 namespace gatehouse::gateway {
 namespace {
 
-constexpr std::string_view kPrefix = "/.gatehouse/", kSignedOutPath = "/.gatehouse/signed-out";
+constexpr std::string_view kPrefix = "/.gatehouse/", kLogoutPath = "/.gatehouse/logout",
+                           kSignedOutPath = "/.gatehouse/signed-out";
 constexpr std::chrono::seconds kStepUpAge{300};  // of a second factor that a page asked for by itself
 
 // A page for whoever got lost, or is done: nothing of it came with the request.
@@ -76,6 +77,8 @@ bool is_from(const ProviderMetadata& provider, const codec::Form& query) noexcep
 }  // namespace
 
 void RelyingParty::answer(LocalCall call) {
+  if (auto answer = at_once(call.request)) return call.reply.send(std::move(*answer));
+  net::WorkerPool& pool = call.request.path == kCallbackPath ? logins_->parts().callbacks : logins_->parts().endings;
   // What was submitted is moved from only when it was accepted.
   struct Work {
     void operator()() { kept->reply().send(self.handle(kept->request())); }
@@ -83,22 +86,22 @@ void RelyingParty::answer(LocalCall call) {
     std::unique_ptr<KeptCall> kept;
   };
   Work work{RelyingParty(logins_), std::move(call).keep()};
-  if (logins_->parts().pool.submit(std::move(work))) return;
+  if (pool.submit(std::move(work))) return;
   LocalAnswer busy = page(503, "login.busy", "Too many people sign in at this moment. Please try again.");
   busy.fields.emplace_back("retry-after", "1");
   work.kept->reply().send(std::move(busy));
 }
 
-LocalAnswer RelyingParty::handle(const LocalRequest& request) const {
+std::optional<LocalAnswer> RelyingParty::at_once(const LocalRequest& request) const {
   const bool posts = request.method == "POST", reads = request.method == "GET" || request.method == "HEAD";
   const std::string_view what =
       request.path.starts_with(kPrefix) ? request.path.substr(kPrefix.size()) : std::string_view();
-  if (what == "callback") return reads ? callback(request) : not_allowed("GET, HEAD");
+  if (what == "callback") return reads ? std::nullopt : std::optional(not_allowed("GET, HEAD"));
   if (what == "login") return reads ? login(request) : not_allowed("GET, HEAD");
   if (what == "session") return reads ? session(request) : not_allowed("GET, HEAD");
-  if (what == "backchannel-logout") return posts ? backchannel_logout(request) : not_allowed("POST");
+  if (what == "backchannel-logout") return posts ? std::nullopt : std::optional(not_allowed("POST"));
   if (what == "logout") {
-    if (posts) return logout(request);
+    if (posts) return std::nullopt;
     if (!reads) return not_allowed("GET, HEAD, POST");
     // Another site's link must not sign anybody out.
     return page(200, {}, "Do you want to sign out?",
@@ -109,6 +112,12 @@ LocalAnswer RelyingParty::handle(const LocalRequest& request) const {
                  : not_allowed("GET, HEAD");
   }
   return page(404, "login.not_found", "There is no such page.");
+}
+
+LocalAnswer RelyingParty::handle(const LocalRequest& request) const {
+  if (auto answer = at_once(request)) return std::move(*answer);
+  if (request.path == kCallbackPath) return callback(request);
+  return request.path == kLogoutPath ? logout(request) : backchannel_logout(request);
 }
 
 LocalAnswer RelyingParty::login(const LocalRequest& request) const {
@@ -193,7 +202,7 @@ LocalAnswer RelyingParty::callback(const LocalRequest& request) const {
     return over(page(403, "login.not_proved", "The provider's answer is not good. Please start again."));
   }
   // Sending the browser back would only send it here again.
-  if (attempt->needs_mfa && !signed_in->mfa)
+  if (attempt->needs_mfa && (!signed_in->mfa || signed_in->authenticated == WallTime{}))
     return over(page(403, "login.mfa", "This page needs a second factor, and the provider did not ask for one."));
   LocalAnswer back = see_other(fmt::format("https://{}{}", request.authority, attempt->return_to));
   back.user = signed_in->user;
@@ -218,13 +227,12 @@ LocalAnswer RelyingParty::logout(const LocalRequest& request) const {
   }
   LocalAnswer answer = see_other(std::move(location));
   answer.reason = "login.signed_out";
-  if (const auto cookie = single_cookie(*request.fields, kSessionCookie)) {
-    if (const auto session = logins_->read_session(*cookie, request.authority)) {
-      answer.user = session->user;
-      if (auto ended = logins_->end(*session); !ended) {
-        GH_LOG(warn, "a session is over in this process alone", {"why", ended.error().message},
-               {"request", request.request_id});
-      }
+  // Whoever brings one that is over changes nothing.
+  if (const auto session = logins_->current(*request.fields, request.authority, request.now)) {
+    answer.user = session->user;
+    if (auto ended = logins_->end(*session); !ended) {
+      GH_LOG(warn, "a session is over in this process alone", {"why", ended.error().message},
+             {"request", request.request_id});
     }
   }
   set_cookie(answer, kSessionCookie, "", std::chrono::seconds(0));

@@ -9,9 +9,10 @@
 //   GET  signed-out           says so
 //   POST backchannel-logout   the provider says that a session is over (Back-Channel Logout)
 //
-// Thread safety: as LocalService. Codes and logout tokens are judged on workers.
+// Thread safety: as LocalService. Codes and logout tokens are judged on workers, endings on those of their own.
 
 #include <memory>
+#include <optional>
 
 #include "gateway/local_service.h"
 #include "gateway/login/logins.h"
@@ -27,6 +28,8 @@ class RelyingParty final : public LocalService {
 
  private:
   LocalAnswer login(const LocalRequest& request) const;
+  // What needs no provider and no store: at once, on the shard. Null: for a worker.
+  std::optional<LocalAnswer> at_once(const LocalRequest& request) const;
   LocalAnswer callback(const LocalRequest& request) const;
   LocalAnswer session(const LocalRequest& request) const;
   LocalAnswer logout(const LocalRequest& request) const;

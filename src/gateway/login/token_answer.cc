@@ -101,6 +101,7 @@ Result<SignedIn> read_id_token(const Json& body, const TokenExpectation& expecte
   SignedIn out;
   out.user = std::move(facts->user);
   out.roles = std::move(facts->roles);
+  out.names_roles = jwt->claims.find("roles") != nullptr;
   out.mfa = facts->mfa;
   // Only what the provider says about the authentication itself: `iat` is newer with every refresh.
   out.authenticated = crypto::numeric_date(jwt->claims.find("auth_time")).value_or(WallTime{});

@@ -25,6 +25,7 @@ struct SignedIn {
   std::string user, sid, acr;
   std::vector<std::string> roles, scopes;
   bool mfa = false;
+  bool names_roles = false;  // the provider said which, be it none
   WallTime authenticated{};
   std::string refresh_token;
 };

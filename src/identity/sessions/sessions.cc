@@ -163,7 +163,7 @@ Result<StartedSession> Sessions::renew(std::string_view token, const Proof& proo
   const std::int64_t now_s = seconds_of(clock_.wall());
   const auto rows =
       database_.run(fmt::format("UPDATE sessions SET token_hash = $2, auth_at = $3, seen_at = $3, amr = $4, "
-                                "factor_at = CASE WHEN $5 = 1 THEN $3 ELSE factor_at END "
+                                "factor_at = CASE WHEN $5 = 1 THEN $3 ELSE 0 END "
                                 "WHERE token_hash = $1 AND expires_at > $3 RETURNING {}",
                                 kColumns),
                     {old_hash, hash, now_s, proof.amr, proof.mfa ? 1 : 0});

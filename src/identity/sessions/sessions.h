@@ -34,7 +34,7 @@ struct Session {
   std::string id;  // `sid`
   std::string user_id;
   std::int64_t auth_s = 0;    // of the last proof: `auth_time`
-  std::int64_t factor_s = 0;  // of the last second factor; 0: none in this session
+  std::int64_t factor_s = 0;  // of the last proof's second factor; 0: it had none
   std::string amr;            // RFC 8176, separated by spaces: "pwd otp mfa"
   std::string device;         // "Firefox on Linux"
   std::string client_ip;

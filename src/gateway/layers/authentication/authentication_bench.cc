@@ -84,7 +84,8 @@ void known_session(benchmark::State& state) {
   NoProvider provider;
   net::WorkerPool pool("bench", 1, 8);
   FakeClock clock;
-  const auto logins = std::make_shared<Logins>(LoginConfig{}, LoginParts{sealer, revoked, provider, pool, clock});
+  const auto logins =
+      std::make_shared<Logins>(LoginConfig{}, LoginParts{sealer, revoked, provider, pool, pool, pool, clock});
   SignedIn ann;
   ann.user = "01m8kftn72vbhsa5jg5cqn2qyb";
   ann.sid = "VX9bVcd_sx6o_AuMjnZi6g";
