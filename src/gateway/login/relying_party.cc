@@ -23,7 +23,10 @@ LocalAnswer page(int status, std::string_view reason, std::string_view text,
   answer.reason = reason;
   answer.fields = {{"content-type", "text/html; charset=utf-8"}, {"cache-control", "no-store"}};
   answer.body = fmt::format(
-      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Sign-in</title></head><body><main>"
+      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Sign-in</title><meta name=\"viewport\" "
+      "content=\"width=device-width\"><style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 "
+      "system-ui,sans-serif;margin:12vh auto;max-width:26rem;"
+      "padding:0 1rem}}button{{font:inherit;padding:.5rem 1rem}}</style></head><body><main>"
       "<h1>Sign-in</h1><p>{}</p>{}</main></body></html>\n",
       text, next);
   return answer;

@@ -190,6 +190,7 @@ void CounterSharing::ask_who_we_are() {
       notice.network = ban.network;
       notice.since = ban.since, notice.until = ban.until, notice.forget = ban.forget;
       notice.level = ban.level, notice.reason = ban.reason;
+      notice.again = true;
       if (!will_tell_of(ban.network)) queue_.push_back(std::move(notice));
     }
     return true;
@@ -378,15 +379,26 @@ bool CounterSharing::will_tell_of(const Network& network) const {
   });
 }
 
+bool CounterSharing::is_lifted(const Network& network) const {
+  return std::find(lifted_.begin(), lifted_.end(), network) != lifted_.end();
+}
+
 void CounterSharing::apply(const Notice& notice, bool own, Position at) {
   const MonotonicTime now = clock_.now();
   switch (notice.kind) {
     // What we changed since comes behind it in the stream, and stands.
     case Notice::Kind::ban:
+      // Who found nothing there tells of all that it remembers, and may not have heard of an end that was told
+      // meanwhile.
+      if (notice.again && is_lifted(notice.network)) return;
+      if (!notice.again) std::erase(lifted_, notice.network);
       if (!will_tell_of(notice.network) && notice.forget > clock_.wall())
         state_.bans().restore({notice.network, notice.since, notice.until, notice.level, notice.reason, notice.forget});
       return;
     case Notice::Kind::unban:
+      if (!is_lifted(notice.network)) lifted_.push_back(notice.network);
+      if (lifted_.size() > kLiftedMax) lifted_.pop_front();
+      std::erase_if(queue_, [&](const Notice& queued) { return queued.again && queued.network == notice.network; });
       if (!will_tell_of(notice.network)) state_.bans().forget(notice.network);
       return;
     default: break;

@@ -89,6 +89,7 @@ class CounterSharing final : private store::RedisConnection::Owner, private net:
   void apply(const Notice& notice, bool own, Position at);
   void take_from_desk();
   bool will_tell_of(const Network& network) const;
+  bool is_lifted(const Network& network) const;
   std::string key(std::string_view name) const { return prefix_ + std::string(name); }
 
   const SharingOptions options_;
@@ -106,6 +107,8 @@ class CounterSharing final : private store::RedisConnection::Owner, private net:
   SecretBytes agreed_;
   std::unique_ptr<NoticeSeal> seal_;
   RateExchange rates_;
+  static constexpr std::size_t kLiftedMax = 1024;
+  std::deque<Network> lifted_;  // the last of the bans whose end we heard, and not of another since
   std::deque<Notice> queue_;
   std::deque<Notice> underway_;  // changes of bans whose answer is owed: told again when it never comes
   Position bans_at_, failures_at_;

@@ -83,6 +83,7 @@ std::string to_text(const Notice& notice) {
       member(json, "since", in_ms(notice.since)), member(json, "until", in_ms(notice.until));
       member(json, "forget", in_ms(notice.forget)), member(json, "level", std::int64_t{notice.level});
       member(json, "reason", notice.reason);
+      if (notice.again) member(json, "again", std::int64_t{1});
       [[fallthrough]];
     case Notice::Kind::unban: member(json, "network", notice.network.to_string()); break;
     case Notice::Kind::attacks:
@@ -116,6 +117,7 @@ std::optional<Notice> read_notice(std::string_view text) {
     case Notice::Kind::ban:
       notice.since = read.time("since"), notice.until = read.time("until"), notice.forget = read.time("forget");
       notice.level = std::min(read.count("level"), 64u);
+      notice.again = json->find("again") != nullptr;
       notice.reason = read.text("reason", BanTable::kReasonMax * 6);
       [[fallthrough]];
     case Notice::Kind::unban: notice.network = read.network("network"); break;

@@ -15,7 +15,7 @@ namespace gatehouse::gateway {
 
 struct Notice {
   enum class Kind : std::uint8_t {
-    ban,             // network, since, until, forget, level, reason
+    ban,             // network, since, until, forget, level, reason, again
     unban,           // network
     failures,        // key, count, window, threshold
     attacks,         // the same, and address, first, longest, reason: past the threshold its address is banned
@@ -31,6 +31,7 @@ struct Notice {
   Network network;  // of attacks: the address
   WallTime since{}, until{}, forget{};
   std::uint32_t level = 0;
+  bool again = false;  // told because the server lost it: what has been lifted meanwhile stays lifted
   std::string reason, name;
 };
 

@@ -36,6 +36,10 @@ TEST(Notice, IsReadAsItWasWritten) {
   EXPECT_EQ(ban->network, sample(Notice::Kind::ban).network);
   EXPECT_EQ(ban->until, sample(Notice::Kind::ban).until);
   EXPECT_EQ(ban->reason, sample(Notice::Kind::ban).reason);
+  EXPECT_FALSE(ban->again);
+  Notice again = sample(Notice::Kind::ban);
+  again.again = true;
+  EXPECT_TRUE(read_notice(to_text(again))->again);
   EXPECT_EQ(read_notice(to_text(sample(Notice::Kind::failures)))->key, 0xfedcba9876543210);
 }
 
