@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "app/script_server.h"
+#include "app/script_server_testing.h"
 #include "codec/json.h"
 
 namespace gatehouse::app {

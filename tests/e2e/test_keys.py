@@ -67,7 +67,13 @@ def test_a_rotation_seals_everything_anew(running):
 def test_keys_that_sign_are_rotated(running):
     before = {key["id"] for key in status(running)["signing_keys"]["keys"]}
     assert json.loads(keys(running, "rotate", "--signing", "--json"))["keys"]
-    states = {key["id"]: key["state"] for key in status(running)["signing_keys"]["keys"]}
+    # The new ones sign after three seconds: until then other gateways have learned of them.
+    deadline = time.monotonic() + 10
+    while True:
+        states = {key["id"]: key["state"] for key in status(running)["signing_keys"]["keys"]}
+        if "signing" in states.values() and "next" not in states.values() or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
     assert {states[one] for one in before} == {"previous"} and set(states.values()) == {"previous", "signing"}
 
 

@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
 MEMORY = ROOT / "build" / "headers.json"
 COMPILER = os.environ.get("CXX", "g++")
-COMMAND = [COMPILER, "-std=c++20", "-fsyntax-only", "-Isrc", '-DGATEHOUSE_VERSION=""', "-x", "c++", "/dev/null", "-include"]
+COMMAND = [COMPILER, "-std=c++20", "-fsyntax-only", "-Isrc", '-DGATEHOUSE_VERSION=""', '-DGATEHOUSE_SOURCE_DIR=""', "-x", "c++", "/dev/null", "-include"]
 
 
 def digest(header):

@@ -150,7 +150,7 @@ std::string signing_keys_json(const identity::SigningKeySet& keys) {
                  [](JsonWriter&, Members& members, const identity::SigningKeySet::Entry& entry) {
                    members.text("id", entry.view.id);
                    members.text("algorithm", entry.view.algorithm);
-                   members.text("state", entry.view.state);
+                   members.text("state", identity::state_at(entry.view, SystemClock::instance().wall()));
                    members.time("created", entry.view.created);
                    members.time("signs_from", entry.view.signs_from);
                    members.time("signs_until", entry.view.signs_until);

@@ -139,6 +139,7 @@ struct IdentityParts {
   std::shared_ptr<IdentityRuntime> identity;
   std::shared_ptr<LoginRuntime> login;
 
+  Status in_force(const gateway::Config& config) { return login ? login->in_force(config) : Status{}; }
   void start() {
     if (store) store->start();
     if (identity) identity->start();
@@ -237,9 +238,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
       inherited_sockets());
   if (!gateway) return give_up(gateway.error());
   loaded->reset();  // the snapshots have it
-  if (parts.login) {
-    if (auto told = parts.login->in_force(*config); !told) return give_up(told.error());
-  }
+  if (auto told = parts.in_force(*config); !told) return give_up(told.error());
   if (auto given = hand_over(config->data_dir, user); !config->data_dir.empty() && !given)
     return give_up(given.error());
   // Whoever asks for the file's name later is in another folder.

@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "app/script_server.h"
+#include "app/script_server_testing.h"
 #include "codec/base64.h"
 #include "codec/json.h"
 #include "crypto/digest.h"

@@ -6,14 +6,11 @@
 #include "identity/seconds.h"
 
 namespace gatehouse::identity {
-namespace {
 
-std::string state_at(const SigningKeyView& view, WallTime now) {
+std::string_view state_at(const SigningKeyView& view, WallTime now) noexcept {
   if (now < view.signs_from) return "next";
   return now < view.signs_until ? "signing" : "previous";
 }
-
-}  // namespace
 
 const crypto::SigningKey* SigningKeySet::signer(crypto::JoseAlgorithm algorithm, WallTime now) const noexcept {
   // The newest that may sign; when the clock has outrun the schedule (no refresh for a month), the newest there is.
@@ -46,7 +43,6 @@ Result<SigningKeys::Entries> SigningKeys::read(store::Executor& from) {
     if (!key) return tl::unexpected(std::move(key.error()).while_("signing key " + row[0].text()));
     SigningKeyView view{row[0].text(),
                         row[1].text(),
-                        {},
                         time_of(row[4].integer()),
                         time_of(row[5].integer()),
                         time_of(row[6].integer()),
@@ -61,7 +57,6 @@ Result<SigningKeySet::Entry> SigningKeys::make(store::Executor& in, crypto::Jose
   if (!key) return tl::unexpected(key.error());
   SigningKeyView view{key->id(),
                       std::string(crypto::name_of(algorithm)),
-                      {},
                       clock_.wall(),
                       from,
                       from + options_.rotation,
@@ -103,7 +98,6 @@ Status SigningKeys::publish(Entries entries) {
   for (auto& entry : entries) {
     if (jwks.back() == '}') jwks += ',';
     jwks += entry.key.public_jwk();
-    entry.view.state = state_at(entry.view, clock_.wall());
   }
   jwks += "]}";
   auto verifying = crypto::KeySet::parse(jwks);

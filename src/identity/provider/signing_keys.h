@@ -20,9 +20,11 @@
 namespace gatehouse::identity {
 
 struct SigningKeyView {
-  std::string id, algorithm, state;  // "next", "signing", "previous"
+  std::string id, algorithm;
   WallTime created{}, signs_from{}, signs_until{}, published_until{};
 };
+// "next", "signing" or "previous": changes by itself while the time goes on.
+std::string_view state_at(const SigningKeyView& view, WallTime now) noexcept;
 
 // Immutable.
 class SigningKeySet {
