@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import gateway  # noqa: E402
 import keys  # noqa: E402
+import people  # noqa: E402
 import upstream  # noqa: E402
 
 
@@ -67,3 +68,19 @@ def certificates():
 def issuer():
     """Signs tokens; `issuer.jwks()` is what the gateway gets."""
     return keys.Issuer()
+
+
+@pytest.fixture
+def mailbox():
+    """Where mail arrives."""
+    box = people.Mailbox()
+    yield box
+    box.stop()
+
+
+@pytest.fixture
+def center():
+    """Where short messages arrive."""
+    messages = people.SmsCenter()
+    yield messages
+    messages.stop()

@@ -127,7 +127,7 @@ def admin(gate, method, path, body=None, status=None):
     fields = {"Content-Type": "application/json"} if data else {}
     answer = wire.ask(gate.parse(gate.ready["admin"]), wire.request(method, path, host="localhost", fields=fields, body=data))
     assert answer.status == (status or answer.status) and (status or answer.status < 300), (method, path, answer.status, answer.body)
-    return json.loads(answer.body)
+    return json.loads(answer.body) if answer.body else None
 
 
 def make_user(gate, name, **about):

@@ -4,7 +4,6 @@ The provider's parts come from tests/oidc: its authority, its browser, the way t
 """
 
 import base64
-import http.client
 import http.server
 import json
 import os
@@ -16,6 +15,7 @@ import threading
 import urllib.parse
 
 import gateway
+import people
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -72,13 +72,10 @@ class Browser(browsers.Agent):
         self.cookies = self.jars.setdefault(urllib.parse.urlsplit(url).netloc, {})
         return super().send(method, url, body, headers)
 
-    def exchange(self, parts, *rest):
-        lookup = socket.getaddrinfo
-        socket.getaddrinfo = lambda host, *more, **named: lookup("127.0.0.1" if host == parts.hostname else host, *more, **named)
-        try:
-            return super().exchange(parts, *rest)
-        finally:
-            socket.getaddrinfo = lookup
+    def connect(self, parts):
+        connection = super().connect(parts)
+        connection._create_connection = lambda address, *more: socket.create_connection(("127.0.0.1", address[1]), *more)
+        return connection
 
     def visit(self, url, headers=PAGE):
         """Goes to a page and follows redirects wherever they lead."""
@@ -146,22 +143,8 @@ class Site(gateway.Gateway):
     def browser(self, **options):
         return Browser(self.authority.ca, **options)
 
-    def admin(self, method, path, body=None):
-        answer = self.admin_call(method, path, body)
-        assert answer[0] in (200, 201, 204), f"{method} {path}: {answer}"
-        return answer[1]
-
-    def admin_call(self, method, path, body=None):
-        connection = http.client.HTTPConnection("localhost", timeout=30)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(30)
-        connection.sock.connect(f"{self.dir}/admin.sock")
-        data = None if body is None else json.dumps(body)
-        connection.request(method, path, data, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        text = response.read().decode()
-        connection.close()
-        return response.status, json.loads(text) if text else None
+    def admin(self, method, path, body=None, status=None):
+        return people.admin(self, method, path, body, status)
 
     def person(self, roles=(), **about):
         user = registry.person("person-" + os.urandom(5).hex())

@@ -23,20 +23,6 @@ PHONE = "+4930123456789"
 
 
 @pytest.fixture
-def mailbox():
-    box = people.Mailbox()
-    yield box
-    box.stop()
-
-
-@pytest.fixture
-def center():
-    messages = people.SmsCenter()
-    yield messages
-    messages.stop()
-
-
-@pytest.fixture
 def cluster():
     if not postgresql_server.programs():
         pytest.skip("PostgreSQL is not installed")

@@ -11,13 +11,6 @@ NEW_PASSWORD = "a wholly different phrase, 7 words"
 
 
 @pytest.fixture
-def mailbox():
-    box = people.Mailbox()
-    yield box
-    box.stop()
-
-
-@pytest.fixture
 def gate(gatehouse, certificates, mailbox):
     return people.with_identity(gatehouse, certificates, identity={"mail": mailbox.config}).start()
 

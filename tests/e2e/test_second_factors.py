@@ -10,20 +10,6 @@ import wire
 
 
 @pytest.fixture
-def mailbox():
-    box = people.Mailbox()
-    yield box
-    box.stop()
-
-
-@pytest.fixture
-def center():
-    messages = people.SmsCenter()
-    yield messages
-    messages.stop()
-
-
-@pytest.fixture
 def gate(gatehouse, certificates, mailbox, center):
     return people.with_identity(gatehouse, certificates, identity={"mail": mailbox.config, "sms": center.config}).start()
 

@@ -26,6 +26,7 @@
 #include "app/process/privileges.h"
 #include "app/process/readable.h"
 #include "base/file.h"
+#include "gateway/login/login_routes.h"
 #include "gateway/login/relying_party.h"
 #include "gateway/server/listen.h"
 #include "net/socket.h"
@@ -153,9 +154,7 @@ struct IdentityParts {
 
 Result<IdentityParts> open_identity(const gateway::Config& config, SharedCounters* counters, const Clock& clock) {
   IdentityParts parts;
-  const bool login = std::any_of(config.routes.begin(), config.routes.end(),
-                                 [](const gateway::RouteConfig& route) { return route.access.login; });
-  if (!config.identity && !login) return parts;
+  if (!config.identity && !gateway::lets_sign_in(config)) return parts;
   auto store = IdentityStore::open(config, clock);
   if (!store) return tl::unexpected(std::move(store.error()).while_("identity"));
   parts.store = std::move(*store);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/config/scalars.h"
+#include "gateway/login/login_routes.h"
 
 namespace gatehouse::app {
 namespace {
@@ -60,13 +61,7 @@ void add_service(Config& config, std::string_view name, LocalTarget target) {
 }
 
 void add_login(Config& config) {
-  std::vector<std::string> hosts;
-  for (const RouteConfig& route : config.routes) {
-    if (!route.access.login) continue;
-    for (const std::string& host : route.match.hosts) {
-      if (std::find(hosts.begin(), hosts.end(), host) == hosts.end()) hosts.push_back(host);
-    }
-  }
+  std::vector<std::string> hosts = login_hosts(config);
   if (hosts.empty()) return;
   add_service(config, kLoginService, LocalTarget::relying_party);
   RouteConfig route = own_route(config, std::string(kLoginService), std::move(hosts), "/.gatehouse/**");

@@ -88,9 +88,9 @@ Result<std::string> fetch_keys(const std::string& url) {
   return std::move(answer->body);
 }
 
-class RevokedInStore final : public gateway::RevokedTokens {
+class RevokedTokensInStore final : public gateway::RevokedTokens {
  public:
-  explicit RevokedInStore(const Revocations& revocations) : revocations_(revocations) {}
+  explicit RevokedTokensInStore(const Revocations& revocations) : revocations_(revocations) {}
   bool covers(const gateway::TokenName& token) const noexcept override {
     return is_revoked(revocations_, TokenName{token.id, token.grant, token.session, token.user, token.issued_s});
   }
@@ -175,7 +175,8 @@ IdentityRuntime::IdentityRuntime(const gateway::IdentityConfig& config, Identity
       issuer_path_(split_issuer(config.issuer).path),
       clock_(clock),
       store_(store),
-      issuer_keys_(std::make_shared<gateway::IssuerKeys>(std::make_shared<RevokedInStore>(store.revocations()))) {}
+      issuer_keys_(std::make_shared<gateway::IssuerKeys>(std::make_shared<RevokedTokensInStore>(store.revocations()))) {
+}
 
 IdentityRuntime::~IdentityRuntime() { stop(); }
 

@@ -7,6 +7,7 @@
 #include "app/identity/outside_provider.h"
 #include "codec/base64.h"
 #include "crypto/digest.h"
+#include "gateway/login/login_routes.h"
 #include "identity/provider/provider.h"
 #include "identity/sessions/sessions.h"
 
@@ -65,10 +66,10 @@ class OwnProvider final : public gateway::TokenEndpoint {
   std::shared_ptr<const gateway::ProviderMetadata> metadata_;
 };
 
-class RevokedInStore final : public gateway::RevokedSessions {
+class RevokedSessionsInStore final : public gateway::RevokedSessions {
  public:
   // `sessions`: of our own provider; null where it is an outside one.
-  RevokedInStore(Revocations& revocations, Sessions* sessions, Duration absolute, const Clock& clock)
+  RevokedSessionsInStore(Revocations& revocations, Sessions* sessions, Duration absolute, const Clock& clock)
       : revocations_(revocations), sessions_(sessions), keep_(std::max(absolute, Revocations::kKeep)), clock_(clock) {}
 
   bool covers(const gateway::LoginName& session, WallTime begun, WallTime said) const noexcept override {
@@ -109,31 +110,22 @@ bool same(const gateway::LoginConfig& a, const gateway::LoginConfig& b) {
          crypto::equal_in_constant_time(a.client_secret.expose(), b.client_secret.expose());
 }
 
-bool lets_sign_in(const gateway::Config& config) {
-  return std::any_of(config.routes.begin(), config.routes.end(),
-                     [](const gateway::RouteConfig& route) { return route.access.login; });
-}
-
-}  // namespace
-
+// Where our provider may send browsers back to: exact addresses.
 std::vector<std::string> login_origins(const gateway::Config& config) {
   std::vector<std::string> origins;
-  const auto add = [&](std::string origin) {
-    if (std::find(origins.begin(), origins.end(), origin) == origins.end()) origins.push_back(std::move(origin));
-  };
-  for (const gateway::RouteConfig& route : config.routes) {
-    if (!route.access.login) continue;
-    for (const std::string& host : route.match.hosts) {
-      add("https://" + host);
-      // Where TLS ends in front of us the port is the default one.
-      for (const gateway::ListenerConfig& listener : config.listeners) {
-        if (listener.tls && listener.address.port != 0 && listener.address.port != 443)
-          add(fmt::format("https://{}:{}", host, listener.address.port));
-      }
+  for (const std::string& host : gateway::login_hosts(config)) {
+    origins.push_back("https://" + host);
+    // Where TLS ends in front of us the port is the default one.
+    for (const gateway::ListenerConfig& listener : config.listeners) {
+      if (!listener.tls || listener.address.port == 0 || listener.address.port == 443) continue;
+      std::string origin = fmt::format("https://{}:{}", host, listener.address.port);
+      if (std::find(origins.begin(), origins.end(), origin) == origins.end()) origins.push_back(std::move(origin));
     }
   }
   return origins;
 }
+
+}  // namespace
 
 class LoginRuntime::Side {
  public:
@@ -154,7 +146,7 @@ class LoginRuntime::Side {
   }
 
   const gateway::LoginConfig config;
-  RevokedInStore revoked;
+  RevokedSessionsInStore revoked;
   std::unique_ptr<gateway::TokenEndpoint> provider;
   std::shared_ptr<gateway::Logins> logins;
 };
@@ -180,10 +172,8 @@ void LoginRuntime::stop() {
 Status LoginRuntime::register_with_ours(const gateway::Config& config) {
   ClientSettings settings;
   settings.grants = {GrantType::authorization_code, GrantType::refresh_token};
-  for (const std::string& origin : login_origins(config)) {
+  for (const std::string& origin : login_origins(config))
     settings.redirect_uris.push_back(origin + std::string(gateway::kCallbackPath));
-    settings.post_logout_redirect_uris.push_back(origin + "/");
-  }
   settings.scopes = config.login.scopes;
   settings.first_party = true;
   settings.session_refresh = true;
@@ -194,13 +184,13 @@ Status LoginRuntime::register_with_ours(const gateway::Config& config) {
 }
 
 Status LoginRuntime::in_force(const gateway::Config& config) {
-  if (!lets_sign_in(config) || !config.login.issuer.empty() || !identity_) return {};
+  if (!gateway::lets_sign_in(config) || !config.login.issuer.empty() || !identity_) return {};
   auto registered = register_with_ours(config);
   return registered ? Status{} : tl::unexpected(std::move(registered.error()).while_("login"));
 }
 
 Result<std::shared_ptr<gateway::Logins>> LoginRuntime::logins_for(const gateway::Config& config) {
-  if (!lets_sign_in(config)) return std::shared_ptr<gateway::Logins>();
+  if (!gateway::lets_sign_in(config)) return std::shared_ptr<gateway::Logins>();
   if (config.login.issuer.empty() && !identity_)
     return fail(ErrorCode::invalid, "identity begins with a restart, not with a reload");
   // What was only tried out, or was in force before, and that no snapshot holds any more.

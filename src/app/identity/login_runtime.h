@@ -39,7 +39,4 @@ class LoginRuntime {
   std::vector<std::unique_ptr<Side>> sides_;  // of the snapshots that there are
 };
 
-// Where our provider sends browsers back to: exact addresses of the hosts of routes with `login`, for the registration.
-std::vector<std::string> login_origins(const gateway::Config& config);
-
 }  // namespace gatehouse::app

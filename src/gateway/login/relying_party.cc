@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "codec/form.h"
-#include "codec/json_writer.h"
 #include "crypto/digest.h"
+#include "gateway/json_list.h"
 #include "gateway/login/same_origin.h"
 #include "telemetry/log.h"
 
@@ -59,16 +59,6 @@ LocalAnswer lost() {
 bool is_path_of_a_page(std::string_view text) noexcept {
   return text.starts_with('/') && !text.starts_with(kPrefix) &&
          std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '\\' && c != '#'; });
-}
-
-void write_list(codec::JsonWriter& out, std::string_view name, const std::vector<std::string>& list) {
-  out.raw(name);
-  out.raw("[");
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (i > 0) out.raw(",");
-    out.string(list[i]);
-  }
-  out.raw("]");
 }
 
 // RFC 9207 §2.4: of whom is this answer? Who says it always must.

@@ -3,10 +3,11 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "codec/json_writer.h"
 #include "crypto/keyed_hash.h"
+#include "gateway/json_list.h"
 #include "gateway/layers/authentication/authentication_layer.h"
 #include "gateway/login/login_cookies.h"
+#include "gateway/login/login_routes.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -52,21 +53,11 @@ std::string_view joined(Arena& arena, std::span<const std::string_view> list, ch
   return {from, static_cast<std::size_t>(to - from)};
 }
 
-void write_list(codec::JsonWriter& out, std::string_view name, std::span<const std::string_view> list) {
-  out.raw(name);
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    out.raw(i == 0 ? "[" : ",");
-    out.string(list[i]);
-  }
-  out.raw(list.empty() ? "[]" : "]");
-}
-
 }  // namespace
 
 UpstreamIdentity::UpstreamIdentity(const Config& config, std::shared_ptr<const crypto::SigningKey> key)
     : config_(config), key_(std::move(key)) {
-  strips_cookies_ = std::any_of(config.routes.begin(), config.routes.end(),
-                                [](const RouteConfig& route) { return route.access.login; });
+  strips_cookies_ = lets_sign_in(config);
   if (!config.authentication.internal_token.enabled) return;
   GH_CHECK(key_);
   tokens_ = std::make_unique<BoundedCache<std::string>>(kTokensMax);
