@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "crypto/argon2_memory.h"
 #include "crypto/digest.h"
 
 namespace gatehouse::crypto {
@@ -68,6 +69,7 @@ Result<std::string> hash_password(std::string_view password, std::string_view pe
   if (!is_within_bounds(cost)) return fail(ErrorCode::invalid, "a password hash's cost is out of bounds");
   const SecretBytes input = peppered(password, pepper);
   std::array<char, crypto_pwhash_argon2id_STRBYTES> phc{};
+  const Argon2Memory memory;
   if (crypto_pwhash_argon2id_str(phc.data(), address_of(input.expose()), input.size(), cost.passes,
                                  std::size_t{cost.memory_kib} * 1024) != 0) {
     return fail(ErrorCode::exhausted, "no memory for hashing a password", ErrorSource::system);
@@ -81,6 +83,7 @@ PasswordVerdict verify_password(std::string_view phc, std::string_view password,
   if (password.size() > kPasswordBytesMax) return PasswordVerdict::mismatch;
   const SecretBytes input = peppered(password, pepper);
   const std::string text(phc);
+  const Argon2Memory memory;
   errno = 0;
   if (crypto_pwhash_argon2id_str_verify(text.c_str(), address_of(input.expose()), input.size()) == 0) {
     return PasswordVerdict::match;
@@ -96,6 +99,7 @@ Result<SecretBytes> key_from_passphrase(std::string_view passphrase, std::string
     return fail(ErrorCode::invalid, "a passphrase, its salt or its cost is out of bounds");
   }
   SecretBytes key(std::size_t{32});
+  const Argon2Memory memory;
   if (crypto_pwhash_argon2id(key.bytes().data(), key.size(), address_of(passphrase), passphrase.size(),
                              reinterpret_cast<const unsigned char*>(salt.data()), cost.passes,
                              std::size_t{cost.memory_kib} * 1024, crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0) {

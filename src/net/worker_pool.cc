@@ -1,12 +1,21 @@
 #include "net/worker_pool.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdio>
 
 #include "base/check.h"
 
 namespace gatehouse::net {
+namespace {
+
+// A shard that wakes up takes the processor from a worker rather than waiting for its turn. Not more than 10: where
+// shards keep every core busy, workers still have a tenth of it, and logins go on.
+constexpr int kNice = 10;
+
+}  // namespace
 
 WorkerPool::WorkerPool(std::string name, std::size_t threads, std::size_t queue_max)
     : name_(std::move(name)), queue_max_(queue_max) {
@@ -58,6 +67,8 @@ void WorkerPool::serve(std::size_t index) {
   char name[16];
   std::snprintf(name, sizeof name, "%.11s-%zu", name_.c_str(), index);
   ::pthread_setname_np(::pthread_self(), name);
+  // On Linux a thread's own. Refused where the whole process gives way more than that already, which is as good.
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
   std::unique_lock lock(mutex_);
   for (;;) {
     // A place that is reserved will be filled: whoever reserved it is inside `submit`.

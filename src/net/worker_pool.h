@@ -1,5 +1,6 @@
 #pragma once
-// Threads for work that blocks or is heavy: SQL, password hashing, mail, fetching. Shards hand it over and never wait.
+// Threads for work that blocks or is heavy: SQL, password hashing, mail, fetching. Shards hand it over and never wait;
+// on the processor they come first (nice).
 //
 // Thread safety: `submit` from any thread, a worker of the pool included. Work that has begun is not interrupted, so it
 // needs a bound of its own.

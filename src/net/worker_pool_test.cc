@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <memory>
@@ -101,6 +104,13 @@ TEST(WorkerPool, ThreadsBearTheirName) {
     name.set_value(text);
   }));
   EXPECT_EQ(name.get_future().get(), "a-rather-lo-0");
+}
+
+TEST(WorkerPool, ThreadsGiveWayToShards) {
+  std::promise<int> nice;
+  WorkerPool pool("test", 1, 1);
+  ASSERT_TRUE(pool.submit([&] { nice.set_value(::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()))); }));
+  EXPECT_EQ(nice.get_future().get(), std::max(10, ::getpriority(PRIO_PROCESS, 0)));
 }
 
 }  // namespace
