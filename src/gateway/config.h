@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/ip.h"
 #include "base/secret_bytes.h"
+#include "gateway/address.h"
+#include "gateway/telemetry_config.h"
 #include "telemetry/decision_record.h"
 
 namespace gatehouse::schema {
@@ -25,14 +27,6 @@ namespace gatehouse::gateway {
 
 using telemetry::Mode;
 using namespace std::chrono_literals;
-
-struct Address {     // where something listens or is reached
-  std::string host;  // IP address or DNS name; empty for a Unix socket
-  std::uint16_t port = 0;
-  std::string unix_path;          // not empty: a Unix socket
-  std::string to_string() const;  // "127.0.0.1:9001", "[::1]:80", "unix:/run/x"
-  bool operator==(const Address&) const = default;
-};
 
 struct Zone {
   std::string name;
@@ -374,15 +368,6 @@ struct BansConfig {
   std::vector<Network> deny, allow;
 };
 
-struct AccessLogConfig {
-  std::string to = "stdout";  // stdout | off | path | syslog://host[:port]
-  std::string format = "json";
-};
-struct TelemetryConfig {
-  AccessLogConfig access_log;
-  std::optional<Address> metrics;
-  std::vector<std::string> mask{"password", "authorization", "cookie", "card_number"};
-};
 struct AdminConfig {
   Address address{"", 0, ""};  // empty: no admin API
   SecretBytes token;           // for a TCP address
@@ -472,6 +457,7 @@ struct Config {
   SecretsConfig secrets;
   WafConfig waf;
   TelemetryConfig telemetry;
+  AuditConfig audit;
   AdminConfig admin;
   std::vector<std::pair<telemetry::Layer, Mode>> modes;  // `layers: { rate: monitor }`; enforce where not named
 
