@@ -169,6 +169,8 @@ std::size_t pack(const DecisionRecord& record, char* const to) noexcept {
   fixed.key.time_ns = record.time.time_since_epoch().count();
   fixed.key.verdict = record.verdict;
   fixed.key.layer = record.layer;
+  fixed.key.status_class = static_cast<std::uint8_t>(record.status / 100);
+  bool remark = record.waf != nullptr;
   fixed.bytes_in = record.bytes_in;
   fixed.bytes_out = record.bytes_out;
   fixed.duration_us = record.duration_us;
@@ -187,6 +189,7 @@ std::size_t pack(const DecisionRecord& record, char* const to) noexcept {
   }
   for (std::size_t i = 0; i < record.layer_count; ++i) {
     const LayerDecision& decision = record.layers[i];
+    remark |= decision.mode == Mode::monitor && decision.verdict != Verdict::pass;
     const FixedLayer layer = {decision.layer,
                               decision.verdict,
                               decision.mode,
@@ -198,6 +201,7 @@ std::size_t pack(const DecisionRecord& record, char* const to) noexcept {
     at = put(at, decision.evidence.data(), layer.evidence_bytes);
   }
   if (record.waf != nullptr) at = pack_waf(*record.waf, at);
+  fixed.key.remark = remark ? 1 : 0;
   fixed.key.bytes = static_cast<std::uint32_t>(at - to);
   std::memcpy(to, &fixed, sizeof fixed);
   return fixed.key.bytes;

@@ -25,7 +25,8 @@ struct PackedKey {
   std::uint32_t bytes;  // of the whole record, the key included
   Verdict verdict;
   Layer layer;
-  std::uint16_t unused;
+  std::uint8_t remark;        // 1: an inspection rule matched, or a layer that only watches would have acted
+  std::uint8_t status_class;  // 2: 2xx …; 0: no answer
 };
 static_assert(sizeof(PackedKey) == 64);
 

@@ -75,7 +75,8 @@ bool RecordRing::add(std::string_view packed) noexcept {
 
 bool RecordRing::read_key(std::uint64_t entry, std::uint64_t& position, PackedKey& key) const noexcept {
   position = std::atomic_ref(index_[entry & (entries_ - 1)]).load(std::memory_order_acquire);
-  if (!intact(position)) return false;
+  // A writer that has come round the index has left another entry's position there.
+  if (published_.load(std::memory_order_acquire) - entry >= entries_ || !intact(position)) return false;
   KeyWords words;
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = load(position + i);
   std::memcpy(&key, words.data(), sizeof key);
@@ -90,6 +91,19 @@ bool RecordRing::read_bytes(std::uint64_t position, const PackedKey& key, std::s
     std::memcpy(out.data() + at, &word, std::min<std::size_t>(8, key.bytes - at));
   }
   return intact(position);
+}
+
+bool RecordRing::next(std::uint64_t& entry, PackedKey& key, std::uint64_t& position,
+                      std::uint64_t& missed) const noexcept {
+  const std::uint64_t newest = published_.load(std::memory_order_acquire);
+  if (newest - entry > entries_) {
+    missed += newest - entries_ - entry;
+    entry = newest - entries_;
+  }
+  for (; entry < newest; ++entry, ++missed) {
+    if (read_key(entry, position, key)) return true;
+  }
+  return false;
 }
 
 std::optional<std::string> RecordRing::find(std::string_view request_id) const {
@@ -157,6 +171,13 @@ std::optional<std::string> RecordStore::find(std::string_view request_id) const 
     if (const auto found = shard->passed.find(request_id)) return to_json(*found);
   }
   return std::nullopt;
+}
+
+std::vector<const RecordRing*> RecordStore::rings() const {
+  std::vector<const RecordRing*> all;
+  for (const auto& shard : shards_) all.push_back(&shard->denied);
+  for (const auto& shard : shards_) all.push_back(&shard->passed);
+  return all;
 }
 
 std::vector<StoredRecord> RecordStore::recent(std::size_t limit, const RecordFilter& filter) const {

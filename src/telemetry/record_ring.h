@@ -57,6 +57,12 @@ class RecordRing {
   // Up to `limit` that match, newest first.
   std::vector<Entry> recent(std::size_t limit, const RecordFilter& filter) const;
 
+  // For whoever reads all of them in turn: the key of entry number `entry`, counted from 0, and the position of its
+  // bytes for `read_bytes`. Entries that were overwritten are passed over, and added to `missed`. False: there is none.
+  bool next(std::uint64_t& entry, PackedKey& key, std::uint64_t& position, std::uint64_t& missed) const noexcept;
+  // False: it was overwritten meanwhile.
+  bool read_bytes(std::uint64_t position, const PackedKey& key, std::string& out) const;
+
  private:
   struct Free {
     void operator()(std::uint64_t* words) const noexcept { std::free(words); }
@@ -67,7 +73,6 @@ class RecordRing {
   bool intact(std::uint64_t position) const noexcept;
   // The key of entry number `entry`, if it is still there.
   bool read_key(std::uint64_t entry, std::uint64_t& position, PackedKey& key) const noexcept;
-  bool read_bytes(std::uint64_t position, const PackedKey& key, std::string& out) const;
 
   std::size_t words_;    // a power of two
   std::size_t entries_;  // slots of `index_`, a power of two
@@ -89,6 +94,7 @@ class RecordStore {
 
   std::optional<std::string> find(std::string_view request_id) const;                     // as JSON
   std::vector<StoredRecord> recent(std::size_t limit, const RecordFilter& filter) const;  // newest first
+  std::vector<const RecordRing*> rings() const;  // those of what was denied first
 
  private:
   struct Shard {
