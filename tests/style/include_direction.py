@@ -26,7 +26,7 @@ THIRD_PARTY = {
     "CLI/": {"app"},
     "zlib": {"gateway", "waf"},
     "brotli/": {"gateway", "waf"},
-    "zstd": {"gateway"},
+    "zstd": {"gateway", "events"},
     "hs": {"waf"},
     "pcre2": {"waf"},
     "libxml/": {"waf"},
