@@ -11,6 +11,7 @@ _gatehouse() {
       'gatehouse:rollback') path='gatehouse rollback' ;;
       'gatehouse:explain') path='gatehouse explain' ;;
       'gatehouse:status') path='gatehouse status' ;;
+      'gatehouse:events') path='gatehouse events' ;;
       'gatehouse:bans') path='gatehouse bans' ;;
       'gatehouse:apikey') path='gatehouse apikey' ;;
       'gatehouse:backup') path='gatehouse backup' ;;
@@ -105,6 +106,24 @@ _gatehouse() {
     'gatehouse status:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse status:--address') COMPREPLY=(); return ;;
     'gatehouse status:--token') COMPREPLY=(); return ;;
+    'gatehouse events:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse events:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse events:--address') COMPREPLY=(); return ;;
+    'gatehouse events:--token') COMPREPLY=(); return ;;
+    'gatehouse events:--since') COMPREPLY=(); return ;;
+    'gatehouse events:--until') COMPREPLY=(); return ;;
+    'gatehouse events:--client') COMPREPLY=(); return ;;
+    'gatehouse events:--user') COMPREPLY=(); return ;;
+    'gatehouse events:--route') COMPREPLY=(); return ;;
+    'gatehouse events:--service') COMPREPLY=(); return ;;
+    'gatehouse events:--verdict') COMPREPLY=(); return ;;
+    'gatehouse events:--layer') COMPREPLY=(); return ;;
+    'gatehouse events:--reason') COMPREPLY=(); return ;;
+    'gatehouse events:--rule') COMPREPLY=(); return ;;
+    'gatehouse events:--status') COMPREPLY=(); return ;;
+    'gatehouse events:--kind') COMPREPLY=(); return ;;
+    'gatehouse events:--text') COMPREPLY=(); return ;;
+    'gatehouse events:--limit') COMPREPLY=(); return ;;
     'gatehouse bans:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse bans:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse bans:--address') COMPREPLY=(); return ;;
@@ -321,7 +340,7 @@ _gatehouse() {
     'gatehouse doctor:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   case "$path" in
-    'gatehouse') words='run check config reload rollback explain status bans apikey backup restore keys user session group client waf dev doctor completions version --version --help -h' ;;
+    'gatehouse') words='run check config reload rollback explain status events bans apikey backup restore keys user session group client waf dev doctor completions version --version --help -h' ;;
     'gatehouse run') words='--help -h --config -c --ready-fd' ;;
     'gatehouse check') words='--help -h --config -c --format --json --fail-on --no-files' ;;
     'gatehouse config') words='schema default show reference --help -h' ;;
@@ -333,6 +352,7 @@ _gatehouse() {
     'gatehouse rollback') words='--help -h --config -c --address --token --json' ;;
     'gatehouse explain') words='--help -h --config -c --address --token --json --log' ;;
     'gatehouse status') words='--help -h --config -c --address --token --json' ;;
+    'gatehouse events') words='--help -h --config -c --address --token --json --since --until --client --user --route --service --verdict --layer --reason --rule --status --kind --text --limit' ;;
     'gatehouse bans') words='list add remove --help -h --config -c --address --token --json' ;;
     'gatehouse bans list') words='--help -h --config -c --address --token --json' ;;
     'gatehouse bans add') words='--help -h --config -c --address --token --json --for --reason' ;;

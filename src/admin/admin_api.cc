@@ -6,6 +6,7 @@
 #include <charconv>
 #include <vector>
 
+#include "admin/events_api.h"
 #include "admin/identity/identity_api.h"
 #include "admin/views.h"
 #include "admin/waf_stats.h"
@@ -212,12 +213,18 @@ bool AdminApi::admits(const Call& call, Answer& refusal) {
 void AdminApi::answer(const Call& call, const Reply& reply) {
   if (call.method == "POST" && call.path == kReloadPath) return reload(call, reply);
   if (call.method == "POST" && call.path == kRollbackPath) return rollback(call, reply);
-  if (identity_.answer && IdentityApi::serves(call.path)) return answer_by_identity(call, reply);
+  if (identity_.answer && IdentityApi::serves(call.path)) return answer_elsewhere(identity_, call, reply);
+  const bool reads = call.method == "GET" || call.method == "HEAD";
+  if (reads && EventsApi::serves(call.path)) {
+    if (events_.answer) return answer_elsewhere(events_, call, reply);
+    return reply(problem(404, "No events are kept: telemetry.events says so, or there is no data_dir."));
+  }
+  if (reads && call.path.starts_with(kRequestPrefix)) return find_request(call, reply);
   reply(answer_at_once(call));
 }
 
 // `call` is good until the reply, and whoever asked may be gone by then: the work has its own copy.
-void AdminApi::answer_by_identity(const Call& call, const Reply& reply) {
+void AdminApi::answer_elsewhere(const BlockingPart& part, const Call& call, const Reply& reply) {
   struct Work {
     Call call;
     http::ConnectionInfo connection;
@@ -225,9 +232,9 @@ void AdminApi::answer_by_identity(const Call& call, const Reply& reply) {
   };
   auto work = std::make_shared<Work>(Work{call, *call.connection, {}});
   work->call.connection = &work->connection;
-  const bool taken = identity_.run([this, work, reply] {
-    work->answer = identity_.answer(work->call);
-    identity_.back([work, reply] { reply(work->answer); });
+  const bool taken = part.run([&part, work, reply] {
+    work->answer = part.answer(work->call);
+    part.back([work, reply] { reply(work->answer); });
   });
   if (!taken) reply(problem(503, "Too much is being done at once."));
 }
@@ -247,10 +254,8 @@ Answer AdminApi::answer_at_once(const Call& call) {
       {"POST", "/v1/bans", [](AdminApi& api, const Call& c) { return api.add_ban(c); }},
       {"DELETE", kBanPrefix, [](AdminApi& api, const Call& c) { return api.remove_ban(c); }},
       {"GET", "/v1/requests", [](AdminApi& api, const Call& c) { return api.list_requests(c); }},
-      {"GET", kRequestPrefix,
-       [](AdminApi& api, const Call& c) {
-         return api.find_request(std::string_view(c.path).substr(kRequestPrefix.size()));
-       }},
+      {"GET", kRequestPrefix, nullptr},  // these look into the store
+      {"GET", "/v1/events", nullptr},
       {"GET", "/v1/services", [](AdminApi& api, const Call&) { return api.services(); }},
       {"GET", "/v1/waf/stats", [](AdminApi& api, const Call& c) { return api.waf_stats(c); }},
       {"GET", "/healthz", [](AdminApi&, const Call&) { return text_answer(200, "ok\n"); }},
@@ -359,11 +364,13 @@ Answer AdminApi::waf_stats(const Call& call) {
   return json_answer(to_json(backend_.waf_stats(), query));
 }
 
-Answer AdminApi::find_request(std::string_view id) {
-  if (!telemetry::is_request_id(id)) return problem(404, "This is no request id.");
-  auto record = backend_.find_request(id);
-  if (!record) return problem(404, "No record of this request is held any more; the access log may have it.");
-  return json_answer(std::move(*record));
+// The newest are in memory; of the others, what was kept.
+void AdminApi::find_request(const Call& call, const Reply& reply) {
+  const std::string_view id = std::string_view(call.path).substr(kRequestPrefix.size());
+  if (!telemetry::is_request_id(id)) return reply(problem(404, "This is no request id."));
+  if (auto record = backend_.find_request(id)) return reply(json_answer(std::move(*record)));
+  if (events_.answer) return answer_elsewhere(events_, call, reply);
+  reply(problem(404, "No record of this request is held any more; the access log may have it."));
 }
 
 Answer AdminApi::services() { return json_answer(to_json(backend_.services())); }

@@ -33,20 +33,21 @@ class AdminApi final : public Service {
 
   bool admits(const Call& call, Answer& refusal) override;
   void answer(const Call& call, const Reply& reply) override;
-  // What is about users, clients and sessions; called off this loop, since it blocks. `run` is false when it cannot be
-  // run now. Nothing here: those paths do not exist.
-  struct IdentityPart {
+  // What blocks, and is called off this loop. `run` is false when it cannot be run now. Nothing here: those paths do
+  // not exist.
+  struct BlockingPart {
     std::function<Answer(const Call&)> answer;
     std::function<bool(std::function<void()> work)> run;   // somewhere else
     std::function<void(std::function<void()> work)> back;  // on this loop
   };
-  void use_identity(IdentityPart part) { identity_ = std::move(part); }
+  void use_identity(BlockingPart part) { identity_ = std::move(part); }              // users, clients, sessions
+  void use_events(BlockingPart part) { events_ = std::move(part); }                  // what was kept
   void use_token(SecretBytes token) noexcept { options_.token = std::move(token); }  // after a reload
 
  private:
   bool is_authorized(const Call& call) const;
   Answer answer_at_once(const Call& call);
-  void answer_by_identity(const Call& call, const Reply& reply);
+  void answer_elsewhere(const BlockingPart& part, const Call& call, const Reply& reply);
   Answer status();
   void reload(const Call& call, const Reply& reply);
   void rollback(const Call& call, const Reply& reply);
@@ -54,13 +55,13 @@ class AdminApi final : public Service {
   Answer add_ban(const Call& call);
   Answer remove_ban(const Call& call);
   Answer list_requests(const Call& call);
-  Answer find_request(std::string_view id);
+  void find_request(const Call& call, const Reply& reply);
   Answer services();
   Answer waf_stats(const Call& call);
 
   AdminBackend& backend_;
   AdminOptions options_;
-  IdentityPart identity_;
+  BlockingPart identity_, events_;
 };
 
 // "250ms", "10s", "5m", "24h", "7d"; nullopt for anything else, zero, and more than a year.

@@ -18,6 +18,7 @@
 #include "app/commands/config_documents.h"
 #include "app/commands/dev.h"
 #include "app/commands/doctor.h"
+#include "app/commands/events.h"
 #include "app/commands/run.h"
 #include "app/commands/waf.h"
 #include "app/commands/waf_stats.h"
@@ -46,6 +47,7 @@ struct CommandLine {
   AdminOptions admin;
   bool dry_run = false;
   std::string request_id, log_file;
+  EventsOptions events;
   enum class BansAction : std::uint8_t { list, add, remove } bans_action = BansAction::list;
   std::string ban_network, ban_duration = "1h", ban_reason;
   ApiKeyOptions apikey;
@@ -62,6 +64,7 @@ struct CommandLine {
   void add_check();
   void add_config();
   void add_admin();
+  void add_events();
   void add_bans();
   void add_apikey();
   void add_backup();
@@ -96,6 +99,7 @@ CommandLine::CommandLine() {
   add_check();
   add_config();
   add_admin();
+  add_events();
   add_bans();
   add_apikey();
   add_backup();
@@ -190,6 +194,38 @@ void CommandLine::add_admin() {
   admin_options(status);
   does(status, [this] {
     return with_target(admin, [this](const AdminTarget& target) { return run_status(target, admin.json); });
+  });
+}
+
+void CommandLine::add_events() {
+  CLI::App* command = app.add_subcommand("events", "Search what was kept of requests, and of what people did");
+  admin_options(command);
+  const auto filter = [&](const char* option, const char* parameter, const char* type, const char* text) {
+    command
+        ->add_option_function<std::string>(
+            option, [this, parameter](const std::string& value) { events.query.emplace_back(parameter, value); }, text)
+        ->type_name(type);
+  };
+  filter("--since", "from", "TIME", "From then on: 15m, 24h or 7d ago, or 2026-01-31T12:00:00Z");
+  filter("--until", "to", "TIME", "Before then, likewise");
+  filter("--client", "client", "ADDRESS", "Of this address or network");
+  filter("--user", "user", "USER", "Of this user");
+  filter("--route", "route", "ROUTE", "On this route");
+  filter("--service", "service", "SERVICE", "For this service");
+  filter("--verdict", "verdict", "VERDICT", "pass, deny, delay or answer");
+  filter("--layer", "layer", "LAYER", "Decided by this layer");
+  filter("--reason", "reason", "REASON", "With this reason, of the decision or of any layer");
+  filter("--rule", "rule", "NUMBER", "Matched by this inspection rule");
+  filter("--status", "status", "STATUS", "Answered with this status");
+  filter("--kind", "kind", "KIND", "request or act");
+  filter("--text", "text", "WORDS", "With all of these words, wherever they stand");
+  command->add_option("--limit", events.limit, "At most so many, the newest first")
+      ->type_name("NUMBER")
+      ->check(in_range(1, 100'000))
+      ->capture_default_str();
+  does(command, [this] {
+    events.json = admin.json;
+    return with_target(admin, [this](const AdminTarget& target) { return run_events(target, events); });
   });
 }
 

@@ -30,11 +30,14 @@ class Cluster:
             os.chown(self.dir, account.pw_uid, account.pw_gid)
             self.user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         self.run("initdb", "-D", self.data, "-U", "gatehouse", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        self.databases = 0
+        self.start()
+
+    def start(self):
         settings = ["listen_addresses=", "fsync=off", "max_connections=60", "shared_buffers=32MB"]
         command = [self.programs / "postgres", "-D", self.data, "-k", self.dir]
         with open(self.dir / "server.log", "wb") as log:
             self.server = subprocess.Popen([*command, *(word for one in settings for word in ("-c", one))], stdout=log, stderr=log, cwd=self.dir, **self.user)
-        self.databases = 0
         self.wait()
 
     def run(self, program, *arguments):
@@ -62,8 +65,12 @@ class Cluster:
     def dump(self, database):
         return self.run("pg_dump", "-h", self.dir, "-U", "gatehouse", database)
 
-    def stop(self):
+    def halt(self):
+        """Until `start`."""
         if self.server.poll() is None:
             self.server.send_signal(signal.SIGINT)
             self.server.wait(20)
+
+    def stop(self):
+        self.halt()
         shutil.rmtree(self.dir, ignore_errors=True)

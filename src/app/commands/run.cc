@@ -22,6 +22,7 @@
 #include "app/identity/identity_runtime.h"
 #include "app/identity/login_runtime.h"
 #include "app/jwks_fetcher.h"
+#include "app/observe/observers.h"
 #include "app/process/notify.h"
 #include "app/process/privileges.h"
 #include "app/process/readable.h"
@@ -134,17 +135,21 @@ Result<gateway::Credentials> credentials_for(const gateway::Config& config, Jwks
   return credentials;
 }
 
-// Users, the provider, and sign-in at the gateway; null where they are not configured.
-struct IdentityParts {
+// What is over the store: users, the provider, and sign-in at the gateway, null where they are not configured; and what
+// is kept of requests.
+struct StoredParts {
   std::unique_ptr<IdentityStore> store;
   std::shared_ptr<IdentityRuntime> identity;
   std::shared_ptr<LoginRuntime> login;
+  std::unique_ptr<Observers> observers;
 
   Status in_force(const gateway::Config& config) { return login ? login->in_force(config) : Status{}; }
   void start() {
     if (store) store->start();
     if (identity) identity->start();
+    observers->start();
   }
+  // All but the observers, who stay until the last request is through.
   void stop() {
     if (login) login->stop();
     if (identity) identity->stop();
@@ -152,12 +157,7 @@ struct IdentityParts {
   }
 };
 
-Result<IdentityParts> open_identity(const gateway::Config& config, SharedCounters* counters, const Clock& clock) {
-  IdentityParts parts;
-  if (!config.identity && !gateway::lets_sign_in(config)) return parts;
-  auto store = IdentityStore::open(config, clock);
-  if (!store) return tl::unexpected(std::move(store.error()).while_("identity"));
-  parts.store = std::move(*store);
+Status open_identity(const gateway::Config& config, SharedCounters* counters, const Clock& clock, StoredParts& parts) {
   if (config.identity) {
     auto opened = IdentityRuntime::create(config, *parts.store, clock, counters);
     if (!opened) return tl::unexpected(opened.error());
@@ -165,10 +165,29 @@ Result<IdentityParts> open_identity(const gateway::Config& config, SharedCounter
     if (counters != nullptr) counters->hear(parts.identity->throttle());
   }
   parts.login = std::make_shared<LoginRuntime>(*parts.store, parts.identity, clock);
+  return {};
+}
+
+Result<StoredParts> open_stored(const gateway::Config& config, SharedCounters* counters,
+                                const telemetry::RecordStore& records, telemetry::Metrics& metrics,
+                                const Clock& clock) {
+  StoredParts parts;
+  const bool signs_in = config.identity || gateway::lets_sign_in(config);
+  if (signs_in || keeps_events(config)) {
+    auto store = IdentityStore::open(config, clock);
+    if (!store) return tl::unexpected(std::move(store.error()).while_(signs_in ? "identity" : "telemetry.events"));
+    parts.store = std::move(*store);
+  }
+  if (signs_in) {
+    if (auto opened = open_identity(config, counters, clock, parts); !opened) return tl::unexpected(opened.error());
+  }
+  auto observers = Observers::open(config, parts.store.get(), records, metrics, clock);
+  if (!observers) return tl::unexpected(observers.error());
+  parts.observers = std::move(*observers);
   return parts;
 }
 
-gateway::LocalServiceSource local_services(const IdentityParts& parts) {
+gateway::LocalServiceSource local_services(const StoredParts& parts) {
   using Answer = Result<std::shared_ptr<gateway::LocalService>>;
   return [&parts](const gateway::Config& config, gateway::LocalTarget target) -> Answer {
     if (target == gateway::LocalTarget::relying_party) {
@@ -220,10 +239,9 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   if (config->telemetry.access_log.to.starts_with('/')) {
     if (auto given = hand_over(config->telemetry.access_log.to, user); !given) return give_up(given.error());
   }
-  auto opened_identity = open_identity(*config, counters->get(), clock);
-  if (!opened_identity) return give_up(opened_identity.error());
-  IdentityParts parts = std::move(*opened_identity);
-  const std::shared_ptr<IdentityRuntime> identity = parts.identity;
+  auto stored = open_stored(*config, counters->get(), records, metrics, clock);
+  if (!stored) return give_up(stored.error());
+  StoredParts parts = std::move(*stored);
   JwksFetcher fetcher(clock, fetch_document, JwksFetcher::Thread::own, [&metrics](const std::string& name, bool good) {
     metrics.count(telemetry::Metric::key_refreshes, {name, good ? "success" : "failure"});
   });
@@ -231,7 +249,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
       config, shards,
       {**state, records, &(*access_log)->current(), metrics, clock,
        [&](const gateway::Config& wanted) {
-         return credentials_for(wanted, fetcher, identity.get(), parts.login.get());
+         return credentials_for(wanted, fetcher, parts.identity.get(), parts.login.get());
        },
        [&rules](const gateway::Config& wanted) { return rules.load(wanted); }, local_services(parts)},
       inherited_sockets());
@@ -243,8 +261,8 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   // Whoever asks for the file's name later is in another folder.
   std::error_code no_folder;
   const std::string config_file = std::filesystem::absolute(options.config_path, no_folder).lexically_normal().string();
-  auto control = ControlPlane::create({**gateway, **state, records, **access_log, metrics, rules, clock, identity.get(),
-                                       parts.login.get(), counters->get()},
+  auto control = ControlPlane::create({**gateway, **state, records, **access_log, metrics, rules, clock,
+                                       parts.identity.get(), parts.login.get(), counters->get(), parts.observers.get()},
                                       config_file);
   if (!control) return give_up(control.error());
   if (auto opened = (*control)->open_sockets(); !opened) return give_up(opened.error());
@@ -259,11 +277,12 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
          {"seccomp", privileges->seccomp});
   say_ready(options, (*control)->ready_info());
   parts.start();
-  if (identity) say_first_admin_link(*identity);
+  if (parts.identity) say_first_admin_link(*parts.identity);
   const int code = (*control)->run();
   if (*counters) (*counters)->stop();  // what it hears goes to identity
   parts.stop();
   (*gateway)->stop();
+  parts.observers->stop();
   return code;
 }
 

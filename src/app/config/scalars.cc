@@ -231,6 +231,43 @@ Kind<Duration> duration(Duration min, Duration max) {
                               .format = [](const Writer&, const Duration& value) { return format_duration(value); }});
 }
 
+Kind<std::uint32_t> share() {
+  return text_form<std::uint32_t>(
+      {.title = "share, 0 to 100%",
+       .pattern = "^([0-9]{1,3}(\\.[0-9]{1,4})?%|0)$",
+       .numbers = true,
+       .parse = [](Reader&, std::string_view written, YamlPosition, std::uint32_t& into) -> Parsed {
+         const Refusal refusal{in_quotes(written) + " is no share", "0 to 100%, such as 1% or 0.05%"};
+         if (written == "0") return into = 0, std::nullopt;
+         if (!written.ends_with('%')) return refusal;
+         const std::string_view number = written.substr(0, written.size() - 1);
+         const std::string_view whole = number.substr(0, number.find('.'));
+         std::string_view rest = number.substr(std::min(whole.size() + 1, number.size()));
+         const auto is_digits = [](std::string_view text) {
+           return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+         };
+         if (whole.empty() || whole.size() > 3 || rest.size() > 4 || !is_digits(whole) || !is_digits(rest) ||
+             (number.size() > whole.size() && rest.empty())) {
+           return refusal;
+         }
+         std::uint32_t millionths = 0;
+         for (const char c : whole) millionths = millionths * 10 + static_cast<std::uint32_t>(c - '0');
+         for (std::size_t i = 0; i < 4; ++i)
+           millionths = millionths * 10 + (i < rest.size() ? static_cast<std::uint32_t>(rest[i] - '0') : 0);
+         if (millionths > 1'000'000) return refusal;
+         return into = millionths, std::nullopt;
+       },
+       .format =
+           [](const Writer&, const std::uint32_t& value) {
+             std::string text = std::to_string(value / 10'000);
+             if (const std::uint32_t rest = value % 10'000; rest != 0) {
+               text += fmt::format(".{:04}", rest);
+               text.erase(text.find_last_not_of('0') + 1);
+             }
+             return text + "%";
+           }});
+}
+
 Parsed parse_bytes(std::string_view written, const Bytes& bounds, std::uint64_t& into) {
   const Measured m = split_unit(written);
   if (!m.good)

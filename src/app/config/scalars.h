@@ -121,6 +121,9 @@ Kind<T> size(std::uint64_t min, std::uint64_t max) {
                        .format = [](const Writer&, const T& value) { return format_bytes(value); }});
 }
 
+// A share of all, in millionths: "1%", "0.5%", "0"; written with up to four places.
+Kind<std::uint32_t> share();
+
 template <class E>
 struct Choice {
   std::string_view name;

@@ -204,6 +204,9 @@ const Object& telemetry_object() {
                                             "The access log."),
           key<&TelemetryConfig::metrics>("metrics", optional(block<Address>(MetricsAddress::object())),
                                          "Prometheus metrics.", {.default_note = "not served"}),
+          key<&TelemetryConfig::events>("events", block<EventsConfig>(events_object()),
+                                        "What is kept of requests and acts, encrypted, to be searched.",
+                                        {.restart = true}),
           key<&TelemetryConfig::mask>("mask", list_of(text(128)),
                                       "Names of fields and parameters whose values are never shown."),
       });

@@ -5,9 +5,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "admin/events_api.h"
 #include "app/control/ban_store.h"
 #include "app/control/handover.h"
 #include "app/identity/identity_runtime.h"
+#include "app/observe/observers.h"
 #include "app/process/notify.h"
 #include "telemetry/log.h"
 
@@ -101,6 +103,12 @@ Status ControlPlane::open_sockets() {
       admin_api_->use_identity(
           {[identity](const admin::Call& call) { return identity->admin_api().answer(call); },
            [identity](std::function<void()> work) { return identity->pool().submit(std::move(work)); },
+           [this](std::function<void()> work) { loop_->post(std::move(work)); }});
+    }
+    if (Observers* observers = parts_.observers; observers != nullptr && observers->events() != nullptr) {
+      admin_api_->use_events(
+          {[observers](const admin::Call& call) { return admin::EventsApi(*observers->events()).answer(call); },
+           [observers](std::function<void()> work) { return observers->searches().submit(std::move(work)); },
            [this](std::function<void()> work) { loop_->post(std::move(work)); }});
     }
     admin_sink_ = std::make_unique<admin::ServiceSink>(*admin_api_);

@@ -27,6 +27,7 @@ namespace gatehouse::app {
 
 class IdentityRuntime;
 class LoginRuntime;
+class Observers;
 class SharedCounters;
 
 struct ControlPlaneParts {  // all of it outlives the control plane
@@ -40,6 +41,7 @@ struct ControlPlaneParts {  // all of it outlives the control plane
   IdentityRuntime* identity = nullptr;       // null: not configured
   LoginRuntime* login = nullptr;             // likewise
   const SharedCounters* counters = nullptr;  // null: in memory
+  Observers* observers = nullptr;            // null: nothing is kept
 };
 
 class ControlPlane final : public admin::AdminBackend, private net::IoHandler, private net::Timer::Handler {

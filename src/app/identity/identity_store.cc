@@ -1,6 +1,11 @@
 #include "app/identity/identity_store.h"
 
+#include <algorithm>
+#include <array>
+
 #include "app/config/store_options.h"
+#include "events/event_keys.h"
+#include "events/schema.h"
 #include "identity/schema.h"
 #include "identity/sealed_columns.h"
 #include "telemetry/log.h"
@@ -10,6 +15,13 @@ namespace {
 
 // Of each second, after a rotation of the keyring: what is sealed anew leaves the store to others most of the time.
 constexpr Duration kResealSlice = std::chrono::milliseconds(100);
+
+constexpr auto kSealedColumns = [] {
+  std::array<secrets::SealedColumn, identity::kSealedColumns.size() + 1> all;
+  std::copy(identity::kSealedColumns.begin(), identity::kSealedColumns.end(), all.begin());
+  all.back() = events::kEventKey;
+  return all;
+}();
 
 }  // namespace
 
@@ -27,9 +39,11 @@ Result<std::unique_ptr<IdentityStore>> IdentityStore::open(const gateway::Config
   store->keyring_ = std::move(*keyring);
   if (auto migrated = store->database_->migrate(identity::kProduct, identity::migrations()); !migrated)
     return tl::unexpected(migrated.error());
+  // The keys of events are sealed anew with everything else, whether this gateway keeps events or not.
+  if (auto migrated = store->database_->migrate(events::kKeysProduct, events::key_migrations()); !migrated)
+    return tl::unexpected(migrated.error());
   store->revocations_ = std::make_unique<identity::Revocations>(*store->database_, clock);
-  store->resealer_ =
-      std::make_unique<secrets::Resealer>(*store->database_, *store->keyring_, identity::kSealedColumns, clock);
+  store->resealer_ = std::make_unique<secrets::Resealer>(*store->database_, *store->keyring_, kSealedColumns, clock);
   if (auto read = store->revocations_->refresh(); !read) return tl::unexpected(read.error());
   return store;
 }

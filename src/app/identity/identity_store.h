@@ -1,6 +1,6 @@
 #pragma once
-// What identity and the gateway's own sign-in keep between requests: the store, the keys under which it is kept, and
-// what is over before its time.
+// What identity, the gateway's own sign-in and the keeping of events share: the store, the keys under which it is kept,
+// and what is over before its time.
 //
 // Thread safety: as its parts. Lifetime: opened before both, `stop`ped after them.
 

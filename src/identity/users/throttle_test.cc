@@ -221,7 +221,8 @@ TEST(ThrottleNews, AddressesAndDevicesAreHeardOfToo) {
   Throttle one(clock, {}, &from_one), two(clock);
   from_one.to = &two;
   for (int i = 0; i < 20; ++i) {
-    const ThrottleKey key{"u" + std::to_string(i), ip("2001:db8::1"), {}};
+    const std::string account = "u" + std::to_string(i);
+    const ThrottleKey key{account, ip("2001:db8::1"), {}};
     ASSERT_EQ(one.ask(key).verdict, Verdict::proceed);
     one.failed(key);
   }

@@ -1,0 +1,29 @@
+#pragma once
+// Which decision records become events: all that are remarkable, and a sample of the others.
+//
+// Thread safety: the record follower's thread.
+
+#include <string>
+
+#include "events/event_store.h"
+#include "telemetry/record_follower.h"
+
+namespace gatehouse::app {
+
+class EventRecorder final : public telemetry::RecordSink {
+ public:
+  EventRecorder(events::EventStore& events, std::uint32_t sample_per_million) noexcept
+      : events_(events), sample_per_million_(sample_per_million) {}
+
+  bool wants(const telemetry::PackedKey& key) const noexcept override {
+    return telemetry::is_remarkable(key) || telemetry::is_sampled(key, sample_per_million_);
+  }
+  void take(const telemetry::DecisionRecord& record) override;
+
+ private:
+  events::EventStore& events_;
+  const std::uint32_t sample_per_million_;
+  std::string line_;
+};
+
+}  // namespace gatehouse::app
