@@ -87,7 +87,7 @@ TEST(ConfigDifference, EveryKeyThatWaitsIsOneOfTheFile) {
             (std::vector<std::string>{"process.shards", "process.user", "process.sandbox", "identity",
                                       "secrets.root_key_file", "secrets.root_key", "secrets.passphrase", "state.store",
                                       "state.store_password", "state.counters", "state.counters_password",
-                                      "state.rate_entries", "admin.address", "admin.group"}));
+                                      "state.rate_entries", "telemetry.events", "admin.address", "admin.group"}));
 }
 
 }  // namespace
