@@ -21,6 +21,7 @@ _gatehouse() {
       'gatehouse:session') path='gatehouse session' ;;
       'gatehouse:group') path='gatehouse group' ;;
       'gatehouse:client') path='gatehouse client' ;;
+      'gatehouse:audit') path='gatehouse audit' ;;
       'gatehouse:waf') path='gatehouse waf' ;;
       'gatehouse:dev') path='gatehouse dev' ;;
       'gatehouse:doctor') path='gatehouse doctor' ;;
@@ -64,6 +65,10 @@ _gatehouse() {
       'gatehouse client:disable') path='gatehouse client disable' ;;
       'gatehouse client:enable') path='gatehouse client enable' ;;
       'gatehouse client:remove') path='gatehouse client remove' ;;
+      'gatehouse audit:verify') path='gatehouse audit verify' ;;
+      'gatehouse audit:prove') path='gatehouse audit prove' ;;
+      'gatehouse audit:export') path='gatehouse audit export' ;;
+      'gatehouse audit:tail') path='gatehouse audit tail' ;;
       'gatehouse waf:try') path='gatehouse waf try' ;;
       'gatehouse waf:test') path='gatehouse waf test' ;;
       'gatehouse waf:suggest') path='gatehouse waf suggest' ;;
@@ -317,6 +322,13 @@ _gatehouse() {
     'gatehouse client remove:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse client remove:--address') COMPREPLY=(); return ;;
     'gatehouse client remove:--token') COMPREPLY=(); return ;;
+    'gatehouse audit verify:--key') COMPREPLY=(); return ;;
+    'gatehouse audit verify:--since') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse audit prove:--key') COMPREPLY=(); return ;;
+    'gatehouse audit export:--key') COMPREPLY=(); return ;;
+    'gatehouse audit export:--to') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse audit tail:--lines') COMPREPLY=(); return ;;
+    'gatehouse audit tail:-n') COMPREPLY=(); return ;;
     'gatehouse waf try:--rules') COMPREPLY=(); return ;;
     'gatehouse waf try:--setup') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse waf try:--cache') COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -340,7 +352,7 @@ _gatehouse() {
     'gatehouse doctor:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   case "$path" in
-    'gatehouse') words='run check config reload rollback explain status events bans apikey backup restore keys user session group client waf dev doctor completions version --version --help -h' ;;
+    'gatehouse') words='run check config reload rollback explain status events bans apikey backup restore keys user session group client audit waf dev doctor completions version --version --help -h' ;;
     'gatehouse run') words='--help -h --config -c --ready-fd' ;;
     'gatehouse check') words='--help -h --config -c --format --json --fail-on --no-files' ;;
     'gatehouse config') words='schema default show reference --help -h' ;;
@@ -396,6 +408,11 @@ _gatehouse() {
     'gatehouse client disable') words='--help -h --config -c --address --token --json' ;;
     'gatehouse client enable') words='--help -h --config -c --address --token --json' ;;
     'gatehouse client remove') words='--help -h --config -c --address --token --json' ;;
+    'gatehouse audit') words='verify prove export tail --help -h' ;;
+    'gatehouse audit verify') words='--help -h --json --key --since' ;;
+    'gatehouse audit prove') words='--help -h --json --key' ;;
+    'gatehouse audit export') words='--help -h --json --key --to' ;;
+    'gatehouse audit tail') words='--help -h --json --lines -n --follow -f' ;;
     'gatehouse waf') words='try test suggest stats --help -h' ;;
     'gatehouse waf try') words='--help -h --rules --setup --cache --request --json' ;;
     'gatehouse waf test') words='--help -h --rules --setup --cache --json' ;;

@@ -9,6 +9,7 @@
 #include <exception>
 #include <functional>
 
+#include "app/command_line_audit.h"
 #include "app/command_line_identity.h"
 #include "app/commands/admin_commands.h"
 #include "app/commands/admin_target.h"
@@ -52,6 +53,7 @@ struct CommandLine {
   std::string ban_network, ban_duration = "1h", ban_reason;
   ApiKeyOptions apikey;
   BackupOptions backup;
+  AuditOptions audit;
   IdentityOptions identity;
   WafOptions waf;
   WafStatsOptions waf_stats;
@@ -106,6 +108,9 @@ CommandLine::CommandLine() {
   add_identity_commands({app, admin, [this](CLI::App* command) { admin_options(command); },
                          [this](CLI::App* command, std::function<int()> work) { does(command, std::move(work)); }},
                         identity);
+  add_audit_commands({app, admin, [this](CLI::App* command) { admin_options(command); },
+                      [this](CLI::App* command, std::function<int()> work) { does(command, std::move(work)); }},
+                     audit);
   add_waf();
   add_others();
 }
