@@ -117,6 +117,7 @@ bool JsonWriter::copy_tail(const char* at, std::size_t size) noexcept {
 }
 
 const char* JsonWriter::escape_special(const char* at, const char* end) {
+  constexpr char kHex[] = "0123456789abcdef";
   make_room(8);
   const auto byte = static_cast<std::uint8_t>(*at);
   if (byte >= 0x80) {
@@ -126,7 +127,14 @@ const char* JsonWriter::escape_special(const char* at, const char* end) {
       raw("\xef\xbf\xbd");
       return at + bad_bytes;
     }
-    raw({at, length});
+    // U+0080 to U+009F are control characters too: a terminal takes U+009B for ESC [.
+    if (byte == 0xc2 && static_cast<std::uint8_t>(at[1]) < 0xa0) {
+      const auto control = static_cast<std::uint8_t>(at[1]);
+      const char text[] = {'\\', 'u', '0', '0', kHex[control >> 4], kHex[control & 15]};
+      raw({text, sizeof text});
+    } else {
+      raw({at, length});
+    }
     return at + length;
   }
   switch (*at) {
@@ -136,7 +144,6 @@ const char* JsonWriter::escape_special(const char* at, const char* end) {
     case '\r': raw("\\r"); break;
     case '\t': raw("\\t"); break;
     default: {
-      constexpr char kHex[] = "0123456789abcdef";
       const char text[] = {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
       raw({text, sizeof text});
     }

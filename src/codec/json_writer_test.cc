@@ -30,6 +30,7 @@ TEST(JsonWriter, Strings) {
       {"quote at every place of a word", R"(""""""""")", R"("\"\"\"\"\"\"\"\"\"")"},
       {"line breaks", "a\r\n\tb", R"("a\r\n\tb")"},
       {"NUL and escape", "\0\x1b"sv, R"("\u0000\u001b")"},
+      {"control characters of the second set", "\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0", "\"\\u0080\\u009b\\u009f\xc2\xa0\""},
       {"delete stands", "\x7f", "\"\x7f\""},
       {"two, three and four bytes", "é€😀", "\"é€😀\""},
       {"lone continuation", "a\x80z", "\"a\xef\xbf\xbdz\""},

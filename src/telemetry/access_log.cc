@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "telemetry/log.h"
@@ -24,13 +25,11 @@ QueuedLines first_bytes(const QueuedLines& lines, std::size_t count) noexcept {
 }  // namespace
 
 Result<AccessLogFormat> parse_access_log_format(std::string_view name) {
-  if (name == "json") return AccessLogFormat::json;
-  if (name == "common") return AccessLogFormat::common;
-  const bool planned = name == "ecs" || name == "ocsf" || name == "cef";
-  return fail(
-      ErrorCode::invalid,
-      fmt::format("access log format '{}' {}: json or common", name, planned ? "is not in this version" : "is unknown"),
-      ErrorSource::configuration);
+  constexpr std::array<std::string_view, 5> kNames = {"json", "common", "ecs", "ocsf", "cef"};
+  const auto found = std::find(kNames.begin(), kNames.end(), name);
+  if (found != kNames.end()) return static_cast<AccessLogFormat>(found - kNames.begin());
+  return fail(ErrorCode::invalid, fmt::format("format '{}' is unknown: json, common, ecs, ocsf or cef", name),
+              ErrorSource::configuration);
 }
 
 Result<std::unique_ptr<AccessLog>> AccessLog::open(const AccessLogOptions& options, const Clock& clock) {

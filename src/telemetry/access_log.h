@@ -27,9 +27,14 @@
 
 namespace gatehouse::telemetry {
 
-enum class AccessLogFormat : std::uint8_t { json, common };
-// "json" or "common"; the error lists what there is. (`ecs`, `ocsf` and `cef` are names of the contract that this
-// version does not write: it says so instead of writing something else.)
+enum class AccessLogFormat : std::uint8_t {
+  json,
+  common,
+  ecs,
+  ocsf,
+  cef
+};  // as append_record (record_formats.h) writes
+// "json", "common", "ecs", "ocsf" or "cef"; the error lists them.
 Result<AccessLogFormat> parse_access_log_format(std::string_view name);
 
 struct AccessLogOptions {

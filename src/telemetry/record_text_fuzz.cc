@@ -6,8 +6,10 @@
 #include <memory>
 
 #include "codec/json.h"
+#include "telemetry/access_log.h"
 #include "telemetry/explain.h"
 #include "telemetry/mask.h"
+#include "telemetry/record_formats.h"
 #include "telemetry/record_pack.h"
 #include "telemetry/record_sample.h"
 #include "telemetry/render.h"
@@ -54,6 +56,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string common;
   append_common(record, common);
   for (const char c : common) require(c >= 0x20 && c < 0x7f);
+
+  for (const WafRecord* const found : {static_cast<const WafRecord*>(&waf), static_cast<const WafRecord*>(nullptr)}) {
+    record.waf = found;
+    record.host = record.method = text.substr(size / 3);
+    for (const auto format : {AccessLogFormat::ecs, AccessLogFormat::ocsf, AccessLogFormat::cef}) {
+      std::string other;
+      append_record(format, record, other);
+      for (const char c : other) require(static_cast<unsigned char>(c) >= 0x20);
+      if (format == AccessLogFormat::cef) continue;
+      require(codec::Json::parse(other, {.bytes_max = 1 << 20, .depth_max = 12, .values_max = 4096}).has_value());
+    }
+  }
 
   [[maybe_unused]] const auto no_record = explain(text, {});
   const Masker masker({"password", "card_number"});

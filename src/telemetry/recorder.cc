@@ -1,6 +1,6 @@
 #include "telemetry/recorder.h"
 
-#include "telemetry/render.h"
+#include "telemetry/record_formats.h"
 
 namespace gatehouse::telemetry {
 
@@ -9,7 +9,7 @@ void Recorder::record(const DecisionRecord& record) {
   records_.add(shard_, record);
   if (!log_->enabled()) return;
   line_.clear();
-  log_->format() == AccessLogFormat::common ? append_common(record, line_) : append_json(record, line_);
+  append_record(log_->format(), record, line_);
   log_->write(shard_, line_);
 }
 

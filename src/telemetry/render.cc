@@ -1,20 +1,20 @@
 #include "telemetry/render.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <ctime>
 
 #include "codec/json_writer.h"
+#include "telemetry/access_log.h"
+#include "telemetry/record_formats.h"
+#include "telemetry/render_fields.h"
 
 namespace gatehouse::telemetry {
 namespace {
 
 using codec::JsonWriter;
 
-constexpr std::string_view kCut = "…";
 constexpr std::int64_t kLastSecond = 253402300799;  // 9999-12-31T23:59:59Z
 
 void put_digits(char* at, unsigned value, int width) noexcept {
@@ -57,39 +57,6 @@ Instant instant_of(WallTime time) noexcept {
   if (micros < 0) return {0, 0};
   if (micros / 1'000'000 > kLastSecond) return {kLastSecond, 999'999};
   return {micros / 1'000'000, static_cast<unsigned>(micros % 1'000'000)};
-}
-
-// A field of text: `key` is everything up to and including the opening quote. Inlined so that a key's length is a
-// constant: copying it is then a few moves and no call.
-[[gnu::always_inline]] inline void text_field(JsonWriter& json, std::string_view key, std::string_view value,
-                                              std::size_t bytes_max = kTextBytesMax) {
-  json.raw(key);
-  if (value.size() <= bytes_max) [[likely]] {
-    json.escaped(value);
-  } else {
-    json.escaped(codec::utf8_prefix(value, bytes_max));
-    json.raw(kCut);
-  }
-}
-
-[[gnu::always_inline]] inline void number_field(JsonWriter& json, std::string_view key, std::uint64_t value) {
-  json.raw(key);
-  json.number(value);
-}
-
-// inet_ntop costs 150 ns for an IPv4 address; this is most of our clients.
-std::string_view format_ip(const IpAddress& ip, char (&buffer)[INET6_ADDRSTRLEN]) noexcept {
-  if (ip == IpAddress{}) return {};  // a Unix socket
-  if (!ip.is_v4()) {
-    inet_ntop(AF_INET6, ip.bytes.data(), buffer, sizeof buffer);
-    return buffer;
-  }
-  char* at = buffer;
-  for (int i = 12; i < 16; ++i) {
-    at = std::to_chars(at, buffer + sizeof buffer, ip.bytes[i]).ptr;
-    *at++ = '.';
-  }
-  return {buffer, static_cast<std::size_t>(at - buffer - 1)};
 }
 
 constexpr std::size_t kLayers = static_cast<std::size_t>(Layer::count_) + 1, kVerdicts = 4, kModes = 3;
@@ -186,6 +153,21 @@ void append_common_text(std::string_view text, bool in_quotes, std::string& out)
 
 }  // namespace
 
+// inet_ntop costs 150 ns for an IPv4 address; this is most of our clients.
+std::string_view format_ip(const IpAddress& ip, char (&buffer)[INET6_ADDRSTRLEN]) noexcept {
+  if (ip == IpAddress{}) return {};  // a Unix socket
+  if (!ip.is_v4()) {
+    inet_ntop(AF_INET6, ip.bytes.data(), buffer, sizeof buffer);
+    return buffer;
+  }
+  char* at = buffer;
+  for (int i = 12; i < 16; ++i) {
+    at = std::to_chars(at, buffer + sizeof buffer, ip.bytes[i]).ptr;
+    *at++ = '.';
+  }
+  return {buffer, static_cast<std::size_t>(at - buffer - 1)};
+}
+
 std::string_view format_time(WallTime time, char (&buffer)[kTimeBytes]) noexcept {
   const Instant instant = instant_of(time);
   std::memcpy(buffer, prefix_of(instant.second).text, 20);
@@ -201,8 +183,7 @@ void append_json(const DecisionRecord& record, std::string& out) {
   json.raw("{\"time\":\"");
   json.raw(format_time(record.time, time));
   text_field(json, "\",\"request_id\":\"", record.request_id);
-  const bool traced = record.trace_id[0] != '\0';
-  text_field(json, "\",\"trace_id\":\"", {record.trace_id.data(), traced ? record.trace_id.size() : 0});
+  text_field(json, "\",\"trace_id\":\"", trace_of(record));
   json.raw("\",\"client_ip\":\"");
   json.raw(format_ip(record.client_ip, ip));
   text_field(json, "\",\"zone\":\"", record.zone);
@@ -273,6 +254,16 @@ void append_common(const DecisionRecord& record, std::string& out) {
   out += ' ';
   out.append(number, std::to_chars(number, number + sizeof number, record.bytes_out).ptr);
   out += " \"-\" \"-\"";
+}
+
+void append_record(AccessLogFormat format, const DecisionRecord& record, std::string& out) {
+  switch (format) {
+    case AccessLogFormat::json: append_json(record, out); break;
+    case AccessLogFormat::common: append_common(record, out); break;
+    case AccessLogFormat::ecs: append_ecs(record, out); break;
+    case AccessLogFormat::ocsf: append_ocsf(record, out); break;
+    case AccessLogFormat::cef: append_cef(record, out); break;
+  }
 }
 
 }  // namespace gatehouse::telemetry

@@ -5,6 +5,7 @@
 
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
+#include "telemetry/record_formats.h"
 #include "telemetry/record_ring.h"
 #include "telemetry/record_sample.h"
 #include "telemetry/recorder.h"
@@ -36,6 +37,21 @@ void BM_AppendCommon(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_AppendCommon);
+
+// ecs, ocsf and cef, of an ordinary request and of an attack.
+void BM_AppendRecord(benchmark::State& state) {
+  DecisionRecord record = sample_record();
+  const WafRecord waf = sample_waf();
+  if (state.range(1) != 0) record.waf = &waf;
+  std::string out;
+  for (auto _ : state) {
+    out.clear();
+    append_record(static_cast<AccessLogFormat>(state.range(0)), record, out);
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.counters["bytes"] = static_cast<double>(out.size());
+}
+BENCHMARK(BM_AppendRecord)->ArgNames({"format", "attack"})->ArgsProduct({{2, 3, 4}, {0, 1}});
 
 void BM_MetricsRecord(benchmark::State& state) {
   Metrics metrics(1);

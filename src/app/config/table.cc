@@ -62,7 +62,7 @@ const Object& access_log_object() {
                                           .parse = parse_log_to,
                                           .format = [](const Writer&, const std::string& value) { return value; }}),
                   "Where it goes. SIGUSR1 opens a file again, for rotation."),
-              key<&AccessLogConfig::format>("format", word_of({"json", "common"}, {"ecs", "ocsf", "cef"}),
+              key<&AccessLogConfig::format>("format", word_of({"json", "ecs", "ocsf", "cef", "common"}),
                                             "How a line looks."),
           })
           .with_shorthand("to");
