@@ -149,15 +149,18 @@ def run_oidc(target):
 
 
 def run_pages():
-    """Every login page in Chromium. What is not there is a failure: scripts/setup brings Chromium and npm."""
-    if not logged("pages", ["scripts/build", "release", "identity_test"]):
+    """Every login page and the dashboard in Chromium. What is not there is a failure: scripts/setup brings Chromium and npm."""
+    if not logged("pages", ["scripts/build", "release", "identity_test", "gatehouse"]):
         return Count(failed=1)
     if not logged("pages", ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", "tests/pages"]):
+        return Count(failed=1)
+    if not logged("pages", ["npm", "run", "--prefix", "ui", "check"]):
         return Count(failed=1)
     junit = LOGS / "pages.xml"
     junit.unlink(missing_ok=True)
     logged("pages", [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", f"--junitxml={junit}", "tests/pages"],
-           IDENTITY_TEST_BIN=str(ROOT / "build" / "release" / "src" / "identity_test"))  # fmt: skip
+           IDENTITY_TEST_BIN=str(ROOT / "build" / "release" / "src" / "identity_test"),
+           GATEHOUSE_BIN=str(ROOT / "build" / "release" / "gatehouse"))  # fmt: skip
     return count_junit(junit)[0]
 
 

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <vector>
 
+#include "admin/calls.h"
+#include "admin/dashboard/static_pages.h"
 #include "admin/events_api.h"
 #include "admin/identity/identity_api.h"
 #include "admin/views.h"
@@ -23,49 +25,8 @@ using telemetry::RecordFilter;
 
 constexpr std::size_t kRequestsDefault = 50, kRequestsMax = 1000;
 constexpr std::size_t kReasonBytesMax = 100;  // with who it was, it fits into what a ban keeps
-constexpr std::string_view kReloadPath = "/v1/reload", kRollbackPath = "/v1/rollback";
+constexpr std::string_view kReloadPath = "/v1/reload", kRollbackPath = "/v1/rollback", kSessionPath = "/v1/session";
 constexpr std::string_view kBanPrefix = "/v1/bans/", kRequestPrefix = "/v1/requests/";
-
-int hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size() || hex_value(text[i + 1]) < 0 || hex_value(text[i + 2]) < 0) return std::nullopt;
-    out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-    i += 2;
-  }
-  return out;
-}
-
-// Calls `read` with each name and value of a query.
-template <class Read>
-Status read_query(std::string_view query, Read read) {
-  while (!query.empty()) {
-    const std::string_view pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(pair.size() + 1, query.size()));
-    const std::size_t equals = std::min(pair.find('='), pair.size());
-    const auto value = percent_decoded(pair.substr(std::min(equals + 1, pair.size())));
-    if (!value) return fail(ErrorCode::invalid, "The query has a broken escape.", ErrorSource::downstream);
-    if (Status done = read(pair.substr(0, equals), *value); !done) return done;
-  }
-  return {};
-}
-
-Answer json_answer(std::string body, int status = 200) {
-  Answer answer;
-  answer.status = status;
-  answer.body = std::move(body);
-  return answer;
-}
 
 Answer text_answer(int status, std::string_view text) {
   Answer answer;
@@ -73,37 +34,6 @@ Answer text_answer(int status, std::string_view text) {
   answer.content_type = "text/plain; charset=utf-8";
   answer.body = text;
   return answer;
-}
-
-// "Application/JSON; charset=utf-8" is JSON, too.
-bool is_json(std::string_view content_type) noexcept {
-  std::string_view type = content_type.substr(0, content_type.find(';'));
-  while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
-  return http::equals_ignoring_case(type, "application/json");
-}
-
-// The host of an authority: without its port, an IPv6 address without brackets.
-std::string_view host_of(std::string_view authority) noexcept {
-  if (authority.starts_with('[')) {
-    const std::size_t close = authority.find(']');
-    return close == std::string_view::npos ? std::string_view() : authority.substr(1, close - 1);
-  }
-  return authority.substr(0, authority.find(':'));
-}
-
-// The object in a call's body; an empty body is an empty object.
-std::optional<Json> object_in(const Call& call) {
-  auto value = Json::parse(call.body.empty() ? std::string_view("{}") : std::string_view(call.body));
-  if (!value || !value->is_object()) return std::nullopt;
-  return value;
-}
-
-// Names that are not among `known` are mistakes, and are told.
-std::optional<std::string> unknown_member(const Json& object, std::initializer_list<std::string_view> known) {
-  for (std::size_t i = 0; i < object.size(); ++i) {
-    if (std::find(known.begin(), known.end(), object.name(i)) == known.end()) return std::string(object.name(i));
-  }
-  return std::nullopt;
 }
 
 Answer reload_answer(const ReloadReport& report) {
@@ -117,37 +47,6 @@ Answer error_answer(const Error& error) {
     case ErrorCode::denied: return problem(409, error.message);
     default: return problem(500, error.message);
   }
-}
-
-template <class Enum>
-std::optional<Enum> enum_of(std::string_view name, int count) {
-  for (int i = 0; i < count; ++i) {
-    if (telemetry::name_of(static_cast<Enum>(i)) == name) return static_cast<Enum>(i);
-  }
-  return std::nullopt;
-}
-
-// One parameter of GET /v1/requests; the error is for the caller.
-Status read_parameter(std::string_view name, const std::string& value, std::size_t& limit, RecordFilter& filter) {
-  const auto bad = [&] {
-    return fail(ErrorCode::invalid, fmt::format("'{}' is no value for '{}'.", value, name), ErrorSource::downstream);
-  };
-  if (name == "limit") {
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
-    if (error != std::errc() || end != value.data() + value.size() || limit == 0 || limit > kRequestsMax) return bad();
-  } else if (name == "verdict") {
-    filter.verdict = enum_of<telemetry::Verdict>(value, 4);
-    if (!filter.verdict) return bad();
-  } else if (name == "layer") {
-    filter.layer = enum_of<telemetry::Layer>(value, static_cast<int>(telemetry::Layer::count_));
-    if (!filter.layer) return bad();
-  } else if (name == "client") {
-    filter.client = Network::parse(value);
-    if (!filter.client) return bad();
-  } else {
-    return fail(ErrorCode::invalid, fmt::format("'{}' is no parameter: verdict, layer, client and limit are.", name));
-  }
-  return {};
 }
 
 }  // namespace
@@ -166,48 +65,6 @@ std::optional<Duration> parse_ban_duration(std::string_view text) noexcept {
                                              : 0;
   if (unit_ms == 0 || count > kYearMs / unit_ms) return std::nullopt;
   return std::chrono::milliseconds(count * unit_ms);
-}
-
-bool AdminApi::is_authorized(const Call& call) const {
-  if (call.connection->unix_socket) {
-    const auto& peer = call.connection->credentials;
-    if (!peer) return false;
-    if (peer->uid == 0 || peer->uid == options_.own_uid.value_or(geteuid())) return true;
-    return options_.group && std::find(peer->groups.begin(), peer->groups.end(), *options_.group) != peer->groups.end();
-  }
-  constexpr std::string_view kBearer = "bearer ";
-  if (options_.token.empty() || call.authorization.size() <= kBearer.size()) return false;
-  const std::string_view authorization = call.authorization;
-  return http::equals_ignoring_case(authorization.substr(0, kBearer.size()), kBearer) &&
-         crypto::equal_in_constant_time(authorization.substr(kBearer.size()), options_.token.expose());
-}
-
-bool AdminApi::admits(const Call& call, Answer& refusal) {
-  const std::string_view host = host_of(call.host);
-  if (!call.connection->unix_socket && host != "localhost" && !IpAddress::parse(host)) {
-    refusal = problem(421, "The Host must be an IP address or localhost.");
-    return false;
-  }
-  if (!call.origin.empty() && call.origin != "http://" + call.host && call.origin != "https://" + call.host) {
-    refusal = problem(403, "Pages of another origin have no business here.");
-    return false;
-  }
-  if (call.path == "/healthz" || call.path == "/readyz") return true;
-  if (!is_authorized(call)) {
-    GH_LOG(warn, "admin: caller refused", {"peer", call.connection->peer.to_string()}, {"path", call.path},
-           {"uid", call.connection->credentials ? static_cast<std::int64_t>(call.connection->credentials->uid) : -1});
-    refusal =
-        problem(401, call.connection->unix_socket ? "Only root, the gateway's own user and the admin group may call."
-                                                  : "A bearer token is needed.");
-    refusal.challenge = "Bearer realm=\"gatehouse\"";
-    return false;
-  }
-  if ((call.method == "POST" || (call.method == "PATCH" && IdentityApi::serves(call.path))) &&
-      !is_json(call.content_type)) {
-    refusal = problem(415, "The body must be application/json.");
-    return false;
-  }
-  return true;
 }
 
 void AdminApi::answer(const Call& call, const Reply& reply) {
@@ -231,6 +88,7 @@ void AdminApi::answer_elsewhere(const BlockingPart& part, const Call& call, cons
     Answer answer;
   };
   auto work = std::make_shared<Work>(Work{call, *call.connection, {}});
+  work->call.caller = caller_of(call).name;
   work->call.connection = &work->connection;
   const bool taken = part.run([&part, work, reply] {
     work->answer = part.answer(work->call);
@@ -240,6 +98,7 @@ void AdminApi::answer_elsewhere(const BlockingPart& part, const Call& call, cons
 }
 
 Answer AdminApi::answer_at_once(const Call& call) {
+  if (auto page = dashboard_answer(call)) return std::move(*page);
   const std::string_view path = call.path;
   struct Route {
     std::string_view method, path;
@@ -258,6 +117,14 @@ Answer AdminApi::answer_at_once(const Call& call) {
       {"GET", "/v1/events", nullptr},
       {"GET", "/v1/services", [](AdminApi& api, const Call&) { return api.services(); }},
       {"GET", "/v1/waf/stats", [](AdminApi& api, const Call& c) { return api.waf_stats(c); }},
+      {"GET", "/v1/reasons", [](AdminApi& api, const Call& c) { return api.reasons(c); }},
+      {"GET", "/v1/posture", [](AdminApi& api, const Call&) { return json_answer(api.backend_.posture()); }},
+      {"GET", "/v1/traffic", [](AdminApi& api, const Call& c) { return api.traffic(c); }},
+      {"GET", "/v1/live", [](AdminApi& api, const Call& c) { return api.live(c); }},
+      {"GET", kSessionPath, [](AdminApi& api, const Call& c) { return api.session(c); }},
+      {"POST", kSessionPath, [](AdminApi& api, const Call& c) { return api.sign_in(c); }},
+      {"DELETE", kSessionPath, [](AdminApi& api, const Call& c) { return api.sign_out(c); }},
+      {"POST", "/v1/session/code", [](AdminApi& api, const Call& c) { return api.make_code(c); }},
       {"GET", "/healthz", [](AdminApi&, const Call&) { return text_answer(200, "ok\n"); }},
       {"GET", "/readyz",
        [](AdminApi& api, const Call&) {
@@ -320,7 +187,7 @@ Answer AdminApi::add_ban(const Call& call) {
   const auto body = object_in(call);
   if (!body) return problem(400, "The body must be a JSON object.");
   if (const auto unknown = unknown_member(*body, {"network", "address", "duration", "reason"})) {
-    return problem(400, "Unknown member '" + *unknown + "'.");
+    return problem(400, *unknown);
   }
   const auto network_text = body->find_string("network"), address_text = body->find_string("address");
   if (network_text.has_value() == address_text.has_value()) return problem(400, "Give either 'network' or 'address'.");
@@ -350,7 +217,11 @@ Answer AdminApi::list_requests(const Call& call) {
   std::size_t limit = kRequestsDefault;
   RecordFilter filter;
   const Status read = read_query(call.query, [&](std::string_view name, const std::string& value) {
-    return read_parameter(name, value, limit, filter);
+    if (name == "limit") return read_count(name, value, kRequestsMax, limit);
+    bool known = false;
+    if (Status done = read_filter(name, value, filter, known); !done || known) return done;
+    return Status(
+        fail(ErrorCode::invalid, fmt::format("'{}' is no parameter: verdict, layer, client and limit are.", name)));
   });
   if (!read) return problem(400, read.error().message);
   return json_answer(to_json(backend_.recent_requests(limit, filter)));
@@ -371,6 +242,17 @@ void AdminApi::find_request(const Call& call, const Reply& reply) {
   if (auto record = backend_.find_request(id)) return reply(json_answer(std::move(*record)));
   if (events_.answer) return answer_elsewhere(events_, call, reply);
   reply(problem(404, "No record of this request is held any more; the access log may have it."));
+}
+
+Answer AdminApi::reasons(const Call& call) {
+  std::vector<std::string> codes;
+  const Status read = read_query(call.query, [&](std::string_view name, const std::string& value) {
+    if (name != "code") return Status(fail(ErrorCode::invalid, fmt::format("'{}' is no parameter: code is.", name)));
+    codes.push_back(value);
+    return Status();
+  });
+  if (!read) return problem(400, read.error().message);
+  return json_answer(reasons_json(codes));
 }
 
 Answer AdminApi::services() { return json_answer(to_json(backend_.services())); }

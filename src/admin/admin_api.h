@@ -9,6 +9,11 @@
 // our own, what changes something must be JSON, and no CORS header is ever sent. Every change, and every refused
 // caller, is a line in the program's log.
 //
+// The dashboard is served here as well (dashboard/). A browser signs in with the token, or with a code that somebody
+// who may call has made; it then has a cookie (dashboard/browser_sessions.h), and a role. A call by cookie must come
+// from a page of ours, and one that changes something must have the field `x-gatehouse-ui`, which no page elsewhere can
+// send.
+//
 // Shard rule: the control plane's loop.
 
 #include <functional>
@@ -16,6 +21,8 @@
 #include <string>
 
 #include "admin/backend.h"
+#include "admin/dashboard/browser_sessions.h"
+#include "admin/live/live_feed.h"
 #include "admin/service_sink.h"
 #include "base/secret_bytes.h"
 
@@ -25,11 +32,13 @@ struct AdminOptions {
   SecretBytes token;                     // for TCP; empty: nobody
   std::optional<std::uint32_t> group;    // whose members may use the Unix socket
   std::optional<std::uint32_t> own_uid;  // default: the effective user at the time of the call
+  const Clock* clock = &SystemClock::instance();
 };
 
 class AdminApi final : public Service {
  public:
-  AdminApi(AdminBackend& backend, AdminOptions options) noexcept : backend_(backend), options_(std::move(options)) {}
+  AdminApi(AdminBackend& backend, AdminOptions options) noexcept
+      : backend_(backend), options_(std::move(options)), sessions_(*options_.clock) {}
 
   bool admits(const Call& call, Answer& refusal) override;
   void answer(const Call& call, const Reply& reply) override;
@@ -40,12 +49,20 @@ class AdminApi final : public Service {
     std::function<bool(std::function<void()> work)> run;   // somewhere else
     std::function<void(std::function<void()> work)> back;  // on this loop
   };
-  void use_identity(BlockingPart part) { identity_ = std::move(part); }              // users, clients, sessions
-  void use_events(BlockingPart part) { events_ = std::move(part); }                  // what was kept
-  void use_token(SecretBytes token) noexcept { options_.token = std::move(token); }  // after a reload
+  void use_identity(BlockingPart part) { identity_ = std::move(part); }  // users, clients, sessions
+  void use_events(BlockingPart part) { events_ = std::move(part); }      // what was kept
+  void use_token(SecretBytes token);                // after a reload; another one ends what began with the one before
+  void use_live(LiveFeed& live) { live_ = &live; }  // it outlives this
 
  private:
-  bool is_authorized(const Call& call) const;
+  Caller caller_of(const Call& call);
+  bool comes_from_here(const Call& call, Answer& refusal) const;
+  Answer session(const Call& call);
+  Answer sign_in(const Call& call);
+  Answer sign_out(const Call& call);
+  Answer make_code(const Call& call);
+  Answer traffic(const Call& call);
+  Answer live(const Call& call);
   Answer answer_at_once(const Call& call);
   void answer_elsewhere(const BlockingPart& part, const Call& call, const Reply& reply);
   Answer status();
@@ -57,11 +74,14 @@ class AdminApi final : public Service {
   Answer list_requests(const Call& call);
   void find_request(const Call& call, const Reply& reply);
   Answer services();
+  Answer reasons(const Call& call);
   Answer waf_stats(const Call& call);
 
   AdminBackend& backend_;
   AdminOptions options_;
   BlockingPart identity_, events_;
+  BrowserSessions sessions_;
+  LiveFeed* live_ = nullptr;
 };
 
 // "250ms", "10s", "5m", "24h", "7d"; nullopt for anything else, zero, and more than a year.

@@ -70,6 +70,7 @@ class FakeBackend final : public AdminBackend {
   }
   WafStatsView waf_stats() override { return {WallTime(1'750'000'000s), 3, 1, 0, 64, {}, {}}; }
   std::string metrics(telemetry::MetricsFormat) override { return "# metrics\n"; }
+  std::string posture() override { return R"({"valid":true})"; }
 
   bool is_ready = true, answers_later = false;
   std::vector<ReloadDone> waiting;
@@ -308,7 +309,7 @@ TEST_F(AdminApiTest, TheRest) {
   EXPECT_EQ(ask({"GET", "/readyz"}).status, 503);
   EXPECT_EQ(ask({"GET", "/healthz"}).body, "ok\n");
   EXPECT_EQ(ask({"HEAD", "/healthz"}).body, "");
-  EXPECT_EQ(ask({"GET", "/"}).status, 404);
+  EXPECT_EQ(ask({"GET", "/nothing"}).status, 404);
   const Reply wrong = ask({"PUT", "/v1/bans", "{}"});
   EXPECT_EQ(wrong.status, 405);
   EXPECT_EQ(wrong.fields.at("allow"), "GET, POST");

@@ -130,6 +130,7 @@ class AdminBackend {
   virtual std::vector<ServiceView> services() = 0;
   virtual WafStatsView waf_stats() = 0;
   virtual std::string metrics(telemetry::MetricsFormat format) = 0;
+  virtual std::string posture() = 0;  // JSON: what `gatehouse check` finds in the file, now
 };
 
 }  // namespace gatehouse::admin

@@ -40,6 +40,20 @@ class ServiceSink::Exchange final : public http::ServerStreamEvents {
   void abort() { stream_.abort(); }
 
  private:
+  // Outlives the exchange: whoever sends learns that it is over.
+  class Events final : public EventStream {
+   public:
+    explicit Events(std::shared_ptr<Exchange*> exchange) noexcept : exchange_(std::move(exchange)) {}
+    bool is_open() const noexcept override { return *exchange_ != nullptr; }
+    std::size_t buffered() const noexcept override { return is_open() ? (*exchange_)->stream_.buffered() : 0; }
+    void send(std::string_view data) override {
+      if (is_open()) (*exchange_)->stream_.send_body(data, http::End::no);
+    }
+
+   private:
+    const std::shared_ptr<Exchange*> exchange_;
+  };
+
   void ask() {
     sink_.service_.answer(call_, [self = self_](const Answer& answer) {
       if (*self != nullptr) (*self)->send(answer);
@@ -50,13 +64,17 @@ class ServiceSink::Exchange final : public http::ServerStreamEvents {
     answered_ = true;
     http::ResponseHead head;
     head.status = answer.status;
-    head.content_length = answer.body.size();
+    if (!answer.goes_on) head.content_length = answer.body.size();
     head.fields.add("content-type", answer.content_type);
-    head.fields.add("cache-control", "no-store");
+    head.fields.add("cache-control", answer.cache_control);
     head.fields.add("x-content-type-options", "nosniff");
     if (!answer.allow.empty()) head.fields.add("allow", answer.allow);
     if (!answer.challenge.empty()) head.fields.add("www-authenticate", answer.challenge);
-    if (call_.method == "HEAD" || answer.body.empty()) {
+    for (const auto& [name, value] : answer.fields) head.fields.add(name, value);
+    if (answer.goes_on && call_.method != "HEAD") {
+      stream_.send_head(head, http::End::no);
+      answer.goes_on(std::make_shared<Events>(self_));
+    } else if (call_.method == "HEAD" || answer.body.empty()) {
       stream_.send_head(head, http::End::yes);
     } else {
       stream_.send_head(head, http::End::no);
@@ -90,6 +108,12 @@ void ServiceSink::on_request(http::ServerStream& stream, const http::RequestHead
   call.content_type = field("content-type");
   call.accept = field("accept");
   call.origin = field("origin");
+  call.cookie = field("cookie");
+  call.accept_encoding = field("accept-encoding");
+  call.sec_fetch_site = field("sec-fetch-site");
+  call.last_event_id = field("last-event-id");
+  call.if_none_match = field("if-none-match");
+  call.ui_request = field("x-gatehouse-ui");
   call.connection = &stream.connection();
   auto owned = std::make_unique<Exchange>(*this, stream, std::move(call));
   Exchange& exchange = *owned;

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "http/stream.h"
 #include "telemetry/metrics.h"
@@ -21,16 +23,32 @@ struct Call {
   std::string path, query;  // of the target, as they came
   std::string host;         // the authority
   std::string authorization, content_type, accept, origin;
+  // What browsers add, and what the dashboard's own script does.
+  std::string cookie, accept_encoding, sec_fetch_site, last_event_id, if_none_match, ui_request;
   std::string body;
   const http::ConnectionInfo* connection = nullptr;
+  std::string caller;  // who was found to call, for the audit trail: "token", "uid=0"
+};
+
+// The end of an answer that goes on: events are sent as they happen. On the loop of the sink alone.
+class EventStream {
+ public:
+  virtual ~EventStream() = default;
+  virtual bool is_open() const noexcept = 0;  // false: the peer is gone, and nothing is sent any more
+  virtual std::size_t buffered() const noexcept = 0;
+  virtual void send(std::string_view data) = 0;
 };
 
 struct Answer {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::string allow;      // of a 405
-  std::string challenge;  // of a 401
+  std::string allow;                                             // of a 405
+  std::string challenge;                                         // of a 401
+  std::vector<std::pair<std::string, std::string>> fields = {};  // further ones
+  std::string cache_control = "no-store";
+  // Set: there is no `body`. It is called once the head is sent, and keeps the stream.
+  std::function<void(std::shared_ptr<EventStream>)> goes_on = {};
 };
 
 class Service {

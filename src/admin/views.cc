@@ -1,6 +1,7 @@
 #include "admin/views.h"
 
 #include "admin/members.h"
+#include "telemetry/reasons.h"
 
 namespace gatehouse::admin {
 
@@ -113,6 +114,22 @@ std::string to_json(const std::vector<telemetry::StoredRecord>& records) {
   JsonWriter json(out);
   json.raw("{\"requests\":");
   write_list(json, records, [&](const telemetry::StoredRecord& record) { json.raw(record.json); });
+  json.raw("}");
+  json.flush();
+  return out;
+}
+
+std::string reasons_json(const std::vector<std::string>& codes) {
+  std::string out;
+  JsonWriter json(out);
+  json.raw("{\"reasons\":");
+  write_list(json, codes, [&](const std::string& code) {
+    const telemetry::ReasonText& text = telemetry::text_of_reason(code);
+    Members one(json);
+    one.text("code", code);
+    one.text("meaning", text.meaning);
+    one.text("hint", text.hint);
+  });
   json.raw("}");
   json.flush();
   return out;

@@ -13,5 +13,6 @@ std::string to_json(const ReloadReport& report);
 std::string to_json(const std::vector<BanView>& bans);
 std::string to_json(const std::vector<ServiceView>& services);
 std::string to_json(const std::vector<telemetry::StoredRecord>& records);
+std::string reasons_json(const std::vector<std::string>& codes);
 
 }  // namespace gatehouse::admin

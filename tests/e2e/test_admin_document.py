@@ -93,10 +93,47 @@ def walk(api):
         assert api.ask("GET", f"/v1/waf/stats{query}")["one_in"] == 64
     for query in ("by=no", "limit=0", "limit=x", "never=1", "all=", "no=1", "by=%zz"):
         api.ask("GET", f"/v1/waf/stats?{query}", status=400)
+    browse(api)
     api.ask("GET", "/metrics")
     api.ask("GET", "/metrics", accept="application/openmetrics-text; version=1.0.0")
     api.ask("GET", "/healthz", token=None)
     api.ask("GET", "/readyz", token=None)
+
+
+def browse(api):
+    """What is there for the dashboard."""
+    wire.eventually(lambda: sum(second["requests"] for second in api.ask("GET", "/v1/traffic")["seconds"]) > 0)
+    assert len(api.ask("GET", "/v1/traffic?seconds=1")["seconds"]) == 1
+    for query in ("seconds=0", "seconds=901", "no=1"):
+        api.ask("GET", f"/v1/traffic?{query}", status=400)
+    reasons = api.ask("GET", "/v1/reasons?code=rate.exceeded&code=no.such")["reasons"]
+    assert [reason["code"] for reason in reasons] == ["rate.exceeded", "no.such"] and "burst" in reasons[0]["meaning"]
+    api.ask("GET", "/v1/reasons?no=1", status=400)
+    assert api.ask("GET", "/v1/posture")["valid"]
+
+    code = api.ask("POST", "/v1/session/code", {"role": "viewer"}, 201)["code"]
+    assert api.ask("POST", "/v1/session", {"code": code})["role"] == "viewer"
+    assert api.ask("GET", "/v1/session")["role"] == "administrator", "the token's, or the socket's"
+    api.ask("DELETE", "/v1/session")
+    for bad in ({}, {"token": "a", "code": "b"}, {"name": "a"}, "[]"):
+        api.ask("POST", "/v1/session", bad, 400)
+    for bad in ({"role": "root"}, {"for": "me"}, "[]"):
+        api.ask("POST", "/v1/session/code", bad, 400)
+    for path in ("/v1/session", "/v1/session/code"):
+        api.ask("POST", path, "{}", 415, content_type="text/plain")
+
+    for query in ("verdict=no", "layer=no", "client=no", "remarkable=1", "limit=5"):
+        api.ask("GET", f"/v1/live?{query}", status=400)
+    fields = {"Authorization": f"Bearer {api.token}"} if api.token else {}
+    watchers = [wire.Connection(api.address) for _ in range(32)]
+    for watcher in watchers:
+        watcher.send(wire.request("GET", "/v1/live?remarkable=true", host="127.0.0.1", fields=fields))
+        answer = watcher.head()
+        answer.body = watcher.until(b"event: records\n")
+        api.hold("GET", "/v1/live", answer)
+    api.ask("GET", "/v1/live", status=503)
+    for watcher in watchers:
+        watcher.close()
 
 
 def drain(api):
@@ -129,7 +166,9 @@ def test_every_operation_answers_as_documented(gatehouse, backend, transport):
     walk(api)
     if transport == "tcp":
         for (method, path), operation in operations().items():
-            if operation.get("security") != []:
+            if path == "/v1/session" and method == "POST":
+                api.ask(method, path, {"token": TOKEN[:-1]}, 401)
+            elif operation.get("security") != []:
                 for token in (None, TOKEN[:-1]):
                     api.ask(method, example(path), status=401, path=path, token=token)
     drain(api)
@@ -153,12 +192,15 @@ def test_nothing_else_is_served(gatehouse, backend):
     for path in DOCUMENT.paths:
         allowed = {method for method, other in operations() if other == path}
         for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"):
+            if (method, path) == ("GET", "/v1/live"):
+                continue  # it has no end
             answer = wire.ask(address, wire.request(method, example(path), host="localhost"), method=method)
             if method in allowed or (method == "HEAD" and "GET" in allowed):
                 assert answer.status != 405, (method, path)
             else:
                 assert answer.status == 405 and set(answer.get("allow").split(", ")) == allowed, (method, path)
-    for path in ("/", "/v1", "/v1/", "/v1/status/", "/v1/bans/", "/v1/requests/", "/v2/status", "/healthz/x"):
+    assert wire.ask(address, wire.request("GET", "/", host="localhost")).get("content-type").startswith("text/html")
+    for path in ("/v1", "/v1/", "/v1/status/", "/v1/bans/", "/v1/requests/", "/v2/status", "/healthz/x"):
         assert wire.ask(address, wire.request("GET", path, host="localhost")).status == 404, path
 
 

@@ -25,7 +25,7 @@ THIRD_PARTY = {
     "sys/capability": {"app"},
     "CLI/": {"app"},
     "zlib": {"gateway", "waf"},
-    "brotli/": {"gateway", "waf"},
+    "brotli/": {"gateway", "waf", "admin"},
     "zstd": {"gateway", "events"},
     "hs": {"waf"},
     "pcre2": {"waf"},

@@ -26,6 +26,7 @@ bool is_below(std::string_view path, std::string_view root) noexcept {
 }  // namespace
 
 std::string actor_of(const Call& call) {
+  if (!call.caller.empty()) return "admin:" + call.caller;
   if (call.connection->credentials) return fmt::format("admin:uid={}", call.connection->credentials->uid);
   return "admin:token";
 }
@@ -56,14 +57,6 @@ Answer not_here(std::string_view allowed) {
 }
 
 Answer nothing_here() { return problem(404, "There is nothing here; docs/admin-api.yaml lists what there is."); }
-
-std::optional<std::string> unknown_member(const Json& object, std::initializer_list<std::string_view> known) {
-  for (std::size_t i = 0; i < object.size(); ++i) {
-    if (std::find(known.begin(), known.end(), object.name(i)) == known.end())
-      return fmt::format("Unknown member '{}'.", object.name(i));
-  }
-  return std::nullopt;
-}
 
 Result<std::size_t> limit_of(const Form& query, std::size_t otherwise, std::size_t most) {
   const auto text = query.get("limit");

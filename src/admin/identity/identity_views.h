@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/calls.h"
 #include "admin/service_sink.h"
 #include "codec/form.h"
 #include "codec/json.h"
@@ -25,8 +26,7 @@ Answer identity_json(std::string body, int status = 200);
 Answer identity_problem(const Error& error);
 Answer not_here(std::string_view allowed);
 Answer nothing_here();
-// "Unknown member 'x'.": names that are not among `known` are mistakes, and are told.
-std::optional<std::string> unknown_member(const codec::Json& object, std::initializer_list<std::string_view> known);
+// `limit` of the query, from 1 to `most`.
 Result<std::size_t> limit_of(const codec::Form& query, std::size_t otherwise, std::size_t most);
 
 // `link`: of an invitation; empty: none.

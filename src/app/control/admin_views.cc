@@ -6,6 +6,7 @@
 #include <array>
 #include <unordered_map>
 
+#include "app/commands/check.h"
 #include "app/config/documents.h"
 #include "app/control/control_plane.h"
 #include "app/control/shared_counters.h"
@@ -177,6 +178,13 @@ admin::WafStatsView ControlPlane::waf_stats() {
 }
 
 std::string ControlPlane::metrics(telemetry::MetricsFormat format) { return parts_.metrics.render(format); }
+
+std::string ControlPlane::posture() {
+  CheckOptions options;
+  options.config_path = config_file_;
+  options.format = "json";
+  return check(options, parts_.clock, false).text;
+}
 
 void ControlPlane::collect(telemetry::MetricSamples& samples) {
   using telemetry::Metric;

@@ -99,6 +99,8 @@ Status ControlPlane::open_sockets() {
     }
     const auto socket_group = options.group;
     admin_api_ = std::make_unique<admin::AdminApi>(*this, std::move(options));
+    live_ = std::make_unique<admin::LiveFeed>(parts_.records, parts_.clock);
+    admin_api_->use_live(*live_);
     if (IdentityRuntime* identity = parts_.identity) {
       admin_api_->use_identity(
           {[identity](const admin::Call& call) { return identity->admin_api().answer(call); },
@@ -147,6 +149,7 @@ void ControlPlane::settle(Duration at_most) {
 int ControlPlane::run() {
   serving_ = true;
   loop_->arm(tick_, std::chrono::seconds(1));
+  if (live_) loop_->arm(live_tick_, admin::LiveFeed::kPeriod);
   loop_->run();
   save_bans_if_changed();
   return exit_code_;
@@ -221,7 +224,11 @@ void ControlPlane::replace_program() {
   if (auto token = loop_->add(successor_fd_, EPOLLIN | EPOLLRDHUP, *this)) successor_token_ = *token;
 }
 
-void ControlPlane::on_timer(net::Timer&) {
+void ControlPlane::on_timer(net::Timer& timer) {
+  if (&timer == &live_tick_) {
+    loop_->arm(live_tick_, admin::LiveFeed::kPeriod);
+    return live_->tick();
+  }
   loop_->arm(tick_, std::chrono::seconds(1));
   if (draining_) return;
   save_bans_if_changed();

@@ -71,6 +71,7 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   std::vector<admin::ServiceView> services() override;
   admin::WafStatsView waf_stats() override;
   std::string metrics(telemetry::MetricsFormat format) override;
+  std::string posture() override;
 
  private:
   ControlPlane(ControlPlaneParts parts, std::string config_file);
@@ -114,10 +115,11 @@ class ControlPlane final : public admin::AdminBackend, private net::IoHandler, p
   std::unique_ptr<net::Loop> loop_;
   net::Fd signals_;
   net::IoToken signal_token_;
-  net::Timer tick_{*this};
+  net::Timer tick_{*this}, live_tick_{*this};
   std::unique_ptr<net::Resolver> resolver_;
   std::unique_ptr<gateway::Discovery> discovery_;
   std::unique_ptr<gateway::HealthProber> prober_;
+  std::unique_ptr<admin::LiveFeed> live_;
   std::unique_ptr<admin::AdminApi> admin_api_;
   std::unique_ptr<admin::MetricsService> metrics_page_;
   std::unique_ptr<admin::ServiceSink> admin_sink_, metrics_sink_;
