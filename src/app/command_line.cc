@@ -11,6 +11,7 @@
 
 #include "app/command_line_audit.h"
 #include "app/command_line_identity.h"
+#include "app/command_line_watch.h"
 #include "app/commands/admin_commands.h"
 #include "app/commands/admin_target.h"
 #include "app/commands/apikey.h"
@@ -19,7 +20,6 @@
 #include "app/commands/config_documents.h"
 #include "app/commands/dev.h"
 #include "app/commands/doctor.h"
-#include "app/commands/events.h"
 #include "app/commands/run.h"
 #include "app/commands/waf.h"
 #include "app/commands/waf_stats.h"
@@ -48,7 +48,7 @@ struct CommandLine {
   AdminOptions admin;
   bool dry_run = false;
   std::string request_id, log_file;
-  EventsOptions events;
+  WatchOptions watch;
   enum class BansAction : std::uint8_t { list, add, remove } bans_action = BansAction::list;
   std::string ban_network, ban_duration = "1h", ban_reason;
   ApiKeyOptions apikey;
@@ -66,7 +66,6 @@ struct CommandLine {
   void add_check();
   void add_config();
   void add_admin();
-  void add_events();
   void add_bans();
   void add_apikey();
   void add_backup();
@@ -101,16 +100,15 @@ CommandLine::CommandLine() {
   add_check();
   add_config();
   add_admin();
-  add_events();
   add_bans();
   add_apikey();
   add_backup();
-  add_identity_commands({app, admin, [this](CLI::App* command) { admin_options(command); },
-                         [this](CLI::App* command, std::function<int()> work) { does(command, std::move(work)); }},
-                        identity);
-  add_audit_commands({app, admin, [this](CLI::App* command) { admin_options(command); },
-                      [this](CLI::App* command, std::function<int()> work) { does(command, std::move(work)); }},
-                     audit);
+  const CommandLineParts parts{
+      app, admin, [this](CLI::App* command) { admin_options(command); },
+      [this](CLI::App* command, std::function<int()> work) { does(command, std::move(work)); }};
+  add_identity_commands(parts, identity);
+  add_audit_commands(parts, audit);
+  add_watch_commands(parts, watch);
   add_waf();
   add_others();
 }
@@ -199,38 +197,6 @@ void CommandLine::add_admin() {
   admin_options(status);
   does(status, [this] {
     return with_target(admin, [this](const AdminTarget& target) { return run_status(target, admin.json); });
-  });
-}
-
-void CommandLine::add_events() {
-  CLI::App* command = app.add_subcommand("events", "Search what was kept of requests, and of what people did");
-  admin_options(command);
-  const auto filter = [&](const char* option, const char* parameter, const char* type, const char* text) {
-    command
-        ->add_option_function<std::string>(
-            option, [this, parameter](const std::string& value) { events.query.emplace_back(parameter, value); }, text)
-        ->type_name(type);
-  };
-  filter("--since", "from", "TIME", "From then on: 15m, 24h or 7d ago, or 2026-01-31T12:00:00Z");
-  filter("--until", "to", "TIME", "Before then, likewise");
-  filter("--client", "client", "ADDRESS", "Of this address or network");
-  filter("--user", "user", "USER", "Of this user");
-  filter("--route", "route", "ROUTE", "On this route");
-  filter("--service", "service", "SERVICE", "For this service");
-  filter("--verdict", "verdict", "VERDICT", "pass, deny, delay or answer");
-  filter("--layer", "layer", "LAYER", "Decided by this layer");
-  filter("--reason", "reason", "REASON", "With this reason, of the decision or of any layer");
-  filter("--rule", "rule", "NUMBER", "Matched by this inspection rule");
-  filter("--status", "status", "STATUS", "Answered with this status");
-  filter("--kind", "kind", "KIND", "request or act");
-  filter("--text", "text", "WORDS", "With all of these words, wherever they stand");
-  command->add_option("--limit", events.limit, "At most so many, the newest first")
-      ->type_name("NUMBER")
-      ->check(in_range(1, 100'000))
-      ->capture_default_str();
-  does(command, [this] {
-    events.json = admin.json;
-    return with_target(admin, [this](const AdminTarget& target) { return run_events(target, events); });
   });
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // gatehouse audit: its words and options, as parts of the command line.
 
-#include "app/command_line_identity.h"
+#include "app/command_line_parts.h"
 #include "app/commands/audit.h"
 
 namespace gatehouse::app {
