@@ -11,6 +11,7 @@ _gatehouse() {
       'gatehouse:rollback') path='gatehouse rollback' ;;
       'gatehouse:explain') path='gatehouse explain' ;;
       'gatehouse:status') path='gatehouse status' ;;
+      'gatehouse:dashboard') path='gatehouse dashboard' ;;
       'gatehouse:bans') path='gatehouse bans' ;;
       'gatehouse:apikey') path='gatehouse apikey' ;;
       'gatehouse:backup') path='gatehouse backup' ;;
@@ -112,6 +113,11 @@ _gatehouse() {
     'gatehouse status:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse status:--address') COMPREPLY=(); return ;;
     'gatehouse status:--token') COMPREPLY=(); return ;;
+    'gatehouse dashboard:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse dashboard:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
+    'gatehouse dashboard:--address') COMPREPLY=(); return ;;
+    'gatehouse dashboard:--token') COMPREPLY=(); return ;;
+    'gatehouse dashboard:--role') COMPREPLY=(); return ;;
     'gatehouse bans:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse bans:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse bans:--address') COMPREPLY=(); return ;;
@@ -360,7 +366,7 @@ _gatehouse() {
     'gatehouse doctor:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   case "$path" in
-    'gatehouse') words='run check config reload rollback explain status bans apikey backup restore keys user session group client audit events verify waf dev doctor completions version --version --help -h' ;;
+    'gatehouse') words='run check config reload rollback explain status dashboard bans apikey backup restore keys user session group client audit events verify waf dev doctor completions version --version --help -h' ;;
     'gatehouse run') words='--help -h --config -c --ready-fd' ;;
     'gatehouse check') words='--help -h --config -c --format --json --fail-on --no-files' ;;
     'gatehouse config') words='schema default show reference --help -h' ;;
@@ -372,6 +378,7 @@ _gatehouse() {
     'gatehouse rollback') words='--help -h --config -c --address --token --json' ;;
     'gatehouse explain') words='--help -h --config -c --address --token --json --log' ;;
     'gatehouse status') words='--help -h --config -c --address --token --json' ;;
+    'gatehouse dashboard') words='--help -h --config -c --address --token --json --role' ;;
     'gatehouse bans') words='list add remove --help -h --config -c --address --token --json' ;;
     'gatehouse bans list') words='--help -h --config -c --address --token --json' ;;
     'gatehouse bans add') words='--help -h --config -c --address --token --json --for --reason' ;;

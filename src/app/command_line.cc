@@ -46,6 +46,7 @@ struct CommandLine {
   ConfigDocumentOptions document_options;
   DoctorOptions doctor_options;
   AdminOptions admin;
+  std::string role = "administrator";
   bool dry_run = false;
   std::string request_id, log_file;
   WatchOptions watch;
@@ -197,6 +198,13 @@ void CommandLine::add_admin() {
   admin_options(status);
   does(status, [this] {
     return with_target(admin, [this](const AdminTarget& target) { return run_status(target, admin.json); });
+  });
+
+  CLI::App* dashboard = app.add_subcommand("dashboard", "Print a link that signs a browser in, once");
+  admin_options(dashboard);
+  dashboard->add_option("--role", role, "viewer, operator or administrator")->capture_default_str();
+  does(dashboard, [this] {
+    return with_target(admin, [this](const AdminTarget& t) { return run_dashboard(t, role, admin.json); });
   });
 }
 

@@ -63,7 +63,7 @@ class Shop:
 
     @property
     def application(self):
-        return re.search(r"http://127\.0\.0\.1:\d+", self.text)[0]
+        return re.search(r"somebody else.s application: (http://\S+)", self.text)[1]
 
     def children(self):
         """Everything that was started for it, whoever its parent is now."""
@@ -258,3 +258,19 @@ def test_a_taken_port(shop, tmp_path):
     finally:
         other.process.send_signal(signal.SIGINT)
         assert other.process.wait(15) == 0
+
+
+def test_the_dashboards_link_signs_in_once(shop):
+    """As a browser does it: the code is behind the #, and the page sends it."""
+    link = re.search(r"http://(127\.0\.0\.1:\d+)/#code=([\w-]{43})", shop.text)
+    address = ("127.0.0.1", int(link[1].partition(":")[2]))
+
+    def send(code):
+        fields = {"Content-Type": "application/json", "X-Gatehouse-UI": "1"}
+        return wire.ask(address, wire.request("POST", "/v1/session", host=link[1], fields=fields, body=json.dumps({"code": code}).encode()))
+
+    answer = send(link[2])
+    assert answer.status == 200 and json.loads(answer.body)["role"] == "administrator"
+    assert send(link[2]).status == 401
+    again = subprocess.run([gateway.BINARY, "dashboard", "-c", shop.folder / "gatehouse.yaml", "--role", "viewer"], capture_output=True, text=True, timeout=30)
+    assert json.loads(send(again.stdout.strip().partition("=")[2]).body)["role"] == "viewer"

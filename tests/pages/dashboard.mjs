@@ -38,6 +38,7 @@ const heading = (page, name) => page.getByRole('heading', { level: 1, name }).wa
 const pages = [
   ['overview', '#/', 'Overview', 'Denied last'],
   ['live', '#/live', 'Live feed', '● Live.'],
+  ['search', '#/search', 'Search', ' events'],
   ['bans', '#/bans', 'Clients and bans', 'Last seen'],
   ['routes', '#/routes', 'Routes', 'What each layer costs'],
   ['services', '#/services', 'Services', 'Endpoint'],

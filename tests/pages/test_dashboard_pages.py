@@ -59,12 +59,21 @@ def busy_gateway():
         backend.stop()
 
 
-def test_the_dashboard_in_a_browser(tmp_path):
+def look(script, *arguments):
     binary = pathlib.Path(os.environ.get("GATEHOUSE_BIN", HERE.parents[1] / "build/release/gatehouse"))
     if not (HERE / "node_modules").is_dir() or not binary.exists() or not shutil.which("chromium"):
         pytest.skip("needs npm ci in tests/pages, gatehouse and Chromium")
     with busy_gateway() as gate:
-        seen = subprocess.run(["node", HERE / "dashboard.mjs", f"http://{gate.ready['admin']}", TOKEN],
-                              capture_output=True, text=True, timeout=600)  # fmt: skip
+        seen = subprocess.run(["node", HERE / script, f"http://{gate.ready['admin']}", *arguments],
+                              capture_output=True, text=True, timeout=900)  # fmt: skip
     assert seen.returncode == 0, seen.stdout[-2000:] + seen.stderr[-6000:]
     print(seen.stdout)
+
+
+def test_the_dashboard_in_a_browser():
+    look("dashboard.mjs", TOKEN)
+
+
+def test_every_page_looks_as_it_did_and_no_text_acts():
+    """Against docs/dashboard; to write those anew: GATEHOUSE_PICTURES=write."""
+    look("pictures.mjs", HERE.parents[1] / "docs/dashboard", os.environ.get("GATEHOUSE_PICTURES", "compare"))

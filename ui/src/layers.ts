@@ -1,7 +1,7 @@
 // The layers from outside to inside, and what each of them is for.
 
 export const LAYERS: { name: string; title: string; does: string }[] = [
-  { name: 'http', title: 'HTTP', does: 'refuses what is malformed or can be read in two ways, and what no route takes' },
+  { name: 'http', title: 'HTTP', does: 'refuses what is malformed, ambiguous, or for no route' },
   { name: 'bans', title: 'Bans', does: 'refuses addresses that are banned' },
   { name: 'zone', title: 'Zone', does: 'lets each network reach only the routes that are meant for it' },
   { name: 'limits', title: 'Limits', does: 'bounds the size of what comes in' },

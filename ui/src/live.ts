@@ -7,8 +7,8 @@ import { get, session } from './api';
 
 export const KEPT_SECONDS = 900;
 
-export type Link = 'connecting' | 'live' | 'lost';
-export const link = signal<Link>('connecting');
+export type Link = 'none' | 'connecting' | 'live' | 'lost'; // none: the page shows nothing that is live
+export const link = signal<Link>('none');
 export const traffic = signal<TrafficSecond[]>([]); // the oldest first
 
 export interface Batch {
@@ -63,6 +63,7 @@ export function watch(query: string, onBatch: (batch: Batch) => void): () => voi
   open();
   return () => {
     over = true;
+    link.value = 'none';
     window.clearTimeout(timer);
     source.close();
   };

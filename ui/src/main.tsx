@@ -14,6 +14,7 @@ import { People, Person } from './pages/people';
 import { PosturePage } from './pages/posture';
 import { Routes } from './pages/routes';
 import { Rules } from './pages/rules';
+import { Search } from './pages/search';
 import { Services } from './pages/services';
 import { SignIn } from './sign_in';
 
@@ -36,7 +37,9 @@ function place(): Place {
 }
 
 const here = signal(place());
+// What the configuration has; undefined until it is known.
 const identity = signal<boolean>();
+const kept = signal<boolean>();
 addEventListener('hashchange', () => {
   here.value = place();
 });
@@ -44,6 +47,7 @@ addEventListener('hashchange', () => {
 const pages: { path: string; title: string }[] = [
   { path: '', title: 'Overview' },
   { path: 'live', title: 'Live feed' },
+  { path: 'search', title: 'Search' },
   { path: 'bans', title: 'Clients and bans' },
   { path: 'routes', title: 'Routes' },
   { path: 'services', title: 'Services' },
@@ -60,6 +64,7 @@ function CurrentPage() {
     case '': return <Overview />;
     case 'live': return <Live query={query} />;
     case 'requests': return id ? <Event id={id} key={id} /> : <Live query={query} />;
+    case 'search': return <Search query={query} kept={kept.value} />;
     case 'bans': return <Bans />;
     case 'routes': return <Routes />;
     case 'services': return <Services />;
@@ -104,8 +109,9 @@ function Shell() {
   const current = here.value.path[0] === 'requests' ? 'live' : (here.value.path[0] ?? '');
   useEffect(() => setOpen(false), [here.value]);
   useEffect(() => {
-    get<{ identity?: unknown }>('/v1/config').then((config) => {
+    get<{ identity?: unknown; telemetry?: { events?: { keep?: boolean } } }>('/v1/config').then((config) => {
       identity.value = config.identity !== undefined && config.identity !== null;
+      kept.value = config.telemetry?.events?.keep === true;
     }, () => {});
   }, []);
   const user = session.value;
@@ -115,7 +121,7 @@ function Shell() {
       <header class="side">
         <div class="brand">
           <a href="#/">Gatehouse</a>
-          <span class={`link ${link.value}`} title={link.value === 'live' ? 'Live' : 'Not connected'} aria-hidden="true" />
+          {link.value !== 'none' && <span class={`link ${link.value}`} title={link.value === 'live' ? 'Live' : 'Not connected'} aria-hidden="true" />}
           <button type="button" class="menu" aria-expanded={open} aria-controls="nav" onClick={() => setOpen(!open)}>Menu</button>
         </div>
         <div id="nav" class={open ? 'open' : ''}>
@@ -127,7 +133,7 @@ function Shell() {
             </ul>
           </nav>
           <Find />
-          <div class="who">
+          <div class="caller">
             <span>{user?.name}, {user?.role}</span>
             {user?.expires_at && <button type="button" onClick={() => void signOut()}>Sign out</button>}
           </div>

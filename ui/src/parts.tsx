@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { DecisionRecord, Mode, Verdict } from './api';
 import { ApiError } from './api';
 import { titleOf } from './layers';
-import { clock, duration, printable } from './text';
+import { clock, duration, encoded, printable } from './text';
 
 // What strangers sent, in the letters of code.
 export function Raw({ children, class: name }: { children: string; class?: string }) {
@@ -116,7 +116,7 @@ export function Figure({ name, value, note }: { name: string; value: string; not
   );
 }
 
-export const requestLink = (id: string) => `#/requests/${encodeURIComponent(id)}`;
+export const requestLink = (id: string) => `#/requests/${encoded(id)}`;
 
 export function RecordRows({ records }: { records: DecisionRecord[] }) {
   return (
@@ -128,7 +128,7 @@ export function RecordRows({ records }: { records: DecisionRecord[] }) {
           <td class="number">{record.status || '–'}</td>
           <td class="path"><Raw class="method">{record.method}</Raw> <Raw>{record.path || '–'}</Raw></td>
           <td class="more"><Raw>{record.host}</Raw></td>
-          <td><Raw>{record.client_ip || 'local'}</Raw></td>
+          <td class="who"><Raw>{record.client_ip || 'local'}</Raw></td>
           <td class="more"><Raw>{record.route || '–'}</Raw></td>
           <td class="why">{record.verdict === 'pass' ? '' : <>{titleOf(record.layer)}{record.reason && <span class="code"> {printable(record.reason)}</span>}</>}</td>
           <td class="number more">{duration(record.duration_us * 1000)}</td>

@@ -59,3 +59,6 @@ export function span(seconds: number): string {
 }
 
 export const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+// For a link: what is half a character becomes U+FFFD, which encodeURIComponent alone would throw at.
+export const encoded = (text: string) => encodeURIComponent(text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd'));

@@ -177,6 +177,28 @@ int run_status(const AdminTarget& target, bool json) {
   return kDone;
 }
 
+Result<std::string> sign_in_link(const AdminTarget& target, const std::string& role) {
+  const auto reply = admin_call(target, "POST", "/v1/session/code", fmt::format(R"({{"role":"{}"}})", role));
+  if (!reply) return tl::unexpected(reply.error());
+  const auto json = Json::parse(reply->body, kReplyLimits);
+  if (reply->status != 201 || !json)
+    return fail(ErrorCode::internal, fmt::format("the admin API answers {}: {}", reply->status, reply->body));
+  return fmt::format("http://{}/#code={}", target.address, text_of(*json, "code"));
+}
+
+int run_dashboard(const AdminTarget& target, const std::string& role, bool json) {
+  if (target.is_local()) {
+    return complain(
+        fmt::format("a browser cannot open {}; from your own machine: ssh -L 9900:{} HOST, and then "
+                    "http://localhost:9900/",
+                    target.address, target.address.substr(std::string_view("unix:").size())));
+  }
+  const auto link = sign_in_link(target, role);
+  if (!link) return complain(link.error().message);
+  print(json ? fmt::format("{{\"link\":\"{}\",\"role\":\"{}\"}}\n", *link, role) : *link + "\n");
+  return kDone;
+}
+
 int run_reload(const AdminTarget& target, bool dry_run, bool json) {
   return finish_reload(target, admin_call(target, "POST", "/v1/reload", dry_run ? R"({"dry_run":true})" : "{}"),
                        dry_run ? Asked::dry_run : Asked::reload, json);

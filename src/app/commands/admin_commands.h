@@ -14,6 +14,9 @@
 namespace gatehouse::app {
 
 int run_status(const AdminTarget& target, bool json);
+// A link that signs a browser in, once, within ten minutes. `role`: "viewer", "operator", "administrator".
+Result<std::string> sign_in_link(const AdminTarget& target, const std::string& role);
+int run_dashboard(const AdminTarget& target, const std::string& role, bool json);
 int run_reload(const AdminTarget& target, bool dry_run, bool json);
 int run_rollback(const AdminTarget& target, bool json);
 int run_bans_list(const AdminTarget& target, bool json);

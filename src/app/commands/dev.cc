@@ -18,6 +18,7 @@
 #include <map>
 #include <vector>
 
+#include "app/commands/admin_commands.h"
 #include "app/commands/run.h"
 #include "app/config/load.h"
 #include "app/control/rule_progress.h"
@@ -26,6 +27,7 @@
 #include "app/dev/demo_people.h"
 #include "app/dev/demo_text.h"
 #include "base/file.h"
+#include "crypto/random.h"
 #include "crypto/x509.h"
 #include "gateway/layers/waf/rule_store.h"
 #include "net/socket.h"
@@ -34,6 +36,8 @@ namespace gatehouse::app {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::uint16_t kAdminPort = 9900;
 
 Result<std::string> find_demo(const std::string& given) {
   std::vector<fs::path> places;
@@ -152,9 +156,12 @@ Status compile_rules(const std::string& config_file, const std::string& data_dir
 
 struct Prepared {
   std::string demo_dir, folder, config_file, program;
-  std::uint16_t port = 0;
+  std::uint16_t port = 0, admin_port = 0;
   std::vector<DemoService> services;
   DemoPasswords passwords = make_demo_passwords();
+  SecretBytes admin_token{crypto::random_token()};
+
+  AdminTarget admin() const { return {fmt::format("127.0.0.1:{}", admin_port), admin_token}; }
 };
 
 // Three services of the shop, and somebody else's application.
@@ -176,16 +183,16 @@ Status prepare(Prepared& demo) {
   if (!authority) return tl::unexpected(std::move(authority.error()));
   const auto certificate = authority->issue_server({"localhost", "shop.example", "127.0.0.1"});
   if (!certificate) return tl::unexpected(certificate.error());
+  if (auto token = write_file_atomically(demo.folder + "/admin.token", demo.admin_token.expose()); !token) return token;
   std::error_code error;
   fs::copy_file(authority->certificate_file(), demo.folder + "/ca.pem", error);
   if (error) return fail(ErrorCode::io, error.message());
   if (auto written = write_demo_credentials(demo.folder, SystemClock::instance()); !written) return written;
 
-  std::map<std::string, std::string, std::less<>> values{{"LISTEN", fmt::format("127.0.0.1:{}", demo.port)},
-                                                         {"PORT", std::to_string(demo.port)},
-                                                         {"CERTIFICATE", certificate->certificate_file},
-                                                         {"CERTIFICATE_KEY", certificate->key_file},
-                                                         {"ACCESS_LOG", demo.folder + "/access.log"}};
+  std::map<std::string, std::string, std::less<>> values{
+      {"LISTEN", fmt::format("127.0.0.1:{}", demo.port)}, {"PORT", std::to_string(demo.port)},
+      {"ADMIN", std::to_string(demo.admin_port)},         {"CERTIFICATE", certificate->certificate_file},
+      {"CERTIFICATE_KEY", certificate->key_file},         {"ACCESS_LOG", demo.folder + "/access.log"}};
   for (const DemoService& service : demo.services) {
     std::string key = service.name;
     for (char& c : key) c = static_cast<char>(c - 'a' + 'A');
@@ -205,8 +212,8 @@ int say(const Error& error) {
   return 1;
 }
 
-// A process that may use the admin socket, which the gateway's own user may not once it has given up root. It waits for
-// the gateway, tells it of the people, prints the text, and ends with the gateway. Start it before there are threads.
+// A process that waits for the gateway, tells it of the people, prints the text, and ends with the gateway. Start it
+// before there are threads.
 class Opener {
  public:
   static Result<Opener> start(const Prepared& demo) {
@@ -242,11 +249,14 @@ class Opener {
   static int open_shop(const Prepared& demo, pid_t gateway, int line) {
     char byte = 0;
     if (read(line, &byte, 1) != 1) return 0;  // it did not start, and has said why
-    if (auto told = tell_demo_people(demo.folder, demo.passwords); !told) {
+    const auto told = tell_demo_people(demo.admin(), demo.folder, demo.passwords);
+    const auto link = told ? sign_in_link(demo.admin(), "administrator") : tl::unexpected(told.error());
+    if (!link) {
       kill(gateway, SIGTERM);
-      return say(told.error());
+      return say(link.error());
     }
-    print_demo_text({demo.demo_dir, demo.folder, demo.port, demo.services.back().port, demo.passwords, demo.program});
+    print_demo_text(
+        {demo.demo_dir, demo.folder, demo.port, demo.services.back().port, demo.passwords, demo.program, *link});
     return read(line, &byte, 1) == 0 ? 0 : 1;
   }
 
@@ -272,7 +282,9 @@ int run_dev(const DevOptions& options) {
   demo.folder = folder;
   demo.config_file = folder + "/gatehouse.yaml";
   demo.port = free_port(options.port);
-  if (demo.port == 0) return say(fail(ErrorCode::unavailable, "no free port on the loopback address").value());
+  demo.admin_port = free_port(kAdminPort);
+  if (demo.port == 0 || demo.admin_port == 0)
+    return say(fail(ErrorCode::unavailable, "no free port on the loopback address").value());
   demo.services = services_of(demo, *python);
   auto keeper = DemoKeeper::start(demo.services, folder);
   if (!keeper) return say(keeper.error());

@@ -49,8 +49,7 @@ constexpr std::string_view kParcelTracker =
 
 DemoPasswords make_demo_passwords() { return {make_password(), make_password()}; }
 
-Status tell_demo_people(const std::string& folder, const DemoPasswords& passwords) {
-  const AdminTarget target{fmt::format("unix:{}/admin.sock", folder), {}};
+Status tell_demo_people(const AdminTarget& target, const std::string& folder, const DemoPasswords& passwords) {
   const auto alice = make_user(target, "alice", "customer", passwords.alice);
   if (!alice) return tl::unexpected(alice.error());
   const auto olga = make_user(target, "olga", "operator", passwords.olga);

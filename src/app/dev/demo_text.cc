@@ -99,6 +99,11 @@ void print_demo_text(const DemoText& demo) {
   const std::string curl = fmt::format("curl --cacert {}/ca.pem", demo.folder);
   Text text;
   text.title(fmt::format("The shop is open: {}   (Ctrl-C closes it and leaves nothing but the compiled rules)", shop));
+  text.title("Watch it: the dashboard, in a browser");
+  text.step("open", demo.dashboard);
+  text.step("", "the link signs in once, within ten minutes; for another:");
+  text.step("", fmt::format("{} dashboard -c {}/gatehouse.yaml", demo.program, demo.folder));
+  text.step("attack", fmt::format("the shop while you watch: {}/products?id=1%27%20OR%20%271%27=%271", shop));
   add_browser(text, demo, shop);
   add_requests(text, demo, shop, curl);
   add_attacks(text, demo, shop, curl);

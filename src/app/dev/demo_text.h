@@ -13,6 +13,7 @@ struct DemoText {
   std::uint16_t port = 0, application_port = 0;
   DemoPasswords passwords;
   std::string program;
+  std::string dashboard;  // a link that signs in once
 };
 void print_demo_text(const DemoText& demo);
 

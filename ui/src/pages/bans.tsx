@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { DecisionRecord } from '../api';
 import { call, may, useResource } from '../api';
 import { Act, Nothing, Page, Problem, Raw, Section, Table } from '../parts';
-import { clock, count, percent, plural, span } from '../text';
+import { clock, count, encoded, percent, plural, span } from '../text';
 
 interface Ban {
   network: string;
@@ -59,7 +59,7 @@ export function Bans() {
   const [said, setSaid] = useState('');
   const lift = async (ban: Ban) => {
     try {
-      await call('DELETE', `/v1/bans/${encodeURIComponent(ban.network)}`);
+      await call('DELETE', `/v1/bans/${encoded(ban.network)}`);
       setSaid(`The ban of ${ban.network} is lifted.`);
     } catch (problem) {
       setSaid((problem as Error).message);
@@ -91,7 +91,7 @@ export function Bans() {
           <Table label="Clients" head={['Address', 'Zone', { name: 'Requests', class: 'number' }, { name: 'Denied', class: 'number' }, { name: 'Share', class: 'number more' }, { name: 'Mostly for', class: 'more' }, 'Last seen']}>
             {clients.slice(0, CLIENTS_SHOWN).map((client) => (
               <tr key={client.address}>
-                <th scope="row"><a href={`#/live?client=${encodeURIComponent(client.address)}`}><Raw>{client.address}</Raw></a></th>
+                <th scope="row"><a href={`#/live?client=${encoded(client.address)}`}><Raw>{client.address}</Raw></a></th>
                 <td><Raw>{client.zone}</Raw></td>
                 <td class="number">{count(client.requests)}</td>
                 <td class={client.denied > 0 ? 'number strong' : 'number faint'}>{count(client.denied)}</td>

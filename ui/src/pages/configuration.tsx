@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { call, may, useResource } from '../api';
 import { Act, Facts, Page, Problem, Raw, Section } from '../parts';
-import { clock, printable } from '../text';
+import { clock, plural, printable } from '../text';
 
 interface Report {
   applied: boolean;
@@ -39,7 +39,7 @@ function Part({ name, value }: { name: string; value: unknown }) {
   if (size < 0) return <p class="part"><code>{name}</code> <Raw>{text}</Raw></p>;
   return (
     <details class="part">
-      <summary><code>{name}</code> <span class="faint">{size} {Array.isArray(value) ? 'entries' : 'keys'}</span></summary>
+      <summary><code>{name}</code> <span class="faint">{Array.isArray(value) ? plural(size, 'entry', 'entries') : plural(size, 'key')}</span></summary>
       <pre tabIndex={0}>{text.split('\n').map(printable).join('\n')}</pre>
     </details>
   );

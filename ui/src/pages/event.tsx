@@ -2,7 +2,7 @@ import type { DecisionRecord, Inspection, LayerDecision, RuleHit } from '../api'
 import { may, useResource } from '../api';
 import { titleOf } from '../layers';
 import { Bar, Facts, Nothing, Page, Problem, Raw, Section, Table, VerdictMark } from '../parts';
-import { bytes, clock, count, duration, plural, printable } from '../text';
+import { bytes, capital, clock, count, duration, encoded, plural, printable } from '../text';
 import { BanDialog } from './bans';
 
 interface Reason {
@@ -21,7 +21,7 @@ function Headline({ record, reason }: { record: DecisionRecord; reason: Reason |
         <VerdictMark verdict={record.verdict} /> The request <strong>{verbs[record.verdict]}</strong>
         {record.verdict !== 'pass' && <> by <strong>{titleOf(record.layer)}</strong></>}, {status}.
       </p>
-      {reason && <p>{reason.meaning.charAt(0).toUpperCase() + reason.meaning.slice(1)} <span class="code">({printable(reason.code)})</span>.</p>}
+      {reason && <p>{printable(capital(reason.meaning))} <span class="code">({printable(reason.code)})</span>.</p>}
       {reason?.hint && <p class="hint"><Code text={reason.hint} /></p>}
     </div>
   );
@@ -29,7 +29,7 @@ function Headline({ record, reason }: { record: DecisionRecord; reason: Reason |
 
 // Words of the gateway's own table; what stands in backquotes is code.
 export function Code({ text }: { text: string }) {
-  return <>{text.split('`').map((part, i) => (i % 2 === 1 ? <code key={i}>{part}</code> : part))}</>;
+  return <>{text.split('`').map((part, i) => (i % 2 === 1 ? <code key={i}>{printable(part)}</code> : printable(part)))}</>;
 }
 
 function facts(record: DecisionRecord): [string, preact.ComponentChildren][] {
@@ -82,8 +82,8 @@ function Hit({ hit }: { hit: RuleHit }) {
     <tr>
       <th scope="row"><a href={`#/rules?rule=${hit.rule}`}>{hit.rule}</a></th>
       <td class="number">{hit.score === 0 ? '–' : `+${hit.score}`}</td>
-      <td>
-        <Raw>{hit.message ?? ''}</Raw>
+      <td class="evidence">
+        <Raw class="plain">{hit.message ?? ''}</Raw>
         {hit.variable && <div class="matched">in <Raw class="strong">{hit.variable}</Raw>: <Raw class="found">{hit.matched ?? ''}</Raw>{(hit.times ?? 1) > 1 && `, and ${(hit.times ?? 1) - 1} more like it`}</div>}
         {hit.also && hit.also.length > 0 && <div class="faint">also in <Raw>{hit.also.join(', ')}</Raw>{hit.elsewhere ? ` and ${plural(hit.elsewhere, 'other')}` : ''}</div>}
         {hit.limit_reached && <div class="faint">Its pattern reached its bound of work, which counts as a match.</div>}
@@ -141,9 +141,9 @@ function Meaning({ record, reasons }: { record: DecisionRecord; reasons: Reason[
 }
 
 export function Event({ id }: { id: string }) {
-  const { data: record, error } = useResource<DecisionRecord>(`/v1/requests/${encodeURIComponent(id)}`);
+  const { data: record, error } = useResource<DecisionRecord>(`/v1/requests/${encoded(id)}`);
   const codes = record ? [...new Set([record.reason, ...record.layers.map((layer) => layer.reason)].filter((code) => code !== ''))] : [];
-  const asked = codes.length > 0 ? `/v1/reasons?${codes.map((code) => `code=${encodeURIComponent(code)}`).join('&')}` : null;
+  const asked = codes.length > 0 ? `/v1/reasons?${codes.map((code) => `code=${encoded(code)}`).join('&')}` : null;
   const reasons = useResource<{ reasons: Reason[] }>(asked).data?.reasons ?? [];
   const tools = record?.client_ip && may('operator') ? <BanDialog address={record.client_ip} done={() => {}} /> : undefined;
   return (

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { call, may, useResource } from '../api';
 import { Act, Nothing, Page, Problem, Raw, Section, Table } from '../parts';
-import { clock, plural } from '../text';
+import { clock, encoded, plural } from '../text';
 
 interface User {
   id: string;
@@ -40,7 +40,7 @@ interface AuditEvent {
 
 const states = { active: ['pass', '✓'], invited: ['delay', '◷'], disabled: ['deny', '✕'] } as const;
 const kinds: Record<string, string> = { totp: 'authenticator app', webauthn: 'passkey', email: 'e-mail', sms: 'text message', recovery: 'recovery codes' };
-const path = (id: string) => `/v1/users/${encodeURIComponent(id)}`;
+const path = (id: string) => `/v1/users/${encoded(id)}`;
 
 function State({ state }: { state: User['state'] }) {
   const [kind, sign] = states[state] ?? ['', '?'];
@@ -62,7 +62,7 @@ export function People({ identity }: { identity: boolean | undefined }) {
             <Table label="Users" head={['Name', 'State', 'Roles', { name: 'Groups', class: 'more' }, { name: 'E-mail', class: 'more' }, { name: 'Since', class: 'more' }]}>
               {users.data.users.map((user) => (
                 <tr key={user.id}>
-                  <th scope="row"><a href={`#/people/${encodeURIComponent(user.id)}`}><Raw>{user.username}</Raw></a></th>
+                  <th scope="row"><a href={`#/people/${encoded(user.id)}`}><Raw>{user.username}</Raw></a></th>
                   <td><State state={user.state} /></td>
                   <td><Raw>{user.effective_roles.join(', ')}</Raw></td>
                   <td class="more"><Raw>{user.groups.join(', ')}</Raw></td>
@@ -102,7 +102,7 @@ export function Person({ id }: { id: string }) {
   const [said, setSaid] = useState('');
   const end = async (one: SignedIn) => {
     try {
-      await call('DELETE', `/v1/sessions/${encodeURIComponent(one.id)}`);
+      await call('DELETE', `/v1/sessions/${encoded(one.id)}`);
       setSaid('Signed out there.');
     } catch (problem) {
       setSaid((problem as Error).message);

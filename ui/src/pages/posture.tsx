@@ -1,6 +1,6 @@
 import { useResource } from '../api';
 import { Figure, Nothing, Page, Problem, Raw, Section } from '../parts';
-import { count } from '../text';
+import { count, printable } from '../text';
 import { Code } from './event';
 
 interface Finding {
@@ -35,7 +35,7 @@ export function PosturePage() {
         <>
           <div class="figures">
             {kinds.map((kind) => <Figure key={kind.severity} name={kind.title} value={count(found.filter((one) => one.severity === kind.severity).length)} />)}
-            <Figure name="File" value={posture.data.valid ? 'valid' : 'not valid'} note={posture.data.file.split('/').pop()} />
+            <Figure name="File" value={posture.data.valid ? 'valid' : 'not valid'} note={printable(posture.data.file.split('/').pop() ?? '')} />
           </div>
           {found.length === 0 && <Nothing>Nothing is to be said against it.</Nothing>}
           {kinds.map((kind) => {
@@ -48,7 +48,7 @@ export function PosturePage() {
                       <p><span class={`mark ${kind.kind}`}><span class="sign" aria-hidden="true">{kind.sign}</span></span><strong><Raw class="plain">{one.message}</Raw></strong></p>
                       {one.why && <p><Raw class="plain">{one.why}</Raw></p>}
                       {one.hint && <p class="hint">Fix: <Code text={one.hint} /></p>}
-                      <p class="faint"><span class="code">{one.id}</span>{one.line > 0 && <> in <Raw>{`${one.file.split('/').pop()}:${one.line}:${one.column}`}</Raw></>}</p>
+                      <p class="faint"><Raw>{one.id}</Raw>{one.line > 0 && <> in <Raw>{`${one.file.split('/').pop()}:${one.line}:${one.column}`}</Raw></>}</p>
                     </li>
                   ))}
                 </ul>

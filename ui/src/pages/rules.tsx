@@ -70,7 +70,7 @@ export function Rules({ query }: { query: URLSearchParams }) {
                 {rules.map((rule) => (
                   <tr key={rule.rule}>
                     <th scope="row">{rule.rule}</th>
-                    <td class="text"><Raw>{rule.message}</Raw>{!rule.in_force && <span class="faint"> (no longer in force)</span>}</td>
+                    <td class="text"><Raw class="plain">{rule.message}</Raw>{!rule.in_force && <span class="faint"> (no longer in force)</span>}</td>
                     <td class="number more">{rule.paranoia ?? '–'}</td>
                     <td class="number">{count(rule.hits)}</td>
                     <td class="number">{rule.evaluations > 0 ? duration(rule.mean_ns) : '–'}</td>

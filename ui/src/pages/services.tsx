@@ -1,6 +1,6 @@
 import { useResource } from '../api';
 import { Nothing, Page, Problem, Raw, Section, Table } from '../parts';
-import { count, percent, plural } from '../text';
+import { count, percent, plural, printable } from '../text';
 
 interface Endpoint {
   url: string;
@@ -43,8 +43,8 @@ export function Services() {
       <Problem text={services.error} />
       {services.data?.services.length === 0 && <Nothing>There are no services.</Nothing>}
       {services.data?.services.map((service) => (
-        <Section key={service.name} title={service.name} note={`${service.balance.replaceAll('_', ' ')}; sensitivity ${config[service.name]?.sensitivity ?? 'normal'}${service.circuit_open ? '; the circuit is open: requests are refused' : ''}`}>
-          <Table label={`Endpoints of ${service.name}`} head={['Endpoint', 'Health', { name: 'The way there', class: 'more' }, { name: 'Active', class: 'number' }, { name: 'Requests', class: 'number' }, { name: 'Failures', class: 'number' }]}>
+        <Section key={service.name} title={printable(service.name)} note={`${service.balance.replaceAll('_', ' ')}; sensitivity ${config[service.name]?.sensitivity ?? 'normal'}${service.circuit_open ? '; the circuit is open: requests are refused' : ''}`}>
+          <Table label={`Endpoints of ${printable(service.name)}`} head={['Endpoint', 'Health', { name: 'The way there', class: 'more' }, { name: 'Active', class: 'number' }, { name: 'Requests', class: 'number' }, { name: 'Failures', class: 'number' }]}>
             {service.endpoints.map((endpoint) => (
               <tr key={endpoint.url + endpoint.address}>
                 <th scope="row"><Raw>{endpoint.url}</Raw>{endpoint.address && !endpoint.url.includes(endpoint.address) && <span class="faint"> <Raw>{endpoint.address}</Raw></span>}</th>
