@@ -68,6 +68,42 @@ std::optional<Duration> parse_ban_duration(std::string_view text) noexcept {
 }
 
 void AdminApi::answer(const Call& call, const Reply& reply) {
+  const bool reads = call.method == "GET" || call.method == "HEAD";
+  if (!reads && guard_.before) return act(call, reply);
+  answer_admitted(call, reply);
+}
+
+// Known before it is done, and how it ended afterwards. Whoever is not known yet asks for nothing that has to wait:
+// what became of a sign-in is told, and other calls that are for everybody change nothing.
+void AdminApi::act(const Call& call, const Reply& reply) {
+  struct Act {
+    Call call;
+    http::ConnectionInfo connection;
+  };
+  auto act = std::make_shared<Act>(Act{call, *call.connection});
+  act->call.connection = &act->connection;
+  act->call.caller = caller_of(call).name;
+  const bool unknown = act->call.caller.empty();
+  if (unknown && call.path != kSessionPath) return answer_admitted(call, reply);
+  const auto go = [this, act, reply](const Status& known) {
+    if (!known) {
+      GH_LOG(error, "admin: nothing was done, since it could not be recorded", {"path", act->call.path},
+             {"reason", known.error().message});
+      return reply(problem(503, "The audit log cannot be written, so nothing is changed."));
+    }
+    answer_admitted(act->call, [this, act, reply](const Answer& answer) {
+      guard_.after(act->call, answer.status);
+      reply(answer);
+    });
+  };
+  if (unknown) {
+    act->call.caller = "nobody";
+    return go({});
+  }
+  guard_.before(act->call, [this, go](const Status& known) { guard_.back([go, known] { go(known); }); });
+}
+
+void AdminApi::answer_admitted(const Call& call, const Reply& reply) {
   if (call.method == "POST" && call.path == kReloadPath) return reload(call, reply);
   if (call.method == "POST" && call.path == kRollbackPath) return rollback(call, reply);
   if (identity_.answer && IdentityApi::serves(call.path)) return answer_elsewhere(identity_, call, reply);

@@ -51,10 +51,20 @@ class AdminApi final : public Service {
   };
   void use_identity(BlockingPart part) { identity_ = std::move(part); }  // users, clients, sessions
   void use_events(BlockingPart part) { events_ = std::move(part); }      // what was kept
+  // Who has to know of every call that changes something, before it is done and after. `before` calls `go` at once or
+  // later, from any thread: with an error the call is answered 503, and nothing is done.
+  struct ActGuard {
+    std::function<void(const Call&, std::function<void(const Status&)> go)> before;
+    std::function<void(const Call&, int status)> after;
+    std::function<void(std::function<void()> work)> back;  // on this loop
+  };
+  void use_guard(ActGuard guard) { guard_ = std::move(guard); }
   void use_token(SecretBytes token);                // after a reload; another one ends what began with the one before
   void use_live(LiveFeed& live) { live_ = &live; }  // it outlives this
 
  private:
+  void act(const Call& call, const Reply& reply);
+  void answer_admitted(const Call& call, const Reply& reply);
   Caller caller_of(const Call& call);
   bool comes_from_here(const Call& call, Answer& refusal) const;
   Answer session(const Call& call);
@@ -82,6 +92,7 @@ class AdminApi final : public Service {
   BlockingPart identity_, events_;
   BrowserSessions sessions_;
   LiveFeed* live_ = nullptr;
+  ActGuard guard_;
 };
 
 // "250ms", "10s", "5m", "24h", "7d"; nullopt for anything else, zero, and more than a year.

@@ -90,6 +90,7 @@ Result<OutsideAnswer> call_outside(const OutsideCall& call) {
   CurlListPtr fields(curl_slist_append(nullptr, "Accept: application/json"));
   if (!curl || !fields) return fail(ErrorCode::unavailable, "libcurl does not start");
   if (!call.authorization.empty()) curl_slist_append(fields.get(), ("Authorization: " + call.authorization).c_str());
+  if (!call.content_type.empty()) curl_slist_append(fields.get(), ("Content-Type: " + call.content_type).c_str());
   Reading reading{.bytes_max = call.bytes_max};
   char reason[CURL_ERROR_SIZE] = "";
   CURL* c = curl.get();

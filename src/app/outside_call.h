@@ -24,7 +24,8 @@ struct OutsideCall {
   std::string ca;                   // a file of authorities; empty: the system's
   std::size_t bytes_max = 256 * 1024;
   std::uint32_t redirects_max = 0;
-  bool plain_http = false;  // http is allowed: whoever says so has seen that it leads to the loopback address
+  std::string content_type;  // of `form`, when it is something else
+  bool plain_http = false;   // http is allowed: whoever says so has seen that it leads to the loopback address
 };
 
 struct OutsideAnswer {

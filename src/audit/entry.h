@@ -39,6 +39,7 @@ struct Entry {
   NamedValues details;
   NamedValues personal;
 };
+inline constexpr std::size_t kEntryKinds = 6;
 std::string_view name_of(Entry::Kind kind) noexcept;
 
 inline constexpr std::size_t kValueBytesMax = 512;  // of a value; what is longer is cut

@@ -51,6 +51,7 @@ void AuditTrail::record(std::string_view actor, std::string_view action, std::st
   // The details stay out of the log: they may hold addresses.
   GH_LOG(info, "audit", {"action", event.action}, {"actor", event.actor}, {"target", event.target},
          {"outcome", name_of(outcome)}, {"request_id", event.request_id}, {"event", event.id});
+  for (const auto& listener : listeners_) listener(event);
   if (const auto stored = write(event); !stored) {
     lost_.fetch_add(1, std::memory_order_relaxed);
     GH_LOG(error, "an audit event was not stored", {"event", event.id}, {"action", event.action},

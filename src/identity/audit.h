@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -50,6 +51,8 @@ class AuditTrail {
   // "user:01j…", "session:…"; may be empty.
   void record(std::string_view actor, std::string_view action, std::string_view target, Outcome outcome,
               Details details = {}, std::string_view request_id = {});
+  // Whoever else is to hear of each event, by the thread that records it; before there are any.
+  void also_tell(std::function<void(const AuditEvent&)> listener) { listeners_.push_back(std::move(listener)); }
   // The newest first.
   Result<std::vector<AuditEvent>> list(const AuditFilter& filter);
   // Those older than `age`, a bounded number a call; how many.
@@ -62,6 +65,7 @@ class AuditTrail {
   store::Database& database_;
   secrets::Keyring& keyring_;
   const Clock& clock_;
+  std::vector<std::function<void(const AuditEvent&)>> listeners_;
   std::atomic<std::uint64_t> lost_{0};
 };
 

@@ -158,12 +158,12 @@ def test_sqlite_its_log_and_a_backup(gatehouse, certificates, mailbox, center, t
     backup = tmp_path / "backup.db"
     assert gate.command("backup", backup).returncode == 0
     # While it runs, the newest is in the write-ahead log.
-    everything = files_below(gate.dir / "data", but={"root.key", "identity.pem"})
+    everything = files_below(gate.dir / "data", but={"root.key", "identity.pem", "audit-signing.key", "audit-personal.key"})
     assert b"searched-for" in everything and b"SQLite format 3" in everything
     assert found_in(secrets, everything) == []
     assert b"searched-for" in backup.read_bytes() and found_in(secrets, backup.read_bytes()) == []
     gate.stop()
-    assert found_in(secrets, files_below(gate.dir / "data", but={"root.key", "identity.pem"})) == []
+    assert found_in(secrets, files_below(gate.dir / "data", but={"root.key", "identity.pem", "audit-signing.key", "audit-personal.key"})) == []
     assert found_in(secrets, logs_of(gate)) == []
 
 

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "app/audit/audit_runtime.h"
 #include "app/config/load.h"
 #include "app/control/access_log_switch.h"
 #include "app/control/ban_store.h"
@@ -49,6 +50,11 @@ Status prepare_data_dir(const gateway::Config& config, const std::string& user) 
   if (auto made = make_private_folder(config.data_dir); !made)
     return tl::unexpected(std::move(made.error()).while_("data_dir"));
   return hand_over(config.data_dir, user);
+}
+
+Status hand_over_access_log(const gateway::Config& config, const std::string& user) {
+  const std::string& to = config.telemetry.access_log.to;
+  return to.starts_with('/') ? hand_over(to, user) : Status{};
 }
 
 void restore_bans_of(const gateway::Config& config, gateway::SharedState& state, const Clock& clock) {
@@ -138,6 +144,7 @@ Result<gateway::Credentials> credentials_for(const gateway::Config& config, Jwks
 // What is over the store: users, the provider, and sign-in at the gateway, null where they are not configured; and what
 // is kept of requests.
 struct StoredParts {
+  std::unique_ptr<AuditRuntime> audit;  // the others tell it
   std::unique_ptr<IdentityStore> store;
   std::shared_ptr<IdentityRuntime> identity;
   std::shared_ptr<LoginRuntime> login;
@@ -145,11 +152,17 @@ struct StoredParts {
 
   Status in_force(const gateway::Config& config) { return login ? login->in_force(config) : Status{}; }
   void start() {
+    if (audit) audit->start();
     if (store) store->start();
     if (identity) identity->start();
     observers->start();
   }
-  // All but the observers, who stay until the last request is through.
+  // After the last request.
+  void end() {
+    observers->stop();
+    if (audit) audit->stop();
+  }
+  // All but those who stay until the last request is through.
   void stop() {
     if (login) login->stop();
     if (identity) identity->stop();
@@ -163,6 +176,9 @@ Status open_identity(const gateway::Config& config, SharedCounters* counters, co
     if (!opened) return tl::unexpected(opened.error());
     parts.identity = std::move(*opened);
     if (counters != nullptr) counters->hear(parts.identity->throttle());
+    if (AuditRuntime* audit = parts.audit.get()) {
+      parts.identity->audit().also_tell([audit](const identity::AuditEvent& event) { audit->tell(event); });
+    }
   }
   parts.login = std::make_shared<LoginRuntime>(*parts.store, parts.identity, clock);
   return {};
@@ -172,6 +188,9 @@ Result<StoredParts> open_stored(const gateway::Config& config, SharedCounters* c
                                 const telemetry::RecordStore& records, telemetry::Metrics& metrics,
                                 const Clock& clock) {
   StoredParts parts;
+  auto audit = AuditRuntime::open(config, metrics, clock);
+  if (!audit) return tl::unexpected(std::move(audit.error()));
+  parts.audit = std::move(*audit);
   const bool signs_in = config.identity || gateway::lets_sign_in(config);
   if (signs_in || keeps_events(config)) {
     auto store = IdentityStore::open(config, clock);
@@ -181,7 +200,9 @@ Result<StoredParts> open_stored(const gateway::Config& config, SharedCounters* c
   if (signs_in) {
     if (auto opened = open_identity(config, counters, clock, parts); !opened) return tl::unexpected(opened.error());
   }
-  auto observers = Observers::open(config, parts.store.get(), records, metrics, clock);
+  std::vector<telemetry::RecordSink*> others;
+  if (parts.audit && parts.audit->denials() != nullptr) others.push_back(parts.audit->denials());
+  auto observers = Observers::open(config, parts.store.get(), records, metrics, clock, std::move(others));
   if (!observers) return tl::unexpected(observers.error());
   parts.observers = std::move(*observers);
   return parts;
@@ -236,9 +257,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   telemetry::add_process_collector(metrics, GATEHOUSE_VERSION);
   auto access_log = AccessLogSwitch::open(config->telemetry.access_log, shards, clock);
   if (!access_log) return give_up(access_log.error());
-  if (config->telemetry.access_log.to.starts_with('/')) {
-    if (auto given = hand_over(config->telemetry.access_log.to, user); !given) return give_up(given.error());
-  }
+  if (auto given = hand_over_access_log(*config, user); !given) return give_up(given.error());
   auto stored = open_stored(*config, counters->get(), records, metrics, clock);
   if (!stored) return give_up(stored.error());
   StoredParts parts = std::move(*stored);
@@ -261,9 +280,10 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   // Whoever asks for the file's name later is in another folder.
   std::error_code no_folder;
   const std::string config_file = std::filesystem::absolute(options.config_path, no_folder).lexically_normal().string();
-  auto control = ControlPlane::create({**gateway, **state, records, **access_log, metrics, rules, clock,
-                                       parts.identity.get(), parts.login.get(), counters->get(), parts.observers.get()},
-                                      config_file);
+  auto control =
+      ControlPlane::create({**gateway, **state, records, **access_log, metrics, rules, clock, parts.identity.get(),
+                            parts.login.get(), counters->get(), parts.observers.get(), parts.audit.get()},
+                           config_file);
   if (!control) return give_up(control.error());
   if (auto opened = (*control)->open_sockets(); !opened) return give_up(opened.error());
   warn_of_unreadable_files(*config, user);  // still as root, who can look everywhere
@@ -282,7 +302,7 @@ int serve(const RunOptions& options, std::shared_ptr<const gateway::Config> conf
   if (*counters) (*counters)->stop();  // what it hears goes to identity
   parts.stop();
   (*gateway)->stop();
-  parts.observers->stop();
+  parts.end();
   return code;
 }
 

@@ -271,6 +271,8 @@ const Object& root_object() {
                                   {.example = "{ rate: monitor }"}),
               key_of<Config>("state", block<Config>(state_object()), "What is remembered between requests."),
               key<&Config::telemetry>("telemetry", block<TelemetryConfig>(telemetry_object()), "Logs and metrics."),
+              key<&Config::audit>("audit", block<AuditConfig>(audit_object()), "The tamper-evident log.",
+                                  {.restart = true}),
               key<&Config::admin>("admin", block<AdminConfig>(admin_object()), "The admin API.",
                                   {.default_note = "no admin API"}),
           })

@@ -25,6 +25,7 @@ const Object& route_waf_object();
 const Object& state_object();  // fills gateway::Config
 const Object& telemetry_object();
 const Object& events_object();
+const Object& audit_object();
 const Object& admin_object();
 const Object& identity_object();
 const Object& secrets_object();

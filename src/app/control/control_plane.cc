@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "admin/events_api.h"
+#include "app/audit/audit_runtime.h"
 #include "app/control/ban_store.h"
 #include "app/control/handover.h"
 #include "app/identity/identity_runtime.h"
@@ -112,6 +113,13 @@ Status ControlPlane::open_sockets() {
           {[observers](const admin::Call& call) { return admin::EventsApi(*observers->events()).answer(call); },
            [observers](std::function<void()> work) { return observers->searches().submit(std::move(work)); },
            [this](std::function<void()> work) { loop_->post(std::move(work)); }});
+    }
+    if (AuditRuntime* audit = parts_.audit) {
+      admin_api_->use_guard({[audit](const admin::Call& call, std::function<void(const Status&)> go) {
+                               audit->before_act(call, std::move(go));
+                             },
+                             [audit](const admin::Call& call, int status) { audit->after_act(call, status); },
+                             [this](std::function<void()> work) { loop_->post(std::move(work)); }});
     }
     admin_sink_ = std::make_unique<admin::ServiceSink>(*admin_api_);
     auto opened = ControlListener::open(*loop_, admin, *admin_sink_, socket_group);

@@ -25,6 +25,7 @@
 
 namespace gatehouse::app {
 
+class AuditRuntime;
 class IdentityRuntime;
 class LoginRuntime;
 class Observers;
@@ -42,6 +43,7 @@ struct ControlPlaneParts {  // all of it outlives the control plane
   LoginRuntime* login = nullptr;             // likewise
   const SharedCounters* counters = nullptr;  // null: in memory
   Observers* observers = nullptr;            // null: nothing is kept
+  AuditRuntime* audit = nullptr;             // null: there is none
 };
 
 class ControlPlane final : public admin::AdminBackend, private net::IoHandler, private net::Timer::Handler {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "app/audit/audit_runtime.h"
 #include "app/config/load.h"
 #include "app/control/config_difference.h"
 #include "app/control/control_plane.h"
@@ -92,6 +93,9 @@ void ControlPlane::begin_change(const Change& change) {
 void ControlPlane::end_change(const Change& change, const admin::ReloadReport& report) {
   parts_.rules.release();
   changing_ = false;
+  if (parts_.audit != nullptr && !change.done) {  // by a signal: who asks by the admin API is recorded there
+    parts_.audit->tell_own("config.reload", {{"applied", report.applied ? "yes" : "no"}});
+  }
   if (change.done) change.done(report);
 }
 

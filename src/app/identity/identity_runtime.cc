@@ -288,5 +288,6 @@ void IdentityRuntime::stop() {
 
 Provider& IdentityRuntime::provider() noexcept { return parts_->provider; }
 Sessions& IdentityRuntime::sessions() noexcept { return parts_->sessions; }
+AuditTrail& IdentityRuntime::audit() noexcept { return parts_->audit; }
 
 }  // namespace gatehouse::app

@@ -44,6 +44,7 @@ class IdentityRuntime final : public gateway::LocalService {
   net::WorkerPool& pool() noexcept { return *pool_; }
   identity::Provider& provider() noexcept;
   identity::Sessions& sessions() noexcept;
+  identity::AuditTrail& audit() noexcept;
 
   void start();  // the background work; after privileges are dropped
   void stop();

@@ -17,9 +17,9 @@ bool keeps_events(const gateway::Config& config) {
 
 Result<std::unique_ptr<Observers>> Observers::open(const gateway::Config& config, IdentityStore* store,
                                                    const telemetry::RecordStore& records, telemetry::Metrics& metrics,
-                                                   const Clock& clock) {
+                                                   const Clock& clock, std::vector<telemetry::RecordSink*> others) {
   std::unique_ptr<Observers> observers(new Observers());
-  std::vector<telemetry::RecordSink*> sinks;
+  std::vector<telemetry::RecordSink*> sinks = std::move(others);
   if (keeps_events(config) && store != nullptr) {
     const gateway::EventsConfig& wanted = config.telemetry.events;
     if (config.store == "sqlite") {

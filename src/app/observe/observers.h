@@ -22,10 +22,11 @@ bool keeps_events(const gateway::Config& config);
 
 class Observers {
  public:
-  // `store`: of which events need the keyring; may be null where none are kept. All of them outlive it.
+  // `store`: of which events need the keyring; may be null where none are kept. `others` follow the records, too. All
+  // of them outlive it.
   static Result<std::unique_ptr<Observers>> open(const gateway::Config& config, IdentityStore* store,
                                                  const telemetry::RecordStore& records, telemetry::Metrics& metrics,
-                                                 const Clock& clock);
+                                                 const Clock& clock, std::vector<telemetry::RecordSink*> others);
   ~Observers();
 
   void start();
