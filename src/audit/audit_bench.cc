@@ -31,7 +31,7 @@ Entry denial(std::uint64_t number) {
 
 // Everything there is to it: queue, leaf, commitments sealed, tree, journal synced, tiles and checkpoints published.
 void DurableEntries(benchmark::State& state) {
-  const std::uint64_t count = 400'000;
+  const std::uint64_t count = 200'000;
   for (auto _ : state) {
     TempDir dir;
     auto log = AuditLog::open(system_files(), {.log = {dir / "log", {}}}, NoteSigner::generate(),

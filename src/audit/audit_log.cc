@@ -10,7 +10,7 @@
 namespace gatehouse::audit {
 namespace {
 
-constexpr std::size_t kBatchEntriesMax = 4096, kGroupBytesMax = 4 * 1024 * 1024;  // threefold by escapes at worst
+constexpr std::size_t kBatchEntriesMax = 16384, kGroupBytesMax = 16 * 1024 * 1024;  // threefold by escapes at worst
 constexpr std::size_t kEntryOverheadBytes = 512;
 
 std::size_t bytes_of(const Entry& entry) noexcept {

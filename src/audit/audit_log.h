@@ -28,7 +28,7 @@ namespace gatehouse::audit {
 class AuditLog {
  public:
   static constexpr std::size_t kQueueMax = 65536, kQueueBytesMax = 48 * 1024 * 1024;
-  static constexpr std::size_t kUnpublishedBytesMax = 32 * 1024 * 1024;
+  static constexpr std::size_t kUnpublishedBytesMax = 64 * 1024 * 1024;
   static constexpr Duration kRetry = std::chrono::seconds(1);
 
   using Done = std::function<void(const Status&)>;

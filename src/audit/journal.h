@@ -23,7 +23,7 @@
 
 namespace gatehouse::audit {
 
-inline constexpr std::size_t kBatchBytesMax = 16 * 1024 * 1024;
+inline constexpr std::size_t kBatchBytesMax = 64 * 1024 * 1024;
 inline constexpr std::size_t kSegmentBytesMax = 256 * 1024 * 1024;
 
 struct Batch {
