@@ -66,6 +66,8 @@ class MetricSamples {
 };
 
 class ShardMetrics;
+class MetricReader;    // metric_reading.h
+class ExemplarSource;  // metric_reading.h
 
 class Metrics {
  public:
@@ -87,6 +89,10 @@ class Metrics {
   void add_collector(std::function<void(MetricSamples&)> collector);
 
   std::string render(MetricsFormat format) const;
+  // The same as values.
+  void read(MetricReader& reader) const;
+  // OpenMetrics shows them at histograms' buckets. `source` outlives the registry's last `render`; null: none.
+  void set_exemplars(const ExemplarSource* source) noexcept { exemplars_.store(source, std::memory_order_release); }
   // The sum over all shards: of a counter, a gauge, or a histogram's first bucket. For tests and the status page.
   std::int64_t value(SeriesId id) const noexcept;
   // The same over all series of a metric whose label number `label` has this value; every series without `value`.
@@ -109,6 +115,7 @@ class Metrics {
   std::vector<Family> families_;
   std::unordered_map<std::string, SeriesId> by_labels_;
   std::vector<std::function<void(MetricSamples&)>> collectors_;
+  std::atomic<const ExemplarSource*> exemplars_{nullptr};
   SeriesId next_cell_ = 1;
   std::vector<std::unique_ptr<MetricCells>> cells_;  // the control plane's last
   std::vector<std::unique_ptr<ShardMetrics>> shards_;

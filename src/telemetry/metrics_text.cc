@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "telemetry/metric_reading.h"
 #include "telemetry/metrics.h"
 
 namespace gatehouse::telemetry {
@@ -36,17 +37,36 @@ void append_number(double value, std::string& out) {
   }
 }
 
-// "1.0" rather than "1": OpenMetrics demands it, and both formats must name the same series.
-std::string bound_text(std::uint64_t ns) {
-  std::string text = fmt::format("{}", static_cast<double>(ns) / kNanosecondsPerSecond);
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
-  return text;
-}
-
-class Exposition {
+class Exposition final : public MetricReader {
  public:
-  explicit Exposition(MetricsFormat format) : open_metrics_(format == MetricsFormat::open_metrics) {}
+  Exposition(MetricsFormat format, const ExemplarSource* exemplars)
+      : open_metrics_(format == MetricsFormat::open_metrics), exemplars_(open_metrics_ ? exemplars : nullptr) {}
 
+  void take(const MetricReading& reading) override {
+    if (reading.info != info_) begin(*reading.info);
+    if (info_->type != MetricType::histogram) {
+      sample("", reading.labels, "", reading.value);
+      return;
+    }
+    const BucketBounds& bounds = buckets_of(info_->id);
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i <= kBuckets; ++i) {
+      count += reading.buckets[i];
+      sample("_bucket", reading.labels, i == kBuckets ? "+Inf" : bound_text(bounds[i]), static_cast<double>(count));
+      Exemplar found;
+      if (reading.buckets[i] == 0 || exemplars_ == nullptr) continue;
+      if (exemplars_->find(info_->id, reading.labels, i, found)) exemplar(found);
+    }
+    sample("_sum", reading.labels, "", reading.sum);
+    sample("_count", reading.labels, "", static_cast<double>(reading.count));
+  }
+
+  std::string end() {
+    if (open_metrics_) out_ += "# EOF\n";
+    return std::move(out_);
+  }
+
+ private:
   void begin(const MetricInfo& info) {
     info_ = &info;
     std::string_view name = info.name;
@@ -71,12 +91,13 @@ class Exposition {
     out_ += '\n';
   }
 
-  std::string end() {
-    if (open_metrics_) out_ += "# EOF\n";
-    return std::move(out_);
+  // Behind the line that was written last.
+  void exemplar(const Exemplar& exemplar) {
+    out_.pop_back();
+    fmt::format_to(std::back_inserter(out_), " # {{trace_id=\"{}\"}} {} {:.3f}\n", exemplar.trace_id, exemplar.seconds,
+                   exemplar.time);
   }
 
- private:
   void label(char before, std::string_view name, std::string_view value) {
     out_ += before;
     out_ += name;
@@ -86,6 +107,7 @@ class Exposition {
   }
 
   const bool open_metrics_;
+  const ExemplarSource* const exemplars_;
   const MetricInfo* info_ = nullptr;
   std::string out_;
 };
@@ -96,6 +118,13 @@ double scaled(const MetricInfo& info, std::int64_t value) noexcept {
 }
 
 }  // namespace
+
+// "1.0" rather than "1": OpenMetrics demands it, and both formats must name the same series.
+std::string bound_text(std::uint64_t ns) {
+  std::string text = fmt::format("{}", static_cast<double>(ns) / kNanosecondsPerSecond);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
+}
 
 MetricsFormat metrics_format_of(std::string_view accept) noexcept {
   return accept.find("application/openmetrics-text") != std::string_view::npos ? MetricsFormat::open_metrics
@@ -108,6 +137,12 @@ std::string_view content_type_of(MetricsFormat format) noexcept {
 }
 
 std::string Metrics::render(MetricsFormat format) const {
+  Exposition out(format, exemplars_.load(std::memory_order_acquire));
+  read(out);
+  return out.end();
+}
+
+void Metrics::read(MetricReader& reader) const {
   std::vector<std::function<void(MetricSamples&)>> collectors;
   {
     const std::lock_guard lock(mutex_);
@@ -116,31 +151,24 @@ std::string Metrics::render(MetricsFormat format) const {
   MetricSamples samples;
   for (const auto& collect : collectors) collect(samples);
   const std::vector<Family> all = families();
-
-  Exposition out(format);
   for (const MetricInfo& info : kMetrics) {
-    const Family& family = all[static_cast<std::size_t>(info.id)];
-    const auto& collected = samples.of(info.id);
-    if (family.series.empty() && collected.empty()) continue;
-    out.begin(info);
-    for (const auto& series : family.series) {
-      if (info.type != MetricType::histogram) {
-        out.sample("", series->labels, "", scaled(info, value(series->id)));
-        continue;
+    for (const auto& series : all[static_cast<std::size_t>(info.id)].series) {
+      MetricReading reading{.info = &info, .labels = series->labels};
+      if (info.type == MetricType::histogram) {
+        for (std::size_t i = 0; i <= kBuckets; ++i) {
+          reading.buckets[i] = static_cast<std::uint64_t>(value(series->id + static_cast<SeriesId>(i)));
+          reading.count += reading.buckets[i];
+        }
+        reading.sum = scaled(info, value(series->id + static_cast<SeriesId>(kBuckets) + 1));
+      } else {
+        reading.value = scaled(info, value(series->id));
       }
-      const BucketBounds& bounds = buckets_of(info.id);
-      std::int64_t count = 0;
-      for (std::size_t i = 0; i <= kBuckets; ++i) {
-        count += value(series->id + static_cast<SeriesId>(i));
-        const std::string bound = i == kBuckets ? "+Inf" : bound_text(bounds[i]);
-        out.sample("_bucket", series->labels, bound, static_cast<double>(count));
-      }
-      out.sample("_sum", series->labels, "", scaled(info, value(series->id + static_cast<SeriesId>(kBuckets) + 1)));
-      out.sample("_count", series->labels, "", static_cast<double>(count));
+      reader.take(reading);
     }
-    for (const auto& sample : collected) out.sample("", sample.labels, "", sample.value);
+    for (const auto& sample : samples.of(info.id)) {
+      reader.take({.info = &info, .labels = sample.labels, .value = sample.value});
+    }
   }
-  return out.end();
 }
 
 }  // namespace gatehouse::telemetry

@@ -191,6 +191,16 @@ TraceContext IdGenerator::begin(std::string_view traceparent, std::string_view t
   return context;
 }
 
+SpanId span_of_request(std::string_view request_id) noexcept {
+  std::uint64_t value = 0;
+  for (const char c : request_id.substr(request_id.size() - std::min<std::size_t>(request_id.size(), 13))) {
+    value = value << 5 | (kCrockford.find(c) & 31);
+  }
+  SpanId id;
+  put_hex(id.data(), value == 0 ? 1 : value);
+  return id;
+}
+
 bool is_request_id(std::string_view text) noexcept {
   return text.size() == std::tuple_size_v<RequestId> &&
          std::all_of(text.begin(), text.end(), [](char c) { return kCrockford.find(c) != std::string_view::npos; });

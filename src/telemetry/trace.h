@@ -69,6 +69,10 @@ class IdGenerator {
   std::array<std::uint64_t, 4> state_;
 };
 
+// The id of a request's own span, of the random bits at the end of the request's id: so that whoever exports the span
+// later needs only the record.
+SpanId span_of_request(std::string_view request_id) noexcept;
+
 // Could `text` be a request id of ours? For lookups: what is not one need not be searched.
 bool is_request_id(std::string_view text) noexcept;
 

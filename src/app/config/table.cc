@@ -207,6 +207,8 @@ const Object& telemetry_object() {
           key<&TelemetryConfig::events>("events", block<EventsConfig>(events_object()),
                                         "What is kept of requests and acts, encrypted, to be searched.",
                                         {.restart = true}),
+          key<&TelemetryConfig::exports>("export", list_of(block<ExportConfig>(export_object())),
+                                         "Where metrics, traces and records go beside that.", {.restart = true}),
           key<&TelemetryConfig::mask>("mask", list_of(text(128)),
                                       "Names of fields and parameters whose values are never shown."),
       });

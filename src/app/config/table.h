@@ -26,6 +26,7 @@ const Object& state_object();  // fills gateway::Config
 const Object& telemetry_object();
 const Object& events_object();
 const Object& audit_object();
+const Object& export_object();
 const Object& admin_object();
 const Object& identity_object();
 const Object& secrets_object();

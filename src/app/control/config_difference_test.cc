@@ -83,11 +83,12 @@ TEST(ConfigDifference, AListWithNamesIsComparedByThem) {
 }
 
 TEST(ConfigDifference, EveryKeyThatWaitsIsOneOfTheFile) {
-  EXPECT_EQ(restart_keys(), (std::vector<std::string>{"process.shards", "process.user", "process.sandbox", "identity",
-                                                      "secrets.root_key_file", "secrets.root_key", "secrets.passphrase",
-                                                      "state.store", "state.store_password", "state.counters",
-                                                      "state.counters_password", "state.rate_entries",
-                                                      "telemetry.events", "audit", "admin.address", "admin.group"}));
+  EXPECT_EQ(
+      restart_keys(),
+      (std::vector<std::string>{
+          "process.shards", "process.user", "process.sandbox", "identity", "secrets.root_key_file", "secrets.root_key",
+          "secrets.passphrase", "state.store", "state.store_password", "state.counters", "state.counters_password",
+          "state.rate_entries", "telemetry.events", "telemetry.export", "audit", "admin.address", "admin.group"}));
 }
 
 }  // namespace

@@ -238,6 +238,7 @@ void ControlPlane::on_timer(net::Timer& timer) {
     return live_->tick();
   }
   loop_->arm(tick_, std::chrono::seconds(1));
+  if (parts_.observers != nullptr) parts_.observers->tick();
   if (draining_) return;
   save_bans_if_changed();
   if (certificates_.due(*parts_.gateway.snapshot()->config)) read_certificates_again();

@@ -35,6 +35,10 @@ Result<std::unique_ptr<Observers>> Observers::open(const gateway::Config& config
     observers->recorder_ = std::make_unique<EventRecorder>(*observers->events_, wanted.sample_per_million);
     sinks.push_back(observers->recorder_.get());
   }
+  auto exporters = Exporters::open(config.telemetry.exports, config.data_dir, metrics, clock);
+  if (!exporters) return tl::unexpected(std::move(exporters.error()));
+  observers->exporters_ = std::move(*exporters);
+  observers->exporters_->add_to(sinks);
   observers->searches_ = std::make_unique<net::WorkerPool>("searches", kSearchesAtOnce, kSearchesWaiting);
   observers->follower_ = std::make_unique<telemetry::RecordFollower>(records, std::move(sinks));
   metrics.add_collector([raw = observers.get()](telemetry::MetricSamples& samples) { raw->collect(samples); });
@@ -45,18 +49,24 @@ Observers::~Observers() { stop(); }
 
 void Observers::start() {
   if (events_) events_->start();
+  exporters_->start();
   follower_->start();
 }
 
 void Observers::stop() {
-  searches_->stop();
-  follower_->stop();
+  // Where opening failed half-way, some are not there.
+  if (searches_) searches_->stop();
+  if (follower_) follower_->stop();
+  if (exporters_) exporters_->stop();
   if (events_) events_->stop();
 }
+
+void Observers::tick() { exporters_->tick(); }
 
 void Observers::collect(telemetry::MetricSamples& samples) const {
   using telemetry::Metric;
   samples.add(Metric::records_missed, {}, static_cast<double>(follower_->missed()));
+  exporters_->collect(samples);
   if (!events_) return;
   const events::EventCounters counters = events_->counters();
   samples.add(Metric::events_kept, {"request"}, static_cast<double>(counters.requests));

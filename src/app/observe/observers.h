@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "app/export/exporters.h"
 #include "app/identity/identity_store.h"
 #include "app/observe/event_recorder.h"
 #include "events/event_store.h"
@@ -31,6 +32,8 @@ class Observers {
 
   void start();
   void stop();
+  // Once a second, by the control plane's thread, which collects metrics.
+  void tick();
 
   events::EventStore* events() noexcept { return events_.get(); }  // null: none are kept
   net::WorkerPool& searches() noexcept { return *searches_; }      // where they are asked for; any thread
@@ -43,6 +46,7 @@ class Observers {
   std::unique_ptr<events::EventStore> events_;
   std::unique_ptr<EventRecorder> recorder_;
   std::unique_ptr<net::WorkerPool> searches_;
+  std::unique_ptr<Exporters> exporters_;
   std::unique_ptr<telemetry::RecordFollower> follower_;
 };
 

@@ -130,6 +130,7 @@ void Exchange::begin(http::ServerStream& stream, const http::RequestHead& head, 
     return fields.count(name) == 1 ? *fields.get(name) : std::string_view{};
   };
   trace_ = shard_.ids().begin(single("traceparent"), single("tracestate"), request.listener->trust_trace_context);
+  trace_.span_id = telemetry::span_of_request(record_.request_id);
   record_.trace_id = trace_.trace_id;
   // The fields of a request that was refused half-way are those that came.
   if (!identify_client(reason == http::Reason::none ? fields : head.fields)) return;
