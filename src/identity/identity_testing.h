@@ -33,12 +33,16 @@ class OneKey final : public secrets::Keyring {
   SecretBytes derive(std::string_view purpose) const override {
     return crypto::hkdf_sha256(key_.expose(), {}, purpose, 32);
   }
+  std::optional<SecretBytes> derive_from(std::uint32_t, std::string_view purpose) const override {
+    return derive(purpose);
+  }
   std::optional<std::uint32_t> key_of(std::string_view) const override { return 1; }
   std::uint32_t current_key() const override { return 1; }
   std::vector<secrets::KeyView> keys() const override { return {}; }
   Status rotate() override { return fail(ErrorCode::denied, "there is one key"); }
   Status remove_key(std::uint32_t) override { return fail(ErrorCode::denied, "there is one key"); }
   Status refresh() override { return {}; }
+  Status follow() override { return {}; }
 
  private:
   static std::string bound_to(std::string_view path, std::uint64_t version) {

@@ -65,6 +65,22 @@ class StoredKeyring final : public Keyring {
     return {};
   }
 
+  Status follow() override {
+    // Ids only grow: with the number of the keys, the last one tells what has come or gone.
+    auto rows = database_.run("SELECT COUNT(*), MAX(id) FROM keyring_keys");
+    if (!rows) return tl::unexpected(rows.error());
+    if (rows->rows[0][1].is_null()) return not_whole();
+    const auto count = static_cast<std::size_t>(rows->rows[0][0].integer());
+    const std::int64_t last = rows->rows[0][1].integer();
+    const auto keys = keys_.load();
+    if (keys->keys.size() == count && keys->keys.rbegin()->first == last) return {};
+    // What could not be read (another root key) is left to `refresh`: a passphrase is dear to try.
+    if (unread_.exchange(last) == last) return {};
+    auto read_again = refresh();
+    if (read_again) unread_ = 0;
+    return read_again;
+  }
+
   Result<std::string> seal(std::string_view path, std::uint64_t version, std::string_view plain) override {
     auto keys = keys_.load();
     // With a key that others may have removed meanwhile, nobody would open it again.
@@ -96,6 +112,13 @@ class StoredKeyring final : public Keyring {
   SecretBytes derive(std::string_view purpose) const override {
     const auto keys = keys_.load();
     return crypto::hkdf_sha256(keys->keys.at(kDerivationId).expose(), {}, purpose, 32);
+  }
+
+  std::optional<SecretBytes> derive_from(std::uint32_t id, std::string_view purpose) const override {
+    const auto keys = keys_.load();
+    const auto key = keys->keys.find(id);
+    if (key == keys->keys.end() || id == kDerivationId) return std::nullopt;
+    return crypto::hkdf_sha256(key->second.expose(), {}, purpose, 32);
   }
 
   std::vector<KeyView> keys() const override { return keys_.load()->views; }
@@ -187,6 +210,7 @@ class StoredKeyring final : public Keyring {
   const RootKeySource source_;
   std::atomic<std::shared_ptr<const OpenedRoot>> root_;
   std::atomic<std::shared_ptr<const Keys>> keys_;
+  std::atomic<std::int64_t> unread_{0};  // the last key that there was when `follow` could not read them; 0: it could
 };
 
 // The first: made whole, or found made by another gateway that was faster.

@@ -56,6 +56,8 @@ class Keyring {
   // 32 bytes for a named purpose ("password pepper", "e-mail index"), the same on every gateway of this store and over
   // every rotation: what was computed with them is compared for years.
   virtual SecretBytes derive(std::string_view purpose) const = 0;
+  // The same out of one of the keys that change: for what may end with its key. nullopt: it is not here. Never reads.
+  virtual std::optional<SecretBytes> derive_from(std::uint32_t key, std::string_view purpose) const = 0;
 
   // Which key sealed it; nullopt: it is no sealed value.
   virtual std::optional<std::uint32_t> key_of(std::string_view sealed) const = 0;
@@ -68,6 +70,7 @@ class Keyring {
   // A key that nothing is sealed with any more.
   virtual Status remove_key(std::uint32_t id) = 0;
   virtual Status refresh() = 0;  // reads the keyring again: every minute or so
+  virtual Status follow() = 0;   // the same if keys have come or gone, at the cost of one small query: every second
 };
 
 }  // namespace gatehouse::secrets

@@ -69,6 +69,36 @@ TEST_F(KeyringTest, IsTheSameAfterAStart) {
   EXPECT_EQ(facts.st_mode & 0777, 0600U);
 }
 
+TEST_F(KeyringTest, WhatIsDerivedFromAKeyGoesWithIt) {
+  auto one = open(), two = open();
+  const auto first = one->derive_from(1, "cookies");
+  ASSERT_TRUE(first);
+  EXPECT_EQ(two->derive_from(1, "cookies")->expose(), first->expose());
+  EXPECT_NE(one->derive_from(1, "else")->expose(), first->expose());
+  EXPECT_NE(one->derive("cookies").expose(), first->expose());
+  EXPECT_FALSE(one->derive_from(0, "cookies")) << "the key of what never changes has no such children";
+  ASSERT_TRUE(one->rotate());
+  EXPECT_FALSE(two->derive_from(2, "cookies")) << "it asks nobody";
+  ASSERT_TRUE(two->follow());
+  EXPECT_NE(two->derive_from(2, "cookies")->expose(), first->expose());
+  ASSERT_TRUE(one->remove_key(1));
+  ASSERT_TRUE(two->derive_from(1, "cookies"));
+  ASSERT_TRUE(two->follow());
+  EXPECT_FALSE(two->derive_from(1, "cookies"));
+}
+
+TEST_F(KeyringTest, FollowingTriesAnUnknownRootKeyOnce) {
+  auto keyring = open();
+  ASSERT_TRUE(keyring->follow());
+  ASSERT_TRUE(open()->rotate());
+  ASSERT_TRUE(database_->run("UPDATE keyring_root SET id = 9"));  // as after a rotation of the root, to one not given
+  ::unlink(source_.path.c_str());
+  EXPECT_FALSE(keyring->follow());
+  EXPECT_TRUE(keyring->follow()) << "not each second: a passphrase is dear to try";
+  EXPECT_EQ(keyring->current_key(), 1U);
+  EXPECT_FALSE(keyring->refresh()) << "who asks in earnest is told";
+}
+
 TEST_F(KeyringTest, RefusesAnotherRootKey) {
   open();
   const std::string right = source_.path;

@@ -1,8 +1,11 @@
 """People sign in at the gateway: routes with `access: { login: true }`, the provider in the same process or outside."""
 
+import base64
+import contextlib
 import json
 import re
 import signal
+import sqlite3
 import time
 
 import gateway
@@ -311,6 +314,39 @@ def test_sessions_outlive_a_restart_and_endings_too():
         assert stays.visit(f"https://localhost:{site.port}/more").status == 200
     finally:
         site.discard()
+
+
+def test_cookies_change_with_the_keyring(site):
+    """`gatehouse keys rotate` is a rotation of what seals them, too: nobody is signed out until the old key goes."""
+
+    def key(browser):
+        value = jar(browser, site.shop)[SESSION]
+        return int.from_bytes(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))[:4], "big")
+
+    def signed_in():
+        browser = site.browser()
+        told(browser.sign_in(site.shop + "/", site.person()))
+        return browser
+
+    def idle(browser):
+        return browser.get(site.shop + "/api", headers={**SCRIPT, "Cookie": before}).status
+
+    def ring():
+        return json.loads(site.command("keys", "status", "--json").stdout)["data_keys"]["keys"]
+
+    first = signed_in()
+    old, before = key(first), f"{SESSION}={jar(first, site.shop)[SESSION]}"
+    assert site.command("keys", "rotate").returncode == 0
+    new = wire.eventually(lambda: (k := key(signed_in())) > old and k, 15, what="cookies stay under the key of before")
+    someone = site.browser()
+    assert idle(someone) == 200
+    # Whoever goes on working has a cookie under the new key after its renewal (10 s here).
+    wire.eventually(lambda: first.get(site.shop + "/api", headers=SCRIPT).status == 200 and key(first) == new, 30)
+    wire.eventually(lambda: all(k["records"] == 0 for k in ring() if k["id"] == old), 30, what="records stay under the old key")
+    with contextlib.closing(sqlite3.connect(next((site.dir / "data").glob("*.db")))) as store, store:
+        store.execute("DELETE FROM keyring_keys WHERE id = ?", (old,))  # what an hour does
+    wire.eventually(lambda: idle(someone) == 401, 10, what="a cookie under a key that is gone is read")
+    assert first.get(site.shop + "/api", headers=SCRIPT).status == 200
 
 
 def test_an_outside_provider():

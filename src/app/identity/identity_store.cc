@@ -37,6 +37,7 @@ Result<std::unique_ptr<IdentityStore>> IdentityStore::open(const gateway::Config
   auto keyring = secrets::Keyring::open(*store->database_, root_key_source(config.secrets, config.data_dir), clock);
   if (!keyring) return tl::unexpected(keyring.error());
   store->keyring_ = std::move(*keyring);
+  store->cookie_keys_ = std::make_unique<CookieKeys>(*store->keyring_, clock);
   if (auto migrated = store->database_->migrate(identity::kProduct, identity::migrations()); !migrated)
     return tl::unexpected(migrated.error());
   // The keys of events are sealed anew with everything else, whether this gateway keeps events or not.
@@ -52,6 +53,8 @@ void IdentityStore::start() {
   housekeeper_.start(
       [this] {
         tell("reading revocations", revocations_->refresh());
+        tell("following the keyring", keyring_->follow());
+        cookie_keys_->follow();
         tell("sealing records anew", resealer_->tend(kResealSlice));
       },
       [this] {

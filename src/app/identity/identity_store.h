@@ -1,11 +1,12 @@
 #pragma once
 // What identity, the gateway's own sign-in and the keeping of events share: the store, the keys under which it is kept,
-// and what is over before its time.
+// what seals their cookies, and what is over before its time.
 //
 // Thread safety: as its parts. Lifetime: opened before both, `stop`ped after them.
 
 #include <memory>
 
+#include "app/identity/cookie_keys.h"
 #include "app/identity/housekeeper.h"
 #include "gateway/config.h"
 #include "identity/sessions/revocations.h"
@@ -23,6 +24,8 @@ class IdentityStore {
   store::Database& database() noexcept { return *database_; }
   secrets::Keyring& keyring() noexcept { return *keyring_; }
   secrets::Resealer& resealer() noexcept { return *resealer_; }
+  // Under keys that `gatehouse keys rotate` replaces (cookie_keys.h).
+  const gateway::CookieSealer& cookies() const noexcept { return cookie_keys_->sealer(); }
   identity::Revocations& revocations() noexcept { return *revocations_; }
 
   void start();  // the background work; after privileges are dropped
@@ -32,6 +35,7 @@ class IdentityStore {
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<secrets::Keyring> keyring_;
   std::unique_ptr<secrets::Resealer> resealer_;
+  std::unique_ptr<CookieKeys> cookie_keys_;
   std::unique_ptr<identity::Revocations> revocations_;
   Housekeeper housekeeper_;
 };

@@ -141,7 +141,7 @@ class LoginRuntime::Side {
           OutsideProviderOptions{wanted.issuer, wanted.client_id, wanted.client_secret, wanted.ca}, runtime.clock_);
     }
     logins = std::make_shared<gateway::Logins>(
-        wanted, gateway::LoginParts{runtime.sealer_, revoked, *provider, runtime.callbacks_, runtime.endings_,
+        wanted, gateway::LoginParts{runtime.store_.cookies(), revoked, *provider, runtime.callbacks_, runtime.endings_,
                                     runtime.renewals_, runtime.clock_});
   }
 
@@ -155,7 +155,6 @@ LoginRuntime::LoginRuntime(IdentityStore& store, std::shared_ptr<IdentityRuntime
     : store_(store),
       identity_(std::move(identity)),
       clock_(clock),
-      sealer_(store.keyring().derive("login cookies")),
       callbacks_("login", kCallbackThreads, kQueueMax),
       endings_("logout", kEndingThreads, kQueueMax),
       renewals_("renewal", kRenewalThreads, kQueueMax) {}

@@ -34,7 +34,6 @@ class LoginRuntime {
   IdentityStore& store_;
   const std::shared_ptr<IdentityRuntime> identity_;
   const Clock& clock_;
-  const gateway::CookieSealer sealer_;
   net::WorkerPool callbacks_, endings_, renewals_;
   std::vector<std::unique_ptr<Side>> sides_;  // of the snapshots that there are
 };

@@ -1,20 +1,25 @@
 #pragma once
 // Cookies that only this deployment can have made, and nobody else can read.
 //
-//   value = base64url(day of sealing, four bytes ‖ nonce ‖ ciphertext ‖ tag)
+//   value = base64url(the key's id ‖ day of sealing, four bytes each ‖ nonce ‖ ciphertext ‖ tag)
 //
-// The purpose ("session", "login") and the day are authenticated with the text: a cookie of one kind is none of
-// another. A key for each day comes out of the deployment's key (HKDF, RFC 5869), because one AES-256-GCM key with
-// random nonces is good for 2^32 messages, which a busy gateway seals in weeks. Thread safety: any thread; a lock for a
-// look-up among a few keys. Opening is not for every request: see SessionCache.
+// The purpose ("session", "login"), the key's id and the day are authenticated with the text: a cookie of one kind is
+// none of another. A key for each day comes out of the deployment's key (HKDF, RFC 5869), because one AES-256-GCM key
+// with random nonces is good for 2^32 messages, which a busy gateway seals in weeks.
+// The deployment's keys change under way (`use`). An id that is not among them opens nothing and asks nobody: who makes
+// up ids causes no work.
+// Thread safety: any thread; a lock for a look-up among a few keys. Opening is not for every request: whoever keeps
+// what he opened asks `epoch` whether the keys are still the same.
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/secret_bytes.h"
@@ -22,10 +27,21 @@
 
 namespace gatehouse::gateway {
 
+// 32 bytes that all gateways of a deployment share and that outlive a restart.
+struct CookieKey {
+  std::uint32_t id = 0;
+  SecretBytes key;
+};
+
 class CookieSealer {
  public:
-  // 32 bytes that all gateways of a deployment share and that outlive a restart.
-  explicit CookieSealer(const SecretBytes& key) : key_(key) {}
+  // `sealing` is the id of one of them.
+  explicit CookieSealer(std::vector<CookieKey> keys, std::uint32_t sealing);
+
+  // From now on. What was sealed with a key that is not among them opens no more.
+  void use(std::vector<CookieKey> keys, std::uint32_t sealing);
+  // Changes whenever the keys do.
+  std::uint64_t epoch() const noexcept { return epoch_.load(std::memory_order_acquire); }
 
   std::string seal(std::string_view purpose, std::string_view plain, WallTime now) const;
   // Null for what was not sealed for this purpose under this key within `age_max`, or is to be read from the future.
@@ -33,15 +49,10 @@ class CookieSealer {
                                   Duration age_max) const;
 
  private:
-  std::shared_ptr<const crypto::AeadKey> key_of(std::uint32_t day) const;
+  class Ring;
 
-  struct DayKey {
-    std::uint32_t day = 0;
-    std::shared_ptr<const crypto::AeadKey> key;
-  };
-  const SecretBytes key_;
-  mutable std::mutex mutex_;
-  mutable std::array<DayKey, 8> known_;  // the day modulo 8: what is asked for is of the last days
+  std::atomic<std::shared_ptr<const Ring>> ring_;
+  std::atomic<std::uint64_t> epoch_{0};
 };
 
 }  // namespace gatehouse::gateway

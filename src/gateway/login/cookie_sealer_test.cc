@@ -19,15 +19,15 @@ class CookieSealing : public testing::Test {
   }
   FakeClock clock_;
   const SecretBytes key_ = crypto::random_secret(32);
-  const CookieSealer sealer_{key_};
+  const CookieSealer sealer_{{{1, key_}}, 1};
 };
 
 TEST_F(CookieSealing, OpensForItsPurposeOnEveryGatewayOfTheDeployment) {
   const std::string value = sealer_.seal("session", "alice", clock_.wall());
   EXPECT_EQ(opened(sealer_, "session", value), "alice");
-  EXPECT_EQ(opened(CookieSealer(key_), "session", value), "alice");
+  EXPECT_EQ(opened(CookieSealer({{1, key_}}, 1), "session", value), "alice");
   EXPECT_EQ(opened(sealer_, "login", value), "refused");
-  EXPECT_EQ(opened(CookieSealer(crypto::random_secret(32)), "session", value), "refused");
+  EXPECT_EQ(opened(CookieSealer({{1, crypto::random_secret(32)}}, 1), "session", value), "refused");
   EXPECT_NE(value, sealer_.seal("session", "alice", clock_.wall()));
   EXPECT_EQ(opened(sealer_, "session", sealer_.seal("session", "", clock_.wall())), "");
 }
@@ -59,6 +59,31 @@ TEST_F(CookieSealing, HoldsOverMidnightAndEndsWithItsAge) {
 TEST_F(CookieSealing, ACookieOfTheFutureIsRefusedBeyondADay) {
   EXPECT_EQ(opened(sealer_, "session", sealer_.seal("session", "alice", clock_.wall() + 3min)), "alice");
   EXPECT_EQ(opened(sealer_, "session", sealer_.seal("session", "alice", clock_.wall() + 72h)), "refused");
+}
+
+TEST_F(CookieSealing, KeysChangeUnderway) {
+  const SecretBytes next = crypto::random_secret(32);
+  CookieSealer sealer({{1, key_}}, 1);
+  const std::string before = sealer.seal("session", "alice", clock_.wall());
+  const std::uint64_t epoch = sealer.epoch();
+  sealer.use({{1, key_}, {2, next}}, 2);
+  EXPECT_NE(sealer.epoch(), epoch);
+  const std::string after = sealer.seal("session", "alice", clock_.wall());
+  EXPECT_EQ(opened(sealer, "session", before), "alice");
+  EXPECT_EQ(opened(sealer, "session", after), "alice");
+  EXPECT_EQ(opened(sealer_, "session", after), "refused") << "the id is unknown there";
+  sealer.use({{2, next}}, 2);
+  EXPECT_EQ(opened(sealer, "session", before), "refused");
+  EXPECT_EQ(opened(sealer, "session", after), "alice");
+  // The same id over another key, as in a deployment that began anew.
+  EXPECT_EQ(opened(CookieSealer({{2, key_}}, 2), "session", after), "refused");
+}
+
+TEST_F(CookieSealing, TheIdOfAKeyIsAuthenticated) {
+  CookieSealer same({{1, key_}, {2, key_}}, 1);
+  std::string bytes = *codec::base64url_decode(same.seal("session", "alice", clock_.wall()));
+  bytes[3] = 2;
+  EXPECT_EQ(opened(same, "session", codec::base64url_encode(bytes)), "refused");
 }
 
 }  // namespace

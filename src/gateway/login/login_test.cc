@@ -221,7 +221,7 @@ TEST_F(LoginTest, ChangedAndForeignCookiesAreNone) {
       ask({{"cookie", std::string(kSessionCookie) + begun.cookie.substr(begun.cookie.find('='))}}).decision.status,
       401);
   EXPECT_EQ(ask({{"cookie", session}}).decision.verdict, Verdict::pass);
-  sealer_ = std::make_unique<CookieSealer>(SecretBytes(std::string(32, 'o')));  // another deployment
+  sealer_ = std::make_unique<CookieSealer>(cookie_keys({{1, 'o'}}), 1);  // another deployment
   make();
   EXPECT_EQ(ask({{"cookie", session}}).decision.status, 401);
 }

@@ -39,6 +39,13 @@ class FakeRevoked final : public RevokedSessions {
   bool unavailable = false;
 };
 
+// Keys of 32 times the same letter, by id.
+inline std::vector<CookieKey> cookie_keys(std::initializer_list<std::pair<std::uint32_t, char>> letters) {
+  std::vector<CookieKey> keys;
+  for (const auto& [id, letter] : letters) keys.push_back({id, SecretBytes(std::string(32, letter))});
+  return keys;
+}
+
 class FakeProvider final : public TokenEndpoint {
  public:
   explicit FakeProvider(const Clock& clock) : clock_(clock) {
@@ -181,7 +188,7 @@ class LoginTest : public testing::Test {
 
   FakeClock clock_;
   Config config_;
-  std::unique_ptr<CookieSealer> sealer_ = std::make_unique<CookieSealer>(SecretBytes(std::string(32, 'k')));
+  std::unique_ptr<CookieSealer> sealer_ = std::make_unique<CookieSealer>(cookie_keys({{1, 'k'}}), 1);
   FakeRevoked revoked_;
   FakeProvider provider_;
   std::unique_ptr<net::WorkerPool> pool_;

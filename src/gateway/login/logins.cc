@@ -52,8 +52,10 @@ WallTime Logins::expiry(WallTime begun, WallTime sealed) const noexcept {
 
 bool Logins::know(Request& request, std::string_view cookie, Known& known) {
   const std::string_view authority = request.message.authority;
+  // Before it is opened: keys that change meanwhile have it opened once more.
+  const std::uint64_t epoch = p_.sealer.epoch();
   const auto take = [&](const Opened& opened) {
-    if (opened.authority != authority) return false;
+    if (opened.authority != authority || opened.epoch != epoch) return false;
     opened.principal.unpack(request.arena, request.principal);
     known = {request.arena.copy(opened.id),
              request.arena.copy(opened.sid),
@@ -70,8 +72,15 @@ bool Logins::know(Request& request, std::string_view cookie, Known& known) {
   auto session = read_session(cookie, authority);
   if (!session) return false;
   const WallTime expires = expiry(session->begun, session->sealed);
-  Opened opened{std::string(authority), session->id,   session->sid,    PrincipalRecord(facts_of(*session, expires)),
-                session->begun,         session->said, session->sealed, expires};
+  Opened opened{std::string(authority),
+                session->id,
+                session->sid,
+                PrincipalRecord(facts_of(*session, expires)),
+                session->begun,
+                session->said,
+                session->sealed,
+                expires,
+                epoch};
   take(opened);
   if (expires > request.wall) opened_.insert(hash, cookie, request.wall, expires, std::move(opened));
   return true;

@@ -88,6 +88,7 @@ class Logins : public std::enable_shared_from_this<Logins> {
     std::string authority, id, sid;
     PrincipalRecord principal;
     WallTime begun, said, sealed, expires;
+    std::uint64_t epoch;  // of the keys that opened it
   };
   struct Renewal {
     std::string cookie;  // the newest one; empty: there is none yet

@@ -78,8 +78,7 @@ class NoProvider final : public TokenEndpoint {
 // Its cookie has been opened before; what is over is asked each time.
 void known_session(benchmark::State& state) {
   Bench bench;
-  const SecretBytes key(std::string(32, 'k'));
-  const CookieSealer sealer(key);
+  const CookieSealer sealer({{1, SecretBytes(std::string(32, 'k'))}}, 1);
   NobodyRevoked revoked;
   NoProvider provider;
   net::WorkerPool pool("bench", 1, 8);
