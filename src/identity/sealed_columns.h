@@ -17,10 +17,11 @@ inline constexpr SealedColumn kTicketData{"tickets", "token_hash", "data_sealed"
 inline constexpr SealedColumn kInteractionData{"interactions", "token_hash", "data_sealed", SealedColumn::Id::bytes};
 inline constexpr SealedColumn kPushedRequest{"pushed_requests", "uri_hash", "parameters_sealed",
                                              SealedColumn::Id::bytes};
+inline constexpr SealedColumn kLinkedSubject{"linked_logins", "login_hash", "subject_sealed", SealedColumn::Id::bytes};
 inline constexpr SealedColumn kSigningKey{"signing_keys", "id", "key_sealed"};
 inline constexpr SealedColumn kAuditDetails{"audit_events", "id", "details_sealed"};
 
-inline constexpr std::array kSealedColumns{kUserProfile,   kFactorData, kTicketData,  kInteractionData,
-                                           kPushedRequest, kSigningKey, kAuditDetails};
+inline constexpr std::array kSealedColumns{kUserProfile,   kFactorData,    kTicketData, kInteractionData,
+                                           kPushedRequest, kLinkedSubject, kSigningKey, kAuditDetails};
 
 }  // namespace gatehouse::identity

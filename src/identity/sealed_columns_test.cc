@@ -16,6 +16,7 @@
 #include "identity/provider/pushed_requests.h"
 #include "identity/provider/signing_keys.h"
 #include "identity/sessions/interactions.h"
+#include "identity/users/federation.h"
 #include "identity/users/tickets.h"
 #include "secrets/reseal.h"
 
@@ -114,6 +115,8 @@ TEST_P(SealedColumnsTest, AreReadByTheirOwnersAfterARotation) {
   ASSERT_TRUE(client) << client.error().message;
   PushedRequests pushed(gateway.database, *keyring);
   const std::string request_uri = store::value_of(pushed.keep("shop", "scope=openid", clock_.wall()));
+  LinkedLogins linked(gateway.database, *keyring, clock_);
+  expect_ok(linked.link(ada->id, "https://work.example", "ada@work.example"));
   audit.record("system", "user.create", "user:" + ada->id, Outcome::ok, {{"email", "ada@elsewhere.example"}});
   const auto before = here->records();
   for (const SealedColumn& column : kSealedColumns) {
@@ -149,6 +152,9 @@ TEST_P(SealedColumnsTest, AreReadByTheirOwnersAfterARotation) {
   PushedRequests pushed_there(there->gateway.database, *there->keyring);
   EXPECT_EQ(store::value_of(pushed_there.take(request_uri, "shop", clock_.wall())), "scope=openid");
   EXPECT_EQ(store::value_of(pushed_there.take(request_uri, "shop", clock_.wall())), std::nullopt) << "once";
+  LinkedLogins linked_there(there->gateway.database, *there->keyring, clock_);
+  EXPECT_EQ(store::value_of(linked_there.list(ada->id)).at(0).subject, "ada@work.example");
+  EXPECT_EQ(store::value_of(linked_there.user_of("https://work.example", "ada@work.example")), ada->id);
   AuditTrail audit_there(there->gateway.database, *there->keyring, clock_);
   EXPECT_EQ(store::value_of(audit_there.list({})).at(0).details.at(0).second, "ada@elsewhere.example");
 }

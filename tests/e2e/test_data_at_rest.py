@@ -12,6 +12,9 @@ import pytest
 
 import people
 import postgresql_server
+import wire
+import sites  # noqa: F401: with it comes what tests/oidc has
+import outside  # isort: skip
 
 CALLBACK = "https://app.shop.example/callback"
 VERIFIER = "a verifier of forty-three characters or more".replace(" ", "-")
@@ -20,6 +23,7 @@ MAIL = "wilhelmina.grimm@maerchen.example"
 NEXT_MAIL = "frau.holle@maerchen.example"
 NAME = "Wilhelmina Grimm"
 PHONE = "+4930123456789"
+SUBJECT = "hans.im.glueck@anderswo.example"
 
 
 @pytest.fixture
@@ -27,6 +31,20 @@ def cluster():
     if not postgresql_server.programs():
         pytest.skip("PostgreSQL is not installed")
     one = postgresql_server.Cluster()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def elsewhere(certificates):
+    """An outside provider whose subjects are addresses."""
+    one = outside.Liar()
+    one.person = {"sub": SUBJECT, "email": "goldklumpen@anderswo.example", "email_verified": True, "name": "Hans Heimkehrer"}
+    secret = one.folder / "secret"
+    secret.write_text("s e&cret")
+    secret.chmod(0o644)
+    one.config = [{"id": "open", "name": "Elsewhere", "issuer": one.issuer, "client_id": "gatehouse", "client_secret": f"${{file:{secret}}}",
+                   "create_users": True, "ca": str(one.ca)}]  # fmt: skip
     yield one
     one.stop()
 
@@ -57,7 +75,7 @@ def found_in(secrets, haystack):
     return sorted({what for what, spelt in secrets.spellings() if spelt.lower() in folded})
 
 
-def live(gate, mailbox, center):
+def live(gate, mailbox, center, elsewhere):
     """A life at the provider; what nobody else must ever know of it."""
     secrets = Secrets({"address": MAIL, "next address": NEXT_MAIL, "name": NAME, "telephone": PHONE, "password": PASSWORD,
                        "code verifier": VERIFIER})  # fmt: skip
@@ -121,6 +139,17 @@ def live(gate, mailbox, center):
     for owner, one in (("", browser), ("stranger's ", stranger)):
         for name, value in cookies_of(one):
             secrets[f"{owner}cookie {name}"] = value
+    # Somebody comes from another provider, whose subjects are addresses.
+    guest = people.Browser(gate)
+    login = guest.open("/login")
+    flow = urllib.parse.parse_qs(urllib.parse.urlsplit(login.url).query)["flow"][0]
+    sent = wire.eventually(lambda: (answer := guest.get(people.ISSUER + "/federation/open?flow=" + flow)).is_redirect and answer)
+    code, asked = elsewhere.code_for(sent.location)
+    assert guest.open("/federation/open/callback?" + urllib.parse.urlencode({"code": code, "state": asked["state"]})).status == 200
+    assert elsewhere.person["email"] in guest.open("/account").text, "an account was made"
+    made = next(user["id"] for user in people.admin(gate, "GET", "/v1/users?prefix=u-")["users"])
+    assert people.admin(gate, "GET", f"/v1/users/{made}/logins")["logins"][0]["subject"] == SUBJECT
+    secrets["outside subject"] = SUBJECT
     # The private half is beside the public one in every encoding of a key.
     for key in app.get(people.ISSUER + "/jwks").json()["keys"]:
         name = "n" if key["kty"] == "RSA" else "x"
@@ -151,9 +180,9 @@ def root_key(gate):
     return base64.b64decode((gate.dir / "data/root.key").read_text())
 
 
-def test_sqlite_its_log_and_a_backup(gatehouse, certificates, mailbox, center, tmp_path):
-    gate = people.with_identity(gatehouse, certificates, identity={"mail": mailbox.config, "sms": center.config}).start()
-    secrets = live(gate, mailbox, center)
+def test_sqlite_its_log_and_a_backup(gatehouse, certificates, mailbox, center, elsewhere, tmp_path):
+    gate = people.with_identity(gatehouse, certificates, identity={"mail": mailbox.config, "sms": center.config, "federation": elsewhere.config}).start()
+    secrets = live(gate, mailbox, center, elsewhere)
     secrets["root key"] = root_key(gate)
     backup = tmp_path / "backup.db"
     assert gate.command("backup", backup).returncode == 0
@@ -167,10 +196,10 @@ def test_sqlite_its_log_and_a_backup(gatehouse, certificates, mailbox, center, t
     assert found_in(secrets, logs_of(gate)) == []
 
 
-def test_postgresql_its_files_and_a_dump(gatehouse, certificates, mailbox, center, cluster):
+def test_postgresql_its_files_and_a_dump(gatehouse, certificates, mailbox, center, elsewhere, cluster):
     location, name = cluster.make_database()
-    gate = people.with_identity(gatehouse, certificates, identity={"mail": mailbox.config, "sms": center.config}, state={"store": location}).start()
-    secrets = live(gate, mailbox, center)
+    gate = people.with_identity(gatehouse, certificates, identity={"mail": mailbox.config, "sms": center.config, "federation": elsewhere.config}, state={"store": location}).start()
+    secrets = live(gate, mailbox, center, elsewhere)
     secrets["root key"] = root_key(gate)
     dump = cluster.dump(name)
     bytes_of_dump = b"\0".join(bytes.fromhex(found.decode()) for found in re.findall(rb"\\\\x((?:[0-9a-f]{2})+)", dump))

@@ -269,6 +269,7 @@ void IdentityRuntime::every_second() {
 }
 
 void IdentityRuntime::every_minute() {
+  tell("sealing linked logins", parts_->federation.linked().move_old());
   tell("keeping the signing keys", parts_->provider.every_minute());
   tell("removing what has expired", parts_->sessions.remove_expired());
   tell("removing what has expired", parts_->interactions.remove_expired());

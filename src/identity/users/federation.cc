@@ -47,7 +47,7 @@ Federation::Federation(Authentication& authentication, const AuthenticationParts
       outside_(outside),
       issuer_(std::move(issuer)),
       key_(parts.keyring.derive("outside logins")),
-      linked_(database, parts.clock) {}
+      linked_(database, parts.keyring, parts.clock) {}
 
 const Provider* Federation::find(std::string_view id) const noexcept {
   const auto& all = outside_.providers();

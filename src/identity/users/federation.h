@@ -58,11 +58,14 @@ struct LinkedLogin {
   std::int64_t created_s = 0;
 };
 
+// Found by a keyed hash; the subject itself is sealed. Programs of before left links in the clear in another table:
+// they count as well, and are moved when they are touched, or by `move_old`.
 class LinkedLogins {
  public:
   static constexpr std::size_t kPerUserMax = 20;
 
-  LinkedLogins(store::Database& database, const Clock& clock) : database_(database), clock_(clock) {}
+  LinkedLogins(store::Database& database, secrets::Keyring& keyring, const Clock& clock)
+      : database_(database), keyring_(keyring), key_(keyring.derive("linked logins")), clock_(clock) {}
 
   Result<std::optional<std::string>> user_of(std::string_view issuer, std::string_view subject);
   // ErrorCode::conflict: it is another user's; exhausted: the user has too many.
@@ -71,9 +74,19 @@ class LinkedLogins {
   Result<bool> unlink(std::string_view user_id, std::string_view issuer, std::string_view subject);
   Result<std::int64_t> unlink_all(std::string_view user_id);        // how many
   Result<std::vector<LinkedLogin>> list(std::string_view user_id);  // the oldest first
+  Status move_old();                                                // a batch of what is left in the clear
 
  private:
+  store::Bytes hash_of(std::string_view issuer, std::string_view subject) const;
+  Result<bool> insert(store::Executor& in, std::string_view user_id, std::string_view issuer, std::string_view subject,
+                      std::int64_t created_s);
+  // The rows of the old table that `condition` is true of.
+  Result<std::size_t> move(store::Executor& in, std::string_view condition, const store::Parameters& parameters);
+  Status move_one(store::Executor& in, std::string_view issuer, std::string_view subject);
+
   store::Database& database_;
+  secrets::Keyring& keyring_;
+  const SecretBytes key_;
   const Clock& clock_;
 };
 

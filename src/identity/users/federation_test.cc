@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "crypto/digest.h"
 #include "identity/delivery_testing.h"
 #include "identity/identity_testing.h"
 #include "identity/seconds.h"
@@ -362,6 +363,57 @@ TEST_P(FederationTest, LinksAreBounded) {
     expect_ok(linked.link(alice->id, "https://work.example", std::to_string(i)));
   EXPECT_EQ(linked.link(alice->id, "https://work.example", "more").error().code, ErrorCode::exhausted);
   EXPECT_EQ(value_of(linked.list(alice->id)).size(), LinkedLogins::kPerUserMax);
+}
+
+TEST_P(FederationTest, WhatIsStoredTellsNoSubject) {
+  LinkedLogins& linked = world->federation.linked();
+  const std::string subject = "ada@work.example";
+  expect_ok(linked.link(alice->id, "https://work.example", subject));
+  const auto rows = value_of(gateway->database.run("SELECT login_hash, issuer, subject_sealed FROM linked_logins"));
+  ASSERT_EQ(rows.rows.size(), 1u);
+  for (const std::size_t column : {0u, 2u}) EXPECT_EQ(rows.rows[0][column].bytes().find("ada"), std::string::npos);
+  EXPECT_EQ(rows.rows[0][0].bytes().size(), 32u);
+  EXPECT_NE(rows.rows[0][0].bytes(), crypto::as_text(crypto::sha256("https://work.example\n" + subject)))
+      << "addresses would be guessed";
+  EXPECT_EQ(subject_of(alice), subject);
+  EXPECT_EQ(value_of(linked.user_of("https://work.example", subject)), alice->id);
+  EXPECT_EQ(value_of(linked.user_of("https://other.example", subject)), std::nullopt);
+}
+
+// A program of before has written, or still writes, in the clear.
+TEST_P(FederationTest, LinksOfProgramsOfBeforeCountAndAreMoved) {
+  LinkedLogins& linked = world->federation.linked();
+  const std::string issuer = "https://work.example";
+  const auto before = [&](const UserPtr& user, const std::string& subject) {
+    value_of(gateway->database.run(
+        "INSERT INTO federated_identities (issuer, subject, user_id, created_at) VALUES ($1, $2, $3, 7)",
+        {issuer, subject, user->id}));
+  };
+  const auto in_the_clear = [&] {
+    return value_of(gateway->database.run("SELECT COUNT(*) FROM federated_identities")).rows[0][0].integer();
+  };
+  for (const char* subject : {"s-1", "s-2", "s-3", "s-4"}) before(alice, subject);
+  EXPECT_EQ(value_of(linked.user_of(issuer, "s-1")), alice->id);
+  EXPECT_EQ(value_of(linked.list(alice->id)).size(), 4u);
+  EXPECT_EQ(linked.link(bob->id, issuer, "s-1").error().code, ErrorCode::conflict);
+  expect_ok(linked.link(alice->id, issuer, "s-2"));
+  EXPECT_TRUE(value_of(linked.unlink(alice->id, issuer, "s-3")));
+  EXPECT_EQ(value_of(linked.user_of(issuer, "s-3")), std::nullopt);
+  expect_ok(linked.move_old());
+  EXPECT_EQ(in_the_clear(), 0);
+  const auto list = value_of(linked.list(alice->id));
+  ASSERT_EQ(list.size(), 3u);
+  EXPECT_EQ(list[0].subject, "s-1");
+  EXPECT_EQ(list[0].created_s, 7);
+  EXPECT_EQ(value_of(linked.user_of(issuer, "s-4")), alice->id);
+  // It cannot see whose it is by now: that stays as it is.
+  before(bob, "s-1");
+  expect_ok(linked.move_old());
+  EXPECT_EQ(in_the_clear(), 0);
+  EXPECT_EQ(value_of(linked.user_of(issuer, "s-1")), alice->id);
+  before(alice, "s-5");
+  EXPECT_EQ(value_of(linked.unlink_all(alice->id)), 4);
+  EXPECT_TRUE(value_of(linked.list(alice->id)).empty());
 }
 
 TEST_P(FederationTest, TheLastWayInStays) {
