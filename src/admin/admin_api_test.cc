@@ -246,6 +246,8 @@ TEST_F(AdminApiTest, ReloadAndRollback) {
     EXPECT_EQ(post("/v1/reload", bad).status, 400) << bad;
   }
   EXPECT_EQ(ask({"POST", "/v1/reload"}).status, 415) << "a form of another page cannot send JSON";
+  EXPECT_EQ(ask({"POST", "/v1/signing-keys/rotate"}).status, 404) << "nothing more to say; there is no identity here";
+  EXPECT_EQ(ask({"POST", "/v1/signing-keys/rotate", {}, {{"content-type", "text/plain"}}}).status, 415);
   EXPECT_EQ(ask({"GET", "/v1/reload"}).status, 405);
   EXPECT_EQ(backend_.dry_runs.size(), 4u) << "nothing refused got through";
 }

@@ -154,8 +154,10 @@ bool AdminApi::admits(const Call& call, Answer& refusal) {
     refusal = problem(403, fmt::format("This takes the role {}.", name_of(needed(call))));
     return false;
   }
-  if ((call.method == "POST" || (call.method == "PATCH" && IdentityApi::serves(call.path))) &&
-      !is_json(call.content_type)) {
+  const bool identity = IdentityApi::serves(call.path);
+  // What orders without saying more: a rotation, a new secret.
+  const bool says_nothing = identity && !call.has_body && call.content_type.empty();
+  if ((call.method == "POST" || (call.method == "PATCH" && identity)) && !says_nothing && !is_json(call.content_type)) {
     refusal = problem(415, "The body must be application/json.");
     return false;
   }

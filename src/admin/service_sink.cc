@@ -14,6 +14,7 @@ class ServiceSink::Exchange final : public http::ServerStreamEvents {
 
   void begin(http::End end) {
     Answer refusal;
+    call_.has_body = end == http::End::no;
     if (!sink_.service_.admits(call_, refusal)) {
       stream_.close_after();
       send(refusal);

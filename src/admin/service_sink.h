@@ -25,6 +25,7 @@ struct Call {
   std::string authorization, content_type, accept, origin;
   // What browsers add, and what the dashboard's own script does.
   std::string cookie, accept_encoding, sec_fetch_site, last_event_id, if_none_match, ui_request;
+  bool has_body = false;  // the head says so
   std::string body;
   const http::ConnectionInfo* connection = nullptr;
   std::string caller;  // who was found to call, for the audit trail: "token", "uid=0"

@@ -74,7 +74,7 @@ bool has_audience(const Json* claim, std::span<const std::string> wanted) {
 constexpr std::string_view kAccessTypes[] = {"jwt", "at+jwt"};
 constexpr std::string_view kOurAccessTypes[] = {"at+jwt"};
 constexpr std::string_view kIdTypes[] = {"jwt"};
-constexpr std::string_view kLogoutTypes[] = {"logout+jwt"};
+constexpr std::string_view kLogoutTypes[] = {"logout+jwt", "jwt"};
 constexpr std::string_view kRequestTypes[] = {"oauth-authz-req+jwt", "jwt"};
 
 }  // namespace
@@ -82,7 +82,7 @@ constexpr std::string_view kRequestTypes[] = {"oauth-authz-req+jwt", "jwt"};
 const JwtForm kAccessTokenForm{.types = kAccessTypes, .type = JwtForm::Type::optional};
 const JwtForm kOurAccessTokenForm{.types = kOurAccessTypes};
 const JwtForm kIdTokenForm{.types = kIdTypes, .type = JwtForm::Type::optional};
-const JwtForm kLogoutTokenForm{.types = kLogoutTypes};
+const JwtForm kLogoutTokenForm{.types = kLogoutTypes, .type = JwtForm::Type::optional};
 const JwtForm kRequestForm{.types = kRequestTypes, .type = JwtForm::Type::optional};
 
 JwtStatus parse_jwt(std::string_view token, const JwtForm& form, UnverifiedJwt& out) {

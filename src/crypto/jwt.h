@@ -55,8 +55,11 @@ struct JwtForm {
 extern const JwtForm kAccessTokenForm;     // "jwt", "at+jwt", or no `typ`: what other issuers write
 extern const JwtForm kOurAccessTokenForm;  // "at+jwt" (RFC 9068 §2.1)
 extern const JwtForm kIdTokenForm;         // "jwt" or no `typ`
-extern const JwtForm kLogoutTokenForm;     // "logout+jwt" (OpenID Connect Back-Channel Logout §2.4)
-extern const JwtForm kRequestForm;         // "oauth-authz-req+jwt", "jwt" or no `typ` (RFC 9101 §10.8)
+// "logout+jwt", "jwt" or no `typ`: OpenID Connect Back-Channel Logout §2.4 recommends the first and allows what
+// providers wrote before. Its `events` claim, which is required, and the `nonce`, which is forbidden, tell it from
+// other tokens.
+extern const JwtForm kLogoutTokenForm;
+extern const JwtForm kRequestForm;  // "oauth-authz-req+jwt", "jwt" or no `typ` (RFC 9101 §10.8)
 
 // ok, malformed or algorithm.
 JwtStatus parse_jwt(std::string_view token, const JwtForm& form, UnverifiedJwt& out);

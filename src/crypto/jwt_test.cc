@@ -145,7 +145,7 @@ TEST(Jwt, ATokenOfOnePurposeIsNoneOfAnother) {
   struct Case {
     const char *type, *forms;  // access, our access, ID, logout, request: + accepted
   };
-  const Case cases[] = {{"JWT", "+-+-+"},        {"at+jwt", "++---"},      {"application/at+jwt", "++---"},
+  const Case cases[] = {{"JWT", "+-+++"},        {"at+jwt", "++---"},      {"application/at+jwt", "++---"},
                         {"logout+jwt", "---+-"}, {"dpop+jwt", "-----"},    {"oauth-authz-req+jwt", "----+"},
                         {"", "-----"},           {"application/", "-----"}};
   const JwtForm* forms[] = {&kAccessTokenForm, &kOurAccessTokenForm, &kIdTokenForm, &kLogoutTokenForm, &kRequestForm};

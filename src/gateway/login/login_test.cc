@@ -281,13 +281,14 @@ TEST_F(LoginTest, TheProviderEndsSessions) {
   };
   const std::string events = R"("events":{"http://schemas.openid.net/event/backchannel-logout":{}})";
   const std::string session = sign_in();
-  EXPECT_EQ(tell(""), 400);
-  EXPECT_EQ(tell("logout_token=x"), 400);
+  for (const char* bad : {"", "logout_token=x"}) EXPECT_EQ(tell(bad), 400) << bad;
   EXPECT_EQ(tell(token(R"("sid":"s-1")")), 400);
   EXPECT_EQ(tell(token(events)), 400);
   EXPECT_EQ(tell(token(events + R"(,"sid":"s-1","nonce":"n")")), 400);
-  EXPECT_EQ(tell(token(events + R"(,"sid":"s-1")", "JWT")), 400);
-  EXPECT_EQ(tell(token(events + R"(,"sid":"s-2")")), 200);
+  EXPECT_EQ(tell(token(events + R"(,"sid":"s-1")", "at+jwt")), 400);
+  EXPECT_EQ(tell(token(R"("sid":"s-1")", "JWT")), 400) << "an ID token is none";
+  EXPECT_EQ(tell(token(events + R"(,"sid":"s-1","nonce":"n")", "JWT")), 400);
+  EXPECT_EQ(tell(token(events + R"(,"sid":"s-2")", "JWT")), 200) << "the older type is allowed";
   EXPECT_EQ(ask({{"cookie", session}}).decision.verdict, Verdict::pass);
   EXPECT_EQ(tell(token(events + R"(,"sid":"s-1")")), 200);
   EXPECT_EQ(ask({{"cookie", session}}).decision.reason, "auth.session_over");

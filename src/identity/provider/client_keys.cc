@@ -1,5 +1,6 @@
 #include "identity/provider/client_keys.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "crypto/digest.h"
@@ -7,6 +8,16 @@
 
 namespace gatehouse::identity {
 namespace {
+
+// "https://host:port": what one server answers for.
+std::string_view host_of(std::string_view uri) noexcept {
+  const std::size_t authority = uri.find("://");
+  return uri.substr(0, authority == std::string_view::npos ? uri.npos : uri.find_first_of("/?", authority + 3));
+}
+
+Duration pause_after(int failures) noexcept {
+  return std::min<Duration>(ClientKeys::kPause * (1 << std::min(std::max(failures - 1, 0), 10)), ClientKeys::kRefresh);
+}
 
 auto not_now(std::string why) { return fail(ErrorCode::unavailable, std::move(why), ErrorSource::upstream); }
 
@@ -49,20 +60,22 @@ Result<ClientKeys::Keys> ClientKeys::fetched(const std::string& uri, const Keys&
     Entry& one = entry(uri);
     const bool old = !one.keys || now - one.fetched >= kRefresh;
     const bool wanted = old || (seen && one.keys == seen);
-    const bool may_ask = !one.fetching && (!one.attempted || now - one.tried >= kPause) && fetches_ < kFetchesMax;
+    const bool may_ask = !one.fetching && (!one.attempted || now - one.tried >= pause_after(one.failures)) &&
+                         hosts_.size() < kFetchesMax && !hosts_.contains(host_of(uri));
     if (!wanted || !may_ask) {
       if (one.keys && now - one.fetched < kStaleMax) return one.keys;
       return not_now("the client's keys are not here");
     }
     one.fetching = one.attempted = true;
     one.tried = now;
-    ++fetches_;
+    hosts_.emplace(host_of(uri));
   }
   auto keys = fetch_now(uri);
   const std::lock_guard lock(mutex_);
-  --fetches_;
+  hosts_.erase(hosts_.find(host_of(uri)));
   Entry& one = entries_[uri];
   one.fetching = false;
+  one.failures = keys ? 0 : one.failures + 1;
   if (keys) {
     one.keys = *keys;
     one.fetched = clock_.now();

@@ -107,15 +107,59 @@ TEST_F(ClientKeysTest, FewFetchesAtOnceAndOneForEachAddress) {
     while (!go) std::this_thread::yield();
   };
   std::vector<std::thread> threads;
-  for (int i = 0; i < ClientKeys::kFetchesMax; ++i)
+  constexpr int kMost = static_cast<int>(ClientKeys::kFetchesMax);
+  for (int i = 0; i < kMost; ++i)
     threads.emplace_back([&, i] { EXPECT_TRUE(keys.of(at("https://" + std::to_string(i) + ".example/"))); });
-  while (inside < ClientKeys::kFetchesMax) std::this_thread::yield();
+  while (inside < kMost) std::this_thread::yield();
   EXPECT_EQ(keys.of(at("https://0.example/")).error().code, ErrorCode::unavailable) << "is being fetched";
   EXPECT_EQ(keys.of(at("https://9.example/")).error().code, ErrorCode::unavailable) << "enough are";
   go = true;
   for (std::thread& thread : threads) thread.join();
   during_ = {};
   EXPECT_TRUE(keys.of(at("https://9.example/")));
+}
+
+TEST_F(ClientKeysTest, AHostHasOnePlaceWhateverItsAddresses) {
+  ClientKeys keys = make();
+  std::atomic<int> inside = 0;
+  std::atomic<bool> go = false;
+  during_ = [&] {
+    if (++inside == 1) {
+      while (!go) std::this_thread::yield();
+    }
+  };
+  std::thread hangs([&] { EXPECT_TRUE(keys.of(at("https://slow.example/a"))); });
+  while (inside == 0) std::this_thread::yield();
+  EXPECT_EQ(keys.of(at("https://slow.example/b")).error().code, ErrorCode::unavailable);
+  EXPECT_EQ(keys.of(at("https://slow.example?b")).error().code, ErrorCode::unavailable);
+  EXPECT_TRUE(keys.of(at("https://slow.example:8443/b"))) << "another server";
+  EXPECT_TRUE(keys.of(at("https://good.example/a")));
+  go = true;
+  hangs.join();
+  EXPECT_TRUE(keys.of(at("https://slow.example/b")));
+}
+
+TEST_F(ClientKeysTest, WhatGoesOnFailingIsAskedEverMoreSeldom) {
+  ClientKeys keys = make();
+  const Client client = at("https://a.example/jwks");
+  down_ = true;
+  std::vector<int> asked;
+  for (int second = 0; second < 3600; ++second, clock_.advance(1s)) {
+    const int before = fetches_;
+    EXPECT_FALSE(keys.of(client));
+    if (fetches_ != before) asked.push_back(second);
+  }
+  EXPECT_EQ(asked, (std::vector<int>{0, 10, 30, 70, 150, 310, 630, 1230, 1830, 2430, 3030}));
+  down_ = false;
+  clock_.advance(ClientKeys::kRefresh);
+  EXPECT_TRUE(keys.of(client));
+  down_ = true;
+  clock_.advance(ClientKeys::kRefresh);
+  EXPECT_TRUE(keys.of(client)) << "the last good ones";
+  const int before = fetches_;
+  clock_.advance(ClientKeys::kPause);
+  EXPECT_TRUE(keys.of(client));
+  EXPECT_EQ(fetches_, before + 1) << "counted anew since it answered";
 }
 
 TEST_F(ClientKeysTest, IsBounded) {

@@ -226,7 +226,15 @@ Status Grants::revoke_by_session(std::string_view session_id) {
 }
 
 Result<std::vector<std::string>> Grants::clients_of_session(std::string_view session_id) {
-  auto rows = database_.run("SELECT DISTINCT client_id FROM grants WHERE session_id = $1", {session_id});
+  return clients_where("session_id", session_id);
+}
+
+Result<std::vector<std::string>> Grants::clients_of_user(std::string_view user_id) {
+  return clients_where("user_id", user_id);
+}
+
+Result<std::vector<std::string>> Grants::clients_where(std::string_view column, std::string_view value) {
+  auto rows = database_.run(fmt::format("SELECT DISTINCT client_id FROM grants WHERE {} = $1", column), {value});
   if (!rows) return tl::unexpected(rows.error());
   std::vector<std::string> clients;
   for (const store::Row& row : rows->rows) clients.push_back(row[0].text());

@@ -70,11 +70,13 @@ class Grants {
   Status revoke_by_session(std::string_view session_id);  // those that are not offline
   // The clients that got something in this session: whom a back-channel logout tells.
   Result<std::vector<std::string>> clients_of_session(std::string_view session_id);
+  Result<std::vector<std::string>> clients_of_user(std::string_view user_id);
 
   Status remove_expired();  // now and then
 
  private:
   Result<Presented> look_up(std::string_view sql, std::string_view token);
+  Result<std::vector<std::string>> clients_where(std::string_view column, std::string_view value);
   Status revoke_where(std::string_view condition, store::Parameters parameters);
 
   store::Database& database_;

@@ -64,6 +64,10 @@ OAuthResult<Confirmation> ProofOfPossession::binding(const WebRequest& request, 
   return bound;
 }
 
+bool ProofOfPossession::has_certificate(const WebRequest& request, const Confirmation& bound) {
+  return bound.x5t_s256.empty() || bound.x5t_s256 == x5t_s256(request.certificate_sha256);
+}
+
 OAuthResult<void> ProofOfPossession::check(const WebRequest& request, std::string_view path,
                                            std::string_view access_token, const Confirmation& bound) const {
   if (!bound.jkt.empty()) {
@@ -77,7 +81,7 @@ OAuthResult<void> ProofOfPossession::check(const WebRequest& request, std::strin
       return tl::unexpected(std::move(error));
     }
   }
-  if (!bound.x5t_s256.empty() && bound.x5t_s256 != x5t_s256(request.certificate_sha256)) {
+  if (!has_certificate(request, bound)) {
     OAuthError error{"invalid_token", "the token is bound to another certificate", 401};
     error.challenge = R"(Bearer error="invalid_token", error_description="the token is bound to another certificate")";
     return tl::unexpected(std::move(error));

@@ -30,6 +30,8 @@ class ProofOfPossession {
   // Where a token is used: whether who brings it may. The error is a 401 with its challenge.
   OAuthResult<void> check(const WebRequest& request, std::string_view path, std::string_view access_token,
                           const Confirmation& bound) const;
+  // Without a proof for the token: does the connection have the certificate that it is bound to, if it is to any?
+  static bool has_certificate(const WebRequest& request, const Confirmation& bound);
 
  private:
   OAuthResult<std::string> thumbprint(const WebRequest& request, std::string_view path, std::string_view access_token,

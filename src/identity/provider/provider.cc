@@ -1,5 +1,7 @@
 #include "identity/provider/provider.h"
 
+#include <set>
+
 #include "telemetry/log.h"
 
 namespace gatehouse::identity {
@@ -80,7 +82,22 @@ Provider::Provider(ProviderParts p, ProviderOptions options)
       device_({clients_, authenticator_, devices_, grants_, tokens_, p.accounts, p.sessions, p.interactions,
                p.form_tokens, p.screens, p.audit, p.clock}),
       logout_({clients_, tokens_, subjects_, p.accounts, p.sessions, p.form_tokens, p.screens, p.audit}),
-      backchannel_({p.database, clients_, tokens_, subjects_, used_}, std::move(p.send_logout)) {}
+      backchannel_({p.database, clients_, tokens_, subjects_, used_}, std::move(p.send_logout)) {
+  p.sessions.other_names([this](std::string_view user_id) { return pairwise_subjects(user_id); });
+}
+
+// Their tokens name nobody else: whoever ends all that a user has must end these, too.
+Result<std::vector<std::string>> Provider::pairwise_subjects(std::string_view user_id) {
+  const auto ids = grants_.clients_of_user(user_id);
+  if (!ids) return tl::unexpected(ids.error());
+  std::set<std::string> subjects;
+  for (const std::string& id : *ids) {
+    const auto client = clients_.find(id);
+    if (!client) return tl::unexpected(client.error());
+    if (*client && (*client)->settings.pairwise) subjects.insert(subjects_.subject_of(user_id, **client));
+  }
+  return std::vector<std::string>(subjects.begin(), subjects.end());
+}
 
 Provider::~Provider() = default;
 

@@ -69,6 +69,7 @@ class Provider {
  private:
   using Answer = std::optional<WebResponse>;
   WebResponse log_out(const WebRequest& request);
+  Result<std::vector<std::string>> pairwise_subjects(std::string_view user_id);
   // What scripts of other origins may read of an answer, and the next nonce.
   Answer with_fields(Answer response, const WebRequest& request) const;
   Answer published(const WebRequest& request) const;

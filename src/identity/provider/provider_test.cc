@@ -151,6 +151,45 @@ TEST_P(ProviderTest, ExchangedTokensAreNeverWiderNorLonger) {
   EXPECT_EQ(error_of(exchange("&audience=https://stock.example")), "400 invalid_request");
 }
 
+TEST_P(ProviderTest, AnExchangeNeedsTheCertificateThatTheTokenIsBoundTo) {
+  auto client = value_of(world->provider.clients().find("app"));
+  ClientSettings settings = client->settings;
+  settings.certificate_bound = true;
+  expect_ok(world->provider.clients().change("app", "App", settings));
+  certificate = std::string(64, 'a');
+  const std::string bound = member(redeem(code({}, {"openid", "orders"})), "access_token");
+  EXPECT_NE(claims_of(bound).find("cnf"), nullptr);
+  settings.certificate_bound = false;  // what it gets is bound no more, what it has is
+  expect_ok(world->provider.clients().change("app", "App", settings));
+  const auto exchange = [&] {
+    codec::FormWriter form = as_client(kExchange);
+    form.add("subject_token", bound).add("subject_token_type", kAccessType).add("audience", "https://stock.example");
+    return token(form);
+  };
+  EXPECT_EQ(exchange().status, 200);
+  for (const std::string& other : {std::string(64, 'b'), std::string()}) {
+    certificate = other;
+    EXPECT_EQ(error_of(exchange()), "400 invalid_request") << other;
+  }
+}
+
+TEST_P(ProviderTest, TokensThatNameAPairwiseSubjectEndWithTheRest) {
+  auto client = value_of(world->provider.clients().find("app"));
+  ClientSettings settings = client->settings;
+  settings.pairwise = true;
+  expect_ok(world->provider.clients().change("app", "App", settings));
+  const std::string before = member(redeem(code()), "access_token");
+  ASSERT_NE(claims_of(before).find_string("sub"), user->id);
+  ASSERT_TRUE(is_active(before));
+  clock.advance(1s);
+  value_of(world->sessions.end_all(gateway->add("bob")->id));
+  EXPECT_TRUE(is_active(before)) << "another user's end";
+  value_of(world->sessions.end_all(user->id));
+  EXPECT_FALSE(is_active(before));
+  clock.advance(1s);
+  EXPECT_TRUE(is_active(member(redeem(code()), "access_token"))) << "what is given later is good";
+}
+
 TEST_P(ProviderTest, TheStoreGoneIsSaidAndNothingIsUsedUp) {
   const std::string one = code(), access = member(redeem(code()), "access_token");
   gateway->database.gone = true;

@@ -86,6 +86,7 @@ class ProviderTest : public StoreTest {
     request.dpop = dpop;
     request.dpop_count = dpop.empty() ? 0 : 1;
     request.client_ip = address;
+    request.certificate_sha256 = certificate;
     request.request_id = "request-1";
     request.now = clock.wall();
     if (auto answer = world->provider.at_once(request)) return std::move(*answer);
@@ -138,7 +139,7 @@ class ProviderTest : public StoreTest {
   }
 
   UserPtr user;
-  std::string secret, dpop;
+  std::string secret, dpop, certificate;
   IpAddress address = IpAddress::v4(0x0a000001);
   std::unique_ptr<World> world;
 };

@@ -358,6 +358,8 @@ TokenEndpoint::Answer TokenEndpoint::token_exchange(const Call& call) {
   }
   if (!subject->confirmation.jkt.empty() && subject->confirmation.jkt != call.confirmation.jkt)
     return oauth_error("invalid_request", "subject_token is bound to another key");
+  if (!ProofOfPossession::has_certificate(call.request, subject->confirmation))
+    return oauth_error("invalid_request", "subject_token is bound to another certificate");
   AccessTokenFacts facts;
   for (const std::string_view name : {"resource", "audience"}) {
     for (const std::string_view target : form.all(name)) {

@@ -231,11 +231,19 @@ Result<bool> Sessions::end_by_id(std::string_view sid) {
 
 Result<std::int64_t> Sessions::end_all(std::string_view user_id, std::string_view except_sid) {
   std::int64_t ended = 0;
+  std::vector<std::string> names{std::string(user_id)};
+  if (other_names_ && except_sid.empty()) {
+    auto others = other_names_(user_id);
+    if (!others) return tl::unexpected(std::move(others.error()));
+    names.insert(names.end(), others->begin(), others->end());
+  }
   auto done = database_.transact([&](store::Executor& tx) {
     auto over = end_where(tx, "user_id = $1 AND id <> $2", {user_id, except_sid}, ended);
+    if (!except_sid.empty()) return over;
     // With all of them go the tokens that were given beside a session.
-    if (over && except_sid.empty())
-      over = revocations_.add(tx, RevokedKind::user, user_id, seconds_of(clock_.wall() + Revocations::kKeep));
+    for (const std::string& name : names) {
+      if (over) over = revocations_.add(tx, RevokedKind::user, name, seconds_of(clock_.wall() + Revocations::kKeep));
+    }
     return over;
   });
   // With one left over there is no moment before which all is over.

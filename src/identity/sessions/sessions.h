@@ -10,6 +10,7 @@
 // (Revocations), at the latest after kFresh.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,6 +83,9 @@ class Sessions {
   // Of this user only. False: there is no such session.
   Result<bool> end(std::string_view user_id, std::string_view sid);
   Result<bool> end_by_id(std::string_view sid);
+  // What tokens call a user beside the user's id (pairwise subjects): before the first call of `end_all`.
+  using OtherNames = std::function<Result<std::vector<std::string>>(std::string_view user_id)>;
+  void other_names(OtherNames names) { other_names_ = std::move(names); }
   // Ends all of a user, or all but one (that stays signed in). How many.
   Result<std::int64_t> end_all(std::string_view user_id, std::string_view except_sid = {});
 
@@ -105,6 +109,7 @@ class Sessions {
   Revocations& revocations_;
   const Clock& clock_;
   const Options options_;
+  OtherNames other_names_;
   BoundedCache<Remembered> remembered_;
 };
 
