@@ -96,6 +96,8 @@ bool ExportQueue::push(ExportBatch batch) {
     memory_bytes_ += bytes;
     memory_.push_back(std::move(batch));
   } else if (spool_bytes_ + bytes <= spool_bytes_max_) {
+    // Room for `put_away` below the first, so that it does not meet the file that is being sent.
+    if (files_.empty()) next_ += memory_.size() + 1;
     if (!write_file(next_, batch)) {
       ++failures_;
       return false;

@@ -61,6 +61,22 @@ TEST_F(ExportQueueTest, Bounds) {
   EXPECT_EQ(taken, 10);
 }
 
+TEST_F(ExportQueueTest, WhatIsPutAwayDoesNotReplaceTheFileThatIsBeingSent) {
+  {
+    ExportQueue queue(folder_, 1 << 30);
+    ASSERT_TRUE(queue.push(batch(1)));
+    EXPECT_EQ(queue.put_away(), 0u);
+  }
+  {
+    ExportQueue queue(folder_, 1 << 30);
+    ASSERT_NE(queue.front(Steady::now()), nullptr) << "of the file; from now on memory is filled first";
+    for (std::uint32_t i = 2; i <= 13; ++i) ASSERT_TRUE(queue.push(batch(i, 1 << 20)));
+    EXPECT_EQ(queue.put_away(), 0u);
+  }
+  ExportQueue queue(folder_, 1 << 30);
+  EXPECT_EQ(drain(queue), (std::vector<std::uint32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}));
+}
+
 TEST_F(ExportQueueTest, ARestartLosesNothingAndKeepsTheOrder) {
   std::vector<std::uint32_t> wanted;
   {
