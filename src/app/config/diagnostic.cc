@@ -87,6 +87,8 @@ std::size_t word_end(std::string_view line, std::size_t offset) {
   return std::max(end, offset + 1);
 }
 
+constexpr std::string_view kLiteralSecret = "config.literal_secret";
+
 struct Paint {
   bool on;
   std::string_view operator()(std::string_view code) const { return on ? code : std::string_view(); }
@@ -180,6 +182,12 @@ void sort_by_position(std::vector<Diagnostic>& diagnostics) {
 
 std::string to_text(std::span<const Diagnostic> diagnostics, std::string_view source, bool colour) {
   const Paint paint{colour};
+  // A line that holds a secret is not quoted, whatever it is quoted for: what is printed here ends in logs.
+  const auto has_secret = [&](const Diagnostic& d) {
+    return std::any_of(diagnostics.begin(), diagnostics.end(), [&](const Diagnostic& other) {
+      return other.id == kLiteralSecret && other.file == d.file && other.position.line == d.position.line;
+    });
+  };
   std::string out;
   for (const Diagnostic& d : diagnostics) {
     out += paint("\x1b[1m");
@@ -189,7 +197,7 @@ std::string to_text(std::span<const Diagnostic> diagnostics, std::string_view so
                        printable(d.message));
     if (!d.id.empty()) out += fmt::format(" {}[{}]{}", paint("\x1b[2m"), d.id, paint("\x1b[0m"));
     out += '\n';
-    if (d.position.line > 0) append_quote(out, d, source, paint);
+    if (d.position.line > 0 && !has_secret(d)) append_quote(out, d, source, paint);
     if (!d.why.empty()) out += fmt::format("      = why: {}\n", printable(d.why));
     if (!d.hint.empty()) out += fmt::format("      = {}{}\n", d.why.empty() ? "" : "fix: ", printable(d.hint));
   }

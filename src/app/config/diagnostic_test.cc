@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "app/config/load.h"
+
 #include <nlohmann/json.hpp>
 
 namespace gatehouse::app {
@@ -27,6 +29,13 @@ TEST(Diagnostic, TextWithCaret) {
             "a b.yaml: warning: any site [cors.any_origin]\n"
             "      = why: it can read\n"
             "      = fix: list them\n");
+}
+
+TEST(Diagnostic, ASecretIsNotQuoted) {
+  const LoadOutcome outcome = load_config_text("admin: { address: 127.0.0.1:1, token: not-for-the-log }\n", "g.yaml");
+  const std::string text = to_text(outcome.diagnostics, outcome.source, false);
+  EXPECT_NE(text.find("g.yaml:1:39: warning: a secret is written"), std::string::npos) << text;
+  EXPECT_EQ(text.find("not-for-the-log"), std::string::npos) << text;
 }
 
 TEST(Diagnostic, TheCaretsPlace) {
