@@ -34,7 +34,7 @@ def listening_port(pid):
 
 
 class Prometheus:
-    def __init__(self, scraped):
+    def __init__(self, scraped, *flags):
         """`scraped`: (host, port) that serve /metrics."""
         if not PROGRAM:
             assert not os.environ.get("CI"), "scripts/setup installs prometheus"
@@ -44,7 +44,7 @@ class Prometheus:
                "static_configs": [{"targets": [f"{scraped[0]}:{scraped[1]}"]}]}  # fmt: skip
         (self.dir / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
         command = [PROGRAM, f"--config.file={self.dir}/prometheus.yml", f"--storage.tsdb.path={self.dir}/data",
-                   "--web.listen-address=127.0.0.1:0"]  # fmt: skip
+                   "--web.listen-address=127.0.0.1:0", *flags]  # fmt: skip
         with open(self.dir / "output.log", "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.port = wire.eventually(self.listening, within=20)

@@ -4,9 +4,11 @@ import asyncio
 import pathlib
 import re
 import subprocess
+import time
 
 import websockets
 
+import prometheus_server
 import wire
 from upstream import well
 
@@ -70,6 +72,25 @@ def test_the_page_is_what_prometheus_expects(gatehouse, backend):
             suffixes = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}[kind]
             assert name in {declared + suffix for suffix in suffixes}, line
     assert len(families) == len(set(families)), "each family once"
+
+
+def test_exemplars_lead_to_traces(gatehouse, backend):
+    """Prometheus finds a request's trace behind the bucket that it fell into."""
+    gate = gatehouse(backend(well()))
+    traces = {gate.record_of(gate.ask())["trace_id"] for _ in range(3)}
+    prometheus = prometheus_server.Prometheus(gate.parse(gate.ready["metrics"]), "--enable-feature=exemplar-storage")
+    try:
+
+        def found():
+            query = {"query": "gatehouse_request_duration_seconds_bucket", "start": time.time() - 60, "end": time.time()}
+            return [(series["seriesLabels"], one) for series in prometheus.ask("query_exemplars", **query) for one in series["exemplars"]]
+
+        wire.eventually(found, within=20)
+        for labels, exemplar in found():
+            assert labels["route"] == "all" and exemplar["labels"]["trace_id"] in traces
+            assert 0 < float(exemplar["value"]) <= float(labels["le"])
+    finally:
+        prometheus.stop()
 
 
 def test_requests_in_progress(gatehouse, backend):

@@ -346,6 +346,31 @@ TEST(Refusals, Security) {
   });
 }
 
+std::string exporting(std::string_view keys) {
+  return listener_with(fmt::format("telemetry: {{ export: [ {{ {} }} ] }}\n", keys));
+}
+
+TEST(Refusals, Receivers) {
+  expect_refused({
+      {"no such receiver", exporting("to: \"http://x\""),
+       "5:30: cannot export to \"http://x\": no such receiver; begin with otlp+http://, influx+http://, "
+       "elastic+http://, splunk+http:// (or https), statsd://, dogstatsd://, syslog://, syslog+tcp://, syslog+tls://, "
+       "tcp:// or tls://",
+       "otlp+http://127.0.0.1:4318"},
+      {"a token in the clear", exporting("to: \"otlp+http://127.evil.example\", token: abc"),
+       "5:69: the token would travel where everybody can read it",
+       "say https in `to`, or use a collector on the loopback address"},
+      {"a token by syslog", exporting("to: \"syslog+tls://x\", token: abc"),
+       "5:55: this protocol has no place for a token", "take the key out"},
+      {"authorities without TLS", exporting("to: \"tcp://x\", ca: /ca.pem"),
+       "5:45: without TLS there is nothing to verify", "say https or tls in `to`"},
+      {"InfluxDB without a database", exporting("to: \"influx+http://x\""), "5:30: InfluxDB wants to know the database",
+       "database: gatehouse"},
+      {"a format that is not taken", exporting("to: \"elastic+http://x\", format: cef"),
+       "5:58: no cef for this receiver: Elasticsearch takes JSON: ecs, ocsf or json", "take the key out"},
+  });
+}
+
 std::string excluding(std::string_view keys) {
   return listener_with(fmt::format("waf: {{ exclude: [{{ {} }}] }}\n", keys));
 }

@@ -2,6 +2,7 @@
 #include "app/config/scalars.h"
 #include "app/config/table.h"
 #include "app/export/export_format.h"
+#include "base/ip.h"
 
 namespace gatehouse::app {
 
@@ -24,7 +25,7 @@ Kind<std::string> receiver() {
 }
 
 bool is_loopback(std::string_view host) noexcept {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  return host == "localhost" || host == "::1" || (host.starts_with("127.") && IpAddress::parse(host));
 }
 
 void check_export(Reader& reader, const Given& given, ExportConfig& config) {

@@ -39,6 +39,8 @@ Result<std::unique_ptr<Observers>> Observers::open(const gateway::Config& config
   if (!exporters) return tl::unexpected(std::move(exporters.error()));
   observers->exporters_ = std::move(*exporters);
   observers->exporters_->add_to(sinks);
+  sinks.push_back(&observers->exemplars_);
+  metrics.set_exemplars(&observers->exemplars_);
   observers->searches_ = std::make_unique<net::WorkerPool>("searches", kSearchesAtOnce, kSearchesWaiting);
   observers->follower_ = std::make_unique<telemetry::RecordFollower>(records, std::move(sinks));
   metrics.add_collector([raw = observers.get()](telemetry::MetricSamples& samples) { raw->collect(samples); });

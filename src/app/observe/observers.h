@@ -13,6 +13,7 @@
 #include "events/event_store.h"
 #include "gateway/config.h"
 #include "net/worker_pool.h"
+#include "telemetry/exemplars.h"
 #include "telemetry/metrics.h"
 #include "telemetry/record_follower.h"
 
@@ -47,6 +48,7 @@ class Observers {
   std::unique_ptr<EventRecorder> recorder_;
   std::unique_ptr<net::WorkerPool> searches_;
   std::unique_ptr<Exporters> exporters_;
+  telemetry::RecordExemplars exemplars_;
   std::unique_ptr<telemetry::RecordFollower> follower_;
 };
 
