@@ -138,8 +138,12 @@ def traffic(gate, certificates, issuer, number):
     gate.ask(listener="secure", tls=certificates.client_context(), server_name="shop.example")
     with pytest.raises((OSError, wire.Closed)):
         gate.ask(listener="secure", tls=ssl.create_default_context(), server_name="shop.example")
-    with gate.connect("narrow"), pytest.raises((OSError, wire.Closed)):
-        gate.ask(listener="narrow")
+    if number == 0:  # the connection of an earlier round may still be counted
+        with gate.connect("narrow") as only:
+            only.send(wire.request())
+            only.answer()  # from now on it is counted
+            with pytest.raises((OSError, wire.Closed)):
+                gate.ask(listener="narrow")
     assert gate.command("bans", "add", f"192.0.2.{number}", "--for", "1h").returncode == 0
     assert gate.reload().returncode == 0
 
