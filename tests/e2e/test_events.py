@@ -45,8 +45,8 @@ def search(gate, **query):
     return page
 
 
-def found(gate, **query):
-    return [event["event"] for event in search(gate, **query)["events"]]
+def found(gate, kind="request", **query):
+    return [event["event"] for event in search(gate, kind=kind, **query)["events"]]
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_pages(kept):
     for number in range(25):
         kept.ask(target=f"/{number}")
     wire.eventually(lambda: len(found(kept)) == 25)
-    paths, query = [], {"limit": 10}
+    paths, query = [], {"limit": 10, "kind": "request"}
     for _ in range(10):
         page = search(kept, **query)
         paths += [event["event"]["path"] for event in page["events"]]
@@ -127,11 +127,22 @@ def test_pages(kept):
     assert sorted(paths) == sorted(f"/{number}" for number in range(25))
 
 
+def test_acts_are_kept_too(kept):
+    assert kept.command("bans", "add", "192.0.2.7", "--for", "1h", "--reason", "a drill").returncode == 0
+    wire.eventually(lambda: found(kept, kind="act", action="admin.POST"))
+    act = found(kept, kind="act", action="admin.POST")[0]
+    assert act["actor"] == "admin:uid=0" and act["target"] == "/v1/bans" and act["outcome"] == "ok"
+    assert act["details"] == {"status": "201", "duration": "1h", "network": "192.0.2.7", "reason": "a drill"}
+    assert [event["action"] for event in found(kept, kind="act", text="drill")] == ["admin.POST"]
+    assert "admin.POST ok" in kept.command("events", "--kind", "act").stdout
+    assert {event["action"] for event in found(kept, kind="act", actor="system")} == {"gateway.start"}
+
+
 def test_the_command(kept):
     kept.ask(target="/orders/17%1b%5b31m")
     kept.ask(target="/?q=" + "attack")
     wire.eventually(lambda: len(found(kept)) == 2)
-    shown = kept.command("events", "--since", "5m")
+    shown = kept.command("events", "--since", "5m", "--kind", "request")
     assert shown.returncode == 0, shown.stderr
     lines = shown.stdout.splitlines()
     assert len(lines) == 3 and lines[0].startswith("time")
@@ -139,7 +150,7 @@ def test_the_command(kept):
     assert "\x1b" not in shown.stdout
     assert len(kept.command("events", "--reason", "http.control_byte").stdout.splitlines()) == 2
     assert kept.command("events", "--user", "nobody").stdout == "nothing was found\n"
-    page = json.loads(kept.command("events", "--limit", "1", "--json").stdout)
+    page = json.loads(kept.command("events", "--limit", "1", "--kind", "request", "--json").stdout)
     assert len(page["events"]) == 1 and page["next"]
     refused = kept.command("events", "--rule", "x")
     assert refused.returncode == 2 and "'x'" in refused.stderr

@@ -122,6 +122,11 @@ void AuditRuntime::stop() {
   if (sender_) sender_->stop();
 }
 
+void AuditRuntime::put(Entry entry) {
+  if (listener_) listener_(entry);
+  log_->tell(std::move(entry));
+}
+
 void AuditRuntime::tell(const identity::AuditEvent& event) {
   Entry entry;
   entry.kind = kind_of(event.action);
@@ -132,7 +137,7 @@ void AuditRuntime::tell(const identity::AuditEvent& event) {
   entry.outcome = event.outcome == identity::Outcome::ok ? "ok" : "refused";
   entry.request_id = event.request_id;
   entry.personal = event.details;  // they may hold addresses and names
-  log_->tell(std::move(entry));
+  put(std::move(entry));
 }
 
 Entry AuditRuntime::act_of(const admin::Call& call) const {
@@ -170,7 +175,7 @@ void AuditRuntime::after_act(const admin::Call& call, int status) {
   Entry entry = act_of(call);
   entry.outcome = status < 400 ? "ok" : "refused";
   entry.details.emplace_back("status", std::to_string(status));
-  log_->tell(std::move(entry));
+  put(std::move(entry));
 }
 
 void AuditRuntime::tell_own(std::string_view action, audit::NamedValues details) {
@@ -180,7 +185,7 @@ void AuditRuntime::tell_own(std::string_view action, audit::NamedValues details)
   entry.actor = "system";
   entry.action = action;
   entry.details = std::move(details);
-  log_->tell(std::move(entry));
+  put(std::move(entry));
 }
 
 void AuditRuntime::collect(telemetry::MetricSamples& samples) const {

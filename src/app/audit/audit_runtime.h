@@ -40,6 +40,9 @@ class AuditRuntime {
   audit::AuditLog& log() noexcept { return *log_; }
   telemetry::RecordSink* denials() noexcept { return denials_.get(); }  // null: not wanted
 
+  // Who else is to hear of each act, by the thread that tells it; before `start`.
+  void also_tell(std::function<void(const audit::Entry&)> listener) { listener_ = std::move(listener); }
+
   // What identity has told its own trail.
   void tell(const identity::AuditEvent& event);
   // A call of the admin API that changes something: what is asked for is durable before `go` is called, from another
@@ -52,10 +55,12 @@ class AuditRuntime {
  private:
   AuditRuntime(std::string folder, const Clock& clock) : folder_(std::move(folder)), clock_(clock) {}
   audit::Entry act_of(const admin::Call& call) const;
+  void put(audit::Entry entry);
   void collect(telemetry::MetricSamples& samples) const;
 
   const std::string folder_;
   const Clock& clock_;
+  std::function<void(const audit::Entry&)> listener_;
   std::unique_ptr<CheckpointSender> sender_;
   std::unique_ptr<audit::AuditLog> log_;
   std::unique_ptr<telemetry::RecordSink> denials_;

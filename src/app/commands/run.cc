@@ -205,6 +205,8 @@ Result<StoredParts> open_stored(const gateway::Config& config, SharedCounters* c
   auto observers = Observers::open(config, parts.store.get(), records, metrics, clock, std::move(others));
   if (!observers) return tl::unexpected(observers.error());
   parts.observers = std::move(*observers);
+  if (events::EventStore* events = parts.observers->events(); events != nullptr && parts.audit)
+    parts.audit->also_tell([events](const audit::Entry& act) { record_act(*events, act); });
   return parts;
 }
 

@@ -1,10 +1,12 @@
 #pragma once
-// Which decision records become events: all that are remarkable, and a sample of the others.
+// What becomes an event: decision records, all that are remarkable and a sample of the others; and acts, as the audit
+// log has them, with the values that it holds commitments of only.
 //
-// Thread safety: the record follower's thread.
+// Thread safety: the recorder is the record follower's thread's; acts from any thread.
 
 #include <string>
 
+#include "audit/entry.h"
 #include "events/event_store.h"
 #include "telemetry/record_follower.h"
 
@@ -25,5 +27,7 @@ class EventRecorder final : public telemetry::RecordSink {
   const std::uint32_t sample_per_million_;
   std::string line_;
 };
+
+void record_act(events::EventStore& events, const audit::Entry& act);
 
 }  // namespace gatehouse::app

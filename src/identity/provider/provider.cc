@@ -92,7 +92,7 @@ Result<std::vector<std::string>> Provider::pairwise_subjects(std::string_view us
   if (!ids) return tl::unexpected(ids.error());
   std::set<std::string> subjects;
   for (const std::string& id : *ids) {
-    const auto client = clients_.find(id);
+    const auto client = clients_.get(id);  // a disabled one's tokens, too
     if (!client) return tl::unexpected(client.error());
     if (*client && (*client)->settings.pairwise) subjects.insert(subjects_.subject_of(user_id, **client));
   }
