@@ -67,12 +67,15 @@ class IdentityWords {
   static void text(CLI::App* sub, const char* name, std::string& into, const char* type, const char* about) {
     sub->add_option(name, into, about)->type_name(type);
   }
-  static void page(CLI::App* sub, PageOptions& page, int most) {
-    sub->add_option("--limit", page.limit, "How many are listed")
-        ->type_name("N")
-        ->check(CLI::Range(1, most).description(""))
-        ->capture_default_str();
-    text(sub, "--after", page.after, "NAME", "Go on behind this one");
+  // `instead`: what is not listed by pages.
+  static void page(CLI::App* sub, PageOptions& page, int most, const char* after = "NAME",
+                   CLI::Option* instead = nullptr) {
+    CLI::Option* limit = sub->add_option("--limit", page.limit, "How many are listed")
+                             ->type_name("N")
+                             ->check(CLI::Range(1, most).description(""))
+                             ->capture_default_str();
+    CLI::Option* behind = sub->add_option("--after", page.after, "Go on behind this one")->type_name(after);
+    if (instead != nullptr) instead->excludes(limit)->excludes(behind);
   }
   void profile(CLI::App* sub);
   void settings(CLI::App* sub);
@@ -166,7 +169,12 @@ void IdentityWords::add_users() {
 
 void IdentityWords::add_sessions() {
   CLI::App* command = group_of("session", "Where people are signed in");
-  user_action(command, "list", "The sessions of a user", run_user_sessions);
+  UserOptions& user = options_.user;
+  CLI::App* list =
+      action(command, "list", "The sessions of a user, or all of them, the newest first",
+             [&user](const AdminTarget& target, bool json) { return run_session_list(target, user, json); });
+  CLI::Option* whose = list->add_option("USER", user.user, "A username or an id; without it, all are listed");
+  page(list, user.page, 500, "PLACE", whose);
   std::string& session = options_.session;
   CLI::App* revoke = action(command, "revoke", "End one session", [&session](const AdminTarget& target, bool json) {
     return run_session_revoke(target, session, json);

@@ -250,8 +250,14 @@ CREATE TABLE linked_logins (
 CREATE INDEX linked_logins_user ON linked_logins(user_id);
 )sql";
 
+// All sessions are listed by pages, the newest first.
+constexpr std::string_view kNewestSessions = R"sql(
+CREATE INDEX sessions_creation ON sessions(created_at, id);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
-    {1, kPeople, 1}, {2, kProvider, 1}, {3, kFederation, 1}, {4, kSealedRequests, 1}, {5, kLinkedLogins, 1},
+    {1, kPeople, 1},         {2, kProvider, 1},     {3, kFederation, 1},
+    {4, kSealedRequests, 1}, {5, kLinkedLogins, 1}, {6, kNewestSessions, 1},
 };
 
 }  // namespace

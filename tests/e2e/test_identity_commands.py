@@ -169,6 +169,17 @@ def test_sessions_are_listed_and_ended(gatehouse, certificates):
     listed = cells(gate.command("session", "list", "ada").stdout)
     assert [row["DEVICE"] for row in listed] == ["Firefox on Linux"] * 2 and {row["ADDRESS"] for row in listed} == {"127.0.0.1"}
     assert {row["BY"] for row in listed} == {"pwd"}
+    people.make_user(gate, "bob")
+    people.Browser(gate).sign_in("bob")
+    everybody = gate.command("session", "list", "--limit", "2")
+    after = everybody.stderr.split("--after ")[1].strip()
+    rest = gate.command("session", "list", "--after", after)
+    whole = cells(everybody.stdout) + cells(rest.stdout)  # those of one second in any order
+    assert sorted(row["USERNAME"] for row in whole) == ["ada", "ada", "bob"] and {row["ID"] for row in whole} > {row["ID"] for row in listed}
+    assert rest.stderr == "" and len(cells(rest.stdout)) == 1
+    assert json.loads(gate.command("session", "list", "--json", "--limit", "1").stdout)["next"]
+    assert gate.command("session", "list", "--after", "x").returncode == 2
+    assert gate.command("session", "list", "ada", "--limit", "1").returncode == 64
     assert gate.command("session", "revoke", listed[0]["ID"]).stdout == f"session {listed[0]['ID']} is over\n"
     wire.eventually(lambda: people.is_signed_in(first) != people.is_signed_in(second))
     assert gate.command("user", "revoke", "ada").stdout == "ada is signed out of 1 sessions\n"

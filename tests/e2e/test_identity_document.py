@@ -80,6 +80,12 @@ def walk_factors_and_sessions(api, browser):
     other.sign_in("ada")
     sessions = api.ask("GET", "/v1/users/ada/sessions", path=SESSIONS)["sessions"]
     assert len(sessions) == 2 and sessions[0]["client_ip"] == "127.0.0.1"
+    page = api.ask("GET", "/v1/sessions?limit=1")
+    assert [one["username"] for one in page["sessions"]] == ["ada"] and page["next"]
+    rest = api.ask("GET", f"/v1/sessions?after={page['next']}")
+    assert "next" not in rest and {one["id"] for one in page["sessions"] + rest["sessions"]} == {one["id"] for one in sessions}
+    for query in ("limit=0", "limit=501", "limit=x", "after=x", "after=1.'", "no=1", "limit=1&limit=2", "after=%zz"):
+        api.ask("GET", f"/v1/sessions?{query}", status=400)
     api.ask("DELETE", f"/v1/sessions/{sessions[0]['id']}", path="/v1/sessions/{session}")
     api.ask("DELETE", f"/v1/sessions/{sessions[0]['id']}", path="/v1/sessions/{session}", status=404)
     assert api.ask("DELETE", "/v1/users/ada/sessions", path=SESSIONS)["ended"] == 1

@@ -116,7 +116,21 @@ Result<identity::UserPtr> IdentityApi::find_user(std::string_view id_or_name) {
 
 // Sessions
 
+Answer IdentityApi::list_sessions(const Asked& asked) {
+  const auto query = Form::parse(asked.call.query);
+  if (!query || query->repeated()) return problem(400, "The query has a broken escape, or a parameter twice.");
+  for (const auto& [name, value] : query->entries()) {
+    if (name != "after" && name != "limit")
+      return problem(400, fmt::format("'{}' is no parameter: after and limit are.", name));
+  }
+  const auto limit = limit_of(*query, 100, identity::SessionList::kLimitMax);
+  if (!limit) return identity_problem(limit.error());
+  auto page = p_.session_list.newest(*limit, query->get_or("after", ""));
+  return page ? identity_json(session_page_json(*page)) : identity_problem(page.error());
+}
+
 Answer IdentityApi::sessions(const Asked& asked) {
+  if (asked.pieces.size() == 1) return asked.call.method == "GET" ? list_sessions(asked) : not_here("GET");
   if (asked.pieces.size() != 2) return nothing_here();
   if (asked.call.method != "DELETE") return not_here("DELETE");
   auto ended = p_.sessions.end_by_id(asked.pieces[1]);

@@ -14,6 +14,7 @@
 #include "identity/audit.h"
 #include "identity/factors/enrolled.h"
 #include "identity/provider/provider.h"
+#include "identity/sessions/session_list.h"
 #include "identity/sessions/sessions.h"
 #include "identity/users/accounts.h"
 #include "identity/users/federation.h"
@@ -38,6 +39,7 @@ struct IdentityParts {
   secrets::Resealer& resealer;
   std::string root_key_kind;  // "file", "environment", "passphrase"
   identity::LinkedLogins& logins;
+  identity::SessionList& session_list;
 };
 
 class IdentityApi {
@@ -73,6 +75,7 @@ class IdentityApi {
   Answer create_client(const Asked& asked);
   Answer change_client(const Asked& asked);
   Answer sessions(const Asked& asked);
+  Answer list_sessions(const Asked& asked);
   Answer end_sessions_of(const Asked& asked, const identity::User& user);
   Answer signing_keys(const Asked& asked);
   Answer data_keys(const Asked& asked);

@@ -47,6 +47,19 @@ void write_user(Members& members, const identity::User& user) {
   members.time("updated", identity::time_of(user.updated_s));
 }
 
+void write_session(Members& members, const identity::Session& session) {
+  members.text("id", session.id);
+  members.text("user_id", session.user_id);
+  members.text("amr", session.amr);
+  members.text("device", session.device);
+  members.text("client_ip", session.client_ip);
+  members.time("authenticated", identity::time_of(session.auth_s));
+  time_if(members, "second_factor", session.factor_s);
+  members.time("created", identity::time_of(session.created_s));
+  members.time("seen", identity::time_of(session.seen_s));
+  members.time("expires", identity::time_of(session.expires_s));
+}
+
 void write_group(Members& members, const identity::Group& group) {
   members.text("name", group.name);
   members.text("description", group.description);
@@ -119,16 +132,19 @@ std::string factors_json(const std::vector<identity::Factor>& factors) {
 
 std::string sessions_json(const std::vector<identity::Session>& sessions) {
   return list_of("sessions", sessions, [](JsonWriter&, Members& members, const identity::Session& session) {
-    members.text("id", session.id);
-    members.text("user_id", session.user_id);
-    members.text("amr", session.amr);
-    members.text("device", session.device);
-    members.text("client_ip", session.client_ip);
-    members.time("authenticated", identity::time_of(session.auth_s));
-    time_if(members, "second_factor", session.factor_s);
-    members.time("created", identity::time_of(session.created_s));
-    members.time("seen", identity::time_of(session.seen_s));
-    members.time("expires", identity::time_of(session.expires_s));
+    write_session(members, session);
+  });
+}
+
+std::string session_page_json(const identity::SessionPage& page) {
+  return object([&](JsonWriter& json, Members& members) {
+    members.name("sessions");
+    write_list(json, page.sessions, [&](const identity::ListedSession& one) {
+      Members inner(json);
+      inner.text("username", one.username);
+      write_session(inner, one.session);
+    });
+    text_if(members, "next", page.next);
   });
 }
 

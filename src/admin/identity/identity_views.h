@@ -15,6 +15,7 @@
 #include "identity/factors/enrolled.h"
 #include "identity/provider/client.h"
 #include "identity/provider/signing_keys.h"
+#include "identity/sessions/session_list.h"
 #include "identity/sessions/sessions.h"
 #include "identity/users/accounts.h"
 #include "identity/users/federation.h"
@@ -37,6 +38,7 @@ std::string group_json(const identity::Group& group);
 std::string logins_json(const std::vector<identity::LinkedLogin>& logins);
 std::string factors_json(const std::vector<identity::Factor>& factors);
 std::string sessions_json(const std::vector<identity::Session>& sessions);
+std::string session_page_json(const identity::SessionPage& page);
 // `secret`: shown once; empty: not shown.
 std::string client_json(const identity::Client& client, std::string_view secret = {});
 std::string clients_json(const std::vector<identity::Client>& clients);

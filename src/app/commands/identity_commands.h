@@ -37,6 +37,8 @@ int run_user_state(const AdminTarget& target, const UserOptions& options, std::s
 int run_user_remove(const AdminTarget& target, const UserOptions& options, bool json);
 int run_user_factors(const AdminTarget& target, const UserOptions& options, bool json);
 int run_user_sessions(const AdminTarget& target, const UserOptions& options, bool json);
+// Of one user, or of all by pages.
+int run_session_list(const AdminTarget& target, const UserOptions& options, bool json);
 int run_user_revoke(const AdminTarget& target, const UserOptions& options, bool json);
 int run_session_revoke(const AdminTarget& target, const std::string& session, bool json);
 

@@ -220,6 +220,26 @@ int run_user_sessions(const AdminTarget& target, const UserOptions& options, boo
   return kDone;
 }
 
+int run_session_list(const AdminTarget& target, const UserOptions& options, bool json) {
+  if (!options.user.empty()) return run_user_sessions(target, options, json);
+  IdentityCalls calls(target, json);
+  const auto answer = calls.call(
+      "GET", "/v1/sessions" + query_of({{"after", options.page.after}, {"limit", std::to_string(options.page.limit)}}));
+  if (!answer) return calls.code();
+  if (json) return calls.end(PrintedText(false));
+  PrintedTable table({"ID", "USERNAME", "DEVICE", "ADDRESS", "BY", "BEGUN", "SEEN", "EXPIRES"});
+  for (const Json& session : list_of(*answer, "sessions")) {
+    table.add({std::string(text_of(session, "id")), std::string(text_of(session, "username")),
+               std::string(text_of(session, "device")), std::string(text_of(session, "client_ip")),
+               std::string(text_of(session, "amr")), short_time(session, "created"), short_time(session, "seen"),
+               short_time(session, "expires")});
+  }
+  table.print_out("nobody is signed in");
+  if (const std::string_view next = text_of(*answer, "next"); !next.empty())
+    complain(fmt::format("there are more: --after {}", next));
+  return kDone;
+}
+
 int run_user_revoke(const AdminTarget& target, const UserOptions& options, bool json) {
   IdentityCalls calls(target, json);
   const auto answer = calls.call("DELETE", user_path(options) + "/sessions");

@@ -116,6 +116,7 @@ struct IdentityRuntime::Parts {
                   {.cost = {}, .policy = {.length_min = whole.identity->password_min_length}, .at_once = 0}),
         sessions(database, accounts, revocations, clock,
                  {whole.identity->session_idle, whole.identity->session_absolute}),
+        session_list(database, whole.identity->session_idle, clock),
         devices(database, clock, whole.identity->remember_device),
         interactions(database, keyring, clock),
         form_tokens(keyring),
@@ -152,6 +153,7 @@ struct IdentityRuntime::Parts {
   Groups groups;
   PasswordService passwords;
   Sessions sessions;
+  SessionList session_list;
   Devices devices;
   Interactions interactions;
   FormTokens form_tokens;
@@ -204,10 +206,11 @@ Status IdentityRuntime::open(const gateway::Config& config, FailureNews* news) {
   parts_ = std::make_unique<Parts>(store_, std::move(breached), std::move(*delivery), std::move(*assets), config, news,
                                    clock_);
   if (auto started = parts_->provider.start(); !started) return started;
-  admin_api_ = std::make_unique<admin::IdentityApi>(admin::IdentityParts{
-      parts_->accounts, parts_->groups, parts_->passwords, parts_->registration, parts_->factors, parts_->sessions,
-      parts_->devices, parts_->provider, parts_->audit, store_.keyring(), store_.resealer(),
-      std::string(secrets::kind_name(root_key_source(config.secrets, {}).kind)), parts_->federation.linked()});
+  admin_api_ = std::make_unique<admin::IdentityApi>(
+      admin::IdentityParts{parts_->accounts, parts_->groups, parts_->passwords, parts_->registration, parts_->factors,
+                           parts_->sessions, parts_->devices, parts_->provider, parts_->audit, store_.keyring(),
+                           store_.resealer(), std::string(secrets::kind_name(root_key_source(config.secrets, {}).kind)),
+                           parts_->federation.linked(), parts_->session_list});
   auto link = parts_->registration.first_admin_link();
   if (!link) return tl::unexpected(link.error());
   first_admin_link_ = link->value_or("");

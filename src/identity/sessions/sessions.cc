@@ -7,6 +7,7 @@
 #include "crypto/keyed_hash.h"
 #include "crypto/random.h"
 #include "identity/seconds.h"
+#include "identity/sessions/session_row.h"
 #include "identity/store_errors.h"
 #include "identity/token_hash.h"
 #include "identity/users/plain_text.h"
@@ -14,25 +15,10 @@
 namespace gatehouse::identity {
 namespace {
 
-constexpr std::string_view kColumns =
-    "id, user_id, auth_at, factor_at, amr, device, client_ip, created_at, seen_at, expires_at";
 constexpr std::size_t kIdCharacters = 22;  // 132 bits
 constexpr std::size_t kDeviceBytesMax = 64;
 
-SessionPtr read(const store::Row& row) {
-  auto session = std::make_shared<Session>();
-  session->id = row[0].text();
-  session->user_id = row[1].text();
-  session->auth_s = row[2].integer();
-  session->factor_s = row[3].integer();
-  session->amr = row[4].text();
-  session->device = row[5].text();
-  session->client_ip = row[6].text();
-  session->created_s = row[7].integer();
-  session->seen_s = row[8].integer();
-  session->expires_s = row[9].integer();
-  return session;
-}
+SessionPtr read(const store::Row& row) { return std::make_shared<const Session>(read_session(row)); }
 
 }  // namespace
 
@@ -81,7 +67,7 @@ Result<StartedSession> Sessions::start(std::string_view user_id, const Proof& pr
     if (!made_room) return made_room;
     auto added = tx.run(fmt::format("INSERT INTO sessions (token_hash, {}) VALUES "
                                     "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-                                    kColumns),
+                                    kSessionColumns),
                         {hash, session.id, session.user_id, session.auth_s, session.factor_s, session.amr,
                          session.device, session.client_ip, session.created_s, session.seen_s, session.expires_s});
     if (!added) return tl::unexpected(std::move(added.error()));
@@ -93,7 +79,8 @@ Result<StartedSession> Sessions::start(std::string_view user_id, const Proof& pr
 }
 
 Result<SessionPtr> Sessions::load(const store::Bytes& hash) {
-  const auto rows = database_.run(fmt::format("SELECT {} FROM sessions WHERE token_hash = $1", kColumns), {hash});
+  const auto rows =
+      database_.run(fmt::format("SELECT {} FROM sessions WHERE token_hash = $1", kSessionColumns), {hash});
   if (!rows) return tl::unexpected(rows.error());
   if (rows->empty()) {
     remembered_.erase(crypto::keyed_hash(hash.data), hash.data);
@@ -165,7 +152,7 @@ Result<StartedSession> Sessions::renew(std::string_view token, const Proof& proo
       database_.run(fmt::format("UPDATE sessions SET token_hash = $2, auth_at = $3, seen_at = $3, amr = $4, "
                                 "factor_at = CASE WHEN $5 = 1 THEN $3 ELSE 0 END "
                                 "WHERE token_hash = $1 AND expires_at > $3 RETURNING {}",
-                                kColumns),
+                                kSessionColumns),
                     {old_hash, hash, now_s, proof.amr, proof.mfa ? 1 : 0});
   remembered_.erase(crypto::keyed_hash(old_hash.data), old_hash.data);
   if (!rows) return tl::unexpected(rows.error());
@@ -179,7 +166,7 @@ Result<StartedSession> Sessions::renew(std::string_view token, const Proof& proo
 Result<std::vector<Session>> Sessions::list(std::string_view user_id) {
   const std::int64_t now_s = seconds_of(clock_.wall());
   const auto rows = database_.run(
-      fmt::format("SELECT {} FROM sessions WHERE user_id = $1 ORDER BY seen_at DESC, id", kColumns), {user_id});
+      fmt::format("SELECT {} FROM sessions WHERE user_id = $1 ORDER BY seen_at DESC, id", kSessionColumns), {user_id});
   if (!rows) return tl::unexpected(rows.error());
   std::vector<Session> sessions;
   for (const store::Row& row : rows->rows) {
@@ -190,7 +177,7 @@ Result<std::vector<Session>> Sessions::list(std::string_view user_id) {
 }
 
 Result<SessionPtr> Sessions::find_by_id(std::string_view sid) {
-  const auto rows = database_.run(fmt::format("SELECT {} FROM sessions WHERE id = $1", kColumns), {sid});
+  const auto rows = database_.run(fmt::format("SELECT {} FROM sessions WHERE id = $1", kSessionColumns), {sid});
   if (!rows) return tl::unexpected(rows.error());
   if (rows->empty()) return SessionPtr();
   SessionPtr session = read(rows->rows[0]);

@@ -6,6 +6,7 @@
 
 #include "identity/identity_testing.h"
 #include "identity/seconds.h"
+#include "identity/sessions/session_list.h"
 
 namespace gatehouse::identity {
 namespace {
@@ -152,6 +153,56 @@ TEST_P(SessionsTest, EndEverywhere) {
   EXPECT_TRUE(value_of(one->sessions.find(after.token))) << "signed in within the same second";
   EXPECT_TRUE(value_of(one->sessions.end_by_id(after.session.id)));
   EXPECT_FALSE(value_of(one->sessions.find_by_id(after.session.id)));
+}
+
+TEST_P(SessionsTest, OfAllUsersAreListedByPagesTheNewestFirst) {
+  const UserPtr bob = one->add("bob");
+  SessionList all(one->database, one->sessions.options().idle, clock);
+  EXPECT_TRUE(value_of(all.newest(10)).sessions.empty());
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i) {  // two in one second among them
+    if (i != 3) clock.advance(1min);
+    ids.push_back(value_of(one->sessions.start(i % 2 == 0 ? user->id : bob->id, {"pwd", false}, "", "")).session.id);
+  }
+  std::vector<std::string> listed, names;
+  std::string after;
+  std::vector<std::size_t> sizes;
+  do {
+    const SessionPage page = value_of(all.newest(2, after));
+    sizes.push_back(page.sessions.size());
+    for (const ListedSession& one_of_them : page.sessions) {
+      listed.push_back(one_of_them.session.id);
+      names.push_back(one_of_them.username);
+    }
+    after = page.next;
+    // Where the next page begins needs nobody to be there still.
+    if (sizes.size() == 1) {
+      ASSERT_TRUE(value_of(one->sessions.end_by_id(listed.back())));
+    }
+  } while (!after.empty() && sizes.size() < 10);
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{2, 2, 1}));
+  EXPECT_THAT(listed, testing::UnorderedElementsAreArray(ids));
+  EXPECT_EQ(listed.front(), ids.back());
+  EXPECT_EQ(listed.back(), ids.front());
+  EXPECT_THAT(names, testing::UnorderedElementsAre("alice", "alice", "alice", "bob", "bob"));
+  EXPECT_EQ(names.front(), "alice");
+  EXPECT_EQ(value_of(all.newest(4)).next, "") << "there are four";
+  clock.advance(one->sessions.options().idle);
+  EXPECT_TRUE(value_of(all.newest(10)).sessions.empty()) << "what is over is not listed";
+}
+
+TEST_P(SessionsTest, APlaceInTheListThatNoPageNamedIsRefused) {
+  start();
+  SessionList all(one->database, one->sessions.options().idle, clock);
+  for (const std::string& place :
+       {std::string("x"), std::string("1"), std::string("1."), std::string(".a"), std::string("-1.a"),
+        std::string("1.a'"), std::string("1.a b"), std::string("99999999999999999999.a"), "1." + std::string(64, 'a'),
+        std::string("1.a\0", 4)}) {
+    const auto page = all.newest(10, place);
+    ASSERT_FALSE(page) << place;
+    EXPECT_EQ(page.error().code, ErrorCode::invalid);
+  }
+  EXPECT_EQ(value_of(all.newest(0)).sessions.size(), 1u) << "one at least";
 }
 
 TEST_P(SessionsTest, AreOverWithTheirUser) {
