@@ -233,6 +233,8 @@ _gatehouse() {
     'gatehouse session list:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse session list:--address') COMPREPLY=(); return ;;
     'gatehouse session list:--token') COMPREPLY=(); return ;;
+    'gatehouse session list:--limit') COMPREPLY=(); return ;;
+    'gatehouse session list:--after') COMPREPLY=(); return ;;
     'gatehouse session revoke:--config') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse session revoke:-c') COMPREPLY=($(compgen -f -- "$current")); return ;;
     'gatehouse session revoke:--address') COMPREPLY=(); return ;;
@@ -405,7 +407,7 @@ _gatehouse() {
     'gatehouse user sessions') words='--help -h --config -c --address --token --json' ;;
     'gatehouse user revoke') words='--help -h --config -c --address --token --json' ;;
     'gatehouse session') words='list revoke --help -h' ;;
-    'gatehouse session list') words='--help -h --config -c --address --token --json' ;;
+    'gatehouse session list') words='--help -h --config -c --address --token --json --limit --after' ;;
     'gatehouse session revoke') words='--help -h --config -c --address --token --json' ;;
     'gatehouse group') words='list show add edit remove --help -h' ;;
     'gatehouse group list') words='--help -h --config -c --address --token --json' ;;

@@ -176,6 +176,8 @@ def test_every_operation_answers_as_documented(gatehouse, backend, transport):
     if transport == "socket":  # root is never a stranger there; test_admin.py has one
         wanted = {one for one in wanted if one[2] != "401"}
     wanted -= {("GET", "/v1/events", "404"), ("GET", "/v1/events", "503")}  # test_events.py has those
+    # Where the audit log cannot be written nothing is changed: test_audit.py.
+    wanted = {one for one in wanted if one[0] == "GET" or one[2] != "503"}
     assert api.seen == wanted
 
 

@@ -93,8 +93,9 @@ Result<std::vector<std::string>> Provider::pairwise_subjects(std::string_view us
   std::set<std::string> subjects;
   for (const std::string& id : *ids) {
     const auto client = clients_.get(id);  // a disabled one's tokens, too
+    if (!client && client.error().code == ErrorCode::not_found) continue;
     if (!client) return tl::unexpected(client.error());
-    if (*client && (*client)->settings.pairwise) subjects.insert(subjects_.subject_of(user_id, **client));
+    if (client->settings.pairwise) subjects.insert(subjects_.subject_of(user_id, *client));
   }
   return std::vector<std::string>(subjects.begin(), subjects.end());
 }
