@@ -166,7 +166,11 @@ TEST_P(ProviderTest, AnExchangeNeedsTheCertificateThatTheTokenIsBoundTo) {
     form.add("subject_token", bound).add("subject_token_type", kAccessType).add("audience", "https://stock.example");
     return token(form);
   };
-  EXPECT_EQ(exchange().status, 200);
+  const WebResponse exchanged = exchange();
+  ASSERT_EQ(exchanged.status, 200) << exchanged.body;
+  const codec::Json before = claims_of(bound), after = claims_of(member(exchanged, "access_token"));
+  ASSERT_NE(after.find("cnf"), nullptr) << "what was bound stays bound";
+  EXPECT_EQ(after.find("cnf")->find_string("x5t#S256"), before.find("cnf")->find_string("x5t#S256"));
   for (const std::string& other : {std::string(64, 'b'), std::string()}) {
     certificate = other;
     EXPECT_EQ(error_of(exchange()), "400 invalid_request") << other;

@@ -378,6 +378,8 @@ TokenEndpoint::Answer TokenEndpoint::token_exchange(const Call& call) {
   facts.roles = subject->roles;
   facts.authentication = subject->authentication;
   facts.confirmation = call.confirmation;
+  // What was bound stays bound, whether this client's own tokens are or not.
+  if (facts.confirmation.x5t_s256.empty()) facts.confirmation.x5t_s256 = subject->confirmation.x5t_s256;
   facts.grant_id = subject->grant_id;
   facts.session_id = subject->session_id;
   facts.actor = client.id;
