@@ -211,7 +211,8 @@ def test_many_refused_requests_cost_little(gatehouse, backend):
         others_are_served(gate, within=2)
     stop.set()
     [thread.join() for thread in threads]
-    assert gate.rss_bytes() - before < 16 * MIB
+    # What is kept of them is bounded: the rings of records, events and audit entries on their way to the disk.
+    assert gate.rss_bytes() - before < 32 * MIB
 
 
 def test_large_heads_from_the_upstream(gatehouse, backend):

@@ -14,49 +14,6 @@ namespace {
 
 using audit::Entry;
 
-class DenialSink final : public telemetry::RecordSink {
- public:
-  DenialSink(audit::AuditLog& log, const Clock& clock) noexcept : log_(log), clock_(clock) {}
-
-  bool wants(const telemetry::PackedKey& key) const noexcept override {
-    return key.verdict == telemetry::Verdict::deny;
-  }
-  void take(const telemetry::DecisionRecord& record) override {
-    Entry entry;
-    entry.kind = Entry::Kind::denial;
-    entry.time = record.time;
-    entry.actor = "client";
-    entry.action = "request.deny";
-    entry.target = "route:" + std::string(record.route);
-    entry.outcome = "refused";
-    entry.request_id = record.request_id;
-    entry.details = {{"layer", std::string(name_of(record.layer))},
-                     {"method", std::string(record.method)},
-                     {"reason", std::string(record.reason)},
-                     {"status", std::to_string(record.status)}};
-    entry.personal = {{"client_ip", record.client_ip.to_string()}, {"path", std::string(record.path)}};
-    if (!record.user.empty()) entry.personal.emplace_back("user", record.user);
-    log_.tell(std::move(entry));
-  }
-  void missed(std::uint64_t records) override { missed_ += records; }
-  void flush() override {
-    if (missed_ == 0) return;
-    Entry entry;
-    entry.kind = Entry::Kind::log;
-    entry.time = clock_.wall();
-    entry.actor = "system";
-    entry.action = "audit.records_missed";
-    entry.outcome = "refused";
-    entry.details = {{"records", std::to_string(std::exchange(missed_, 0))}};
-    log_.tell(std::move(entry));
-  }
-
- private:
-  audit::AuditLog& log_;
-  const Clock& clock_;
-  std::uint64_t missed_ = 0;
-};
-
 Entry::Kind kind_of(std::string_view action) noexcept {
   if (action.find("key") != std::string_view::npos) return Entry::Kind::key;
   for (const std::string_view begin : {"login.", "session.", "factor.", "token.", "password."}) {
@@ -104,7 +61,9 @@ Result<std::unique_ptr<AuditRuntime>> AuditRuntime::open(const gateway::Config& 
       keys->signer, std::move(keys->personal), clock);
   if (!log) return tl::unexpected(std::move(log.error()));
   runtime->log_ = std::move(*log);
-  if (config.audit.denials) runtime->denials_ = std::make_unique<DenialSink>(*runtime->log_, clock);
+  if (config.audit.denials)
+    runtime->denials_ =
+        std::make_unique<DenialSink>([log = runtime->log_.get()](Entry entry) { log->tell(std::move(entry)); }, clock);
   metrics.add_collector([raw = runtime.get()](telemetry::MetricSamples& samples) { raw->collect(samples); });
   return runtime;
 }
@@ -118,6 +77,7 @@ void AuditRuntime::start() {
 }
 
 void AuditRuntime::stop() {
+  if (denials_) denials_->finish();
   if (log_) log_->stop();
   if (sender_) sender_->stop();
 }

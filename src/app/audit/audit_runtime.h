@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "app/audit/checkpoint_sender.h"
+#include "app/audit/denial_sink.h"
 #include "audit/audit_log.h"
 #include "gateway/config.h"
 #include "telemetry/metrics.h"
@@ -63,7 +64,7 @@ class AuditRuntime {
   std::function<void(const audit::Entry&)> listener_;
   std::unique_ptr<CheckpointSender> sender_;
   std::unique_ptr<audit::AuditLog> log_;
-  std::unique_ptr<telemetry::RecordSink> denials_;
+  std::unique_ptr<DenialSink> denials_;
 };
 
 }  // namespace gatehouse::app
