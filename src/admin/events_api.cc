@@ -109,7 +109,7 @@ Answer EventsApi::search(const Call& call) {
   const auto form = codec::Form::parse(call.query);
   if (!form) return problem(400, "The query has a broken escape.");
   events::EventQuery query;
-  const WallTime now = std::chrono::system_clock::now();
+  const WallTime now = clock_.wall();
   for (const auto& [name, value] : form->entries()) {
     if (const Status read = read_parameter(name, value, now, query); !read) return problem(400, read.error().message);
   }

@@ -13,7 +13,7 @@ namespace gatehouse::admin {
 
 class EventsApi {
  public:
-  explicit EventsApi(events::EventStore& events) noexcept : events_(events) {}
+  EventsApi(events::EventStore& events, const Clock& clock) noexcept : events_(events), clock_(clock) {}
 
   // Is this path ours? /v1/requests/ID is when nothing newer holds it.
   static bool serves(std::string_view path) noexcept { return path == "/v1/events"; }
@@ -24,6 +24,7 @@ class EventsApi {
   Answer find(std::string_view request_id);
 
   events::EventStore& events_;
+  const Clock& clock_;
 };
 
 // "2025-06-15T15:06:40Z", with or without a fraction (RFC 3339, in UTC), or how long ago: "15m", "24h", "7d".

@@ -57,8 +57,8 @@ void* map_large_pages(std::size_t size, int protection, int flags) noexcept {
 extern "C" void* mmap(void* where, std::size_t size, int protection, int flags, int file, off_t offset) noexcept {
   using namespace gatehouse::crypto;
   if (of_thread.inside && where == nullptr && file == -1 && (flags & MAP_POPULATE) != 0 && size >= kLargePage) {
-    constexpr std::size_t kPage = 4096;
-    return map_large_pages((size + kPage - 1) & ~(kPage - 1), protection, flags);
+    static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return map_large_pages((size + page - 1) & ~(page - 1), protection, flags);
   }
   return kernel_mmap(where, size, protection, flags, file, offset);
 }

@@ -66,7 +66,8 @@ class EventSearch {
       for (const store::Row& head : heads->rows) {
         const std::int64_t until_ms = head[1].integer();
         if (is_enough(until_ms)) return page(until_ms);
-        if (clock.now() >= deadline) return partial_page(until_ms);
+        if (looked_ && clock.now() >= deadline) return partial_page(until_ms);
+        looked_ = true;
         seen_until_ = until_ms;
         seen_id_ = head[0].text();
         if (!matcher_.may_match(head[2].bytes())) continue;
@@ -164,6 +165,7 @@ class EventSearch {
   std::string seen_id_;
   std::vector<Match> matches_;
   std::uint64_t unreadable_ = 0;
+  bool looked_ = false;  // at one block at least: a page gets further than the one before
 };
 
 }  // namespace

@@ -188,28 +188,29 @@ Status EventStore::keep_bounds() {
   }
   const auto sum = blocks_.run("SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM event_blocks");
   if (!sum) return tl::unexpected(sum.error());
-  const auto bytes = static_cast<std::uint64_t>(sum->rows.front()[0].integer());
-  bytes_.store(bytes, std::memory_order_relaxed);
-  if (bytes > options_.bytes_max) {
-    if (auto removed = remove_oldest(bytes - options_.bytes_max); !removed) return removed;
+  auto bytes = static_cast<std::uint64_t>(sum->rows.front()[0].integer());
+  while (bytes > options_.bytes_max) {
+    const auto removed = remove_oldest(bytes - options_.bytes_max);
+    if (!removed) return tl::unexpected(removed.error());
+    if (*removed == 0) break;  // another gateway was there first
+    bytes -= std::min(bytes, *removed);
   }
+  bytes_.store(bytes, std::memory_order_relaxed);
   return keys_.remove_older_than(options_.age_max + kKeysLonger);
 }
 
-// At least so much, or as many blocks as one statement names.
-Status EventStore::remove_oldest(std::uint64_t bytes) {
-  const auto oldest =
-      blocks_.run("SELECT id, size, until_ms FROM event_blocks ORDER BY until_ms, id LIMIT $1", {kRemovedAtOnce});
+// At least so much, or as many blocks as one statement names; how much it was.
+Result<std::uint64_t> EventStore::remove_oldest(std::uint64_t bytes) {
+  const auto oldest = blocks_.run("SELECT size FROM event_blocks ORDER BY until_ms, id LIMIT $1", {kRemovedAtOnce});
   if (!oldest) return tl::unexpected(oldest.error());
   std::uint64_t found = 0;
-  for (const store::Row& row : oldest->rows) {
-    if (found >= bytes) break;
-    found += static_cast<std::uint64_t>(row[1].integer());
-    const auto removed = blocks_.run("DELETE FROM event_blocks WHERE id = $1", {row[0].text()});
-    if (!removed) return tl::unexpected(removed.error());
-  }
-  bytes_.fetch_sub(std::min(found, bytes_.load(std::memory_order_relaxed)), std::memory_order_relaxed);
-  return {};
+  std::size_t count = 0;
+  for (; count < oldest->rows.size() && found < bytes; ++count)
+    found += static_cast<std::uint64_t>(oldest->rows[count][0].integer());
+  const auto removed = blocks_.run(
+      "DELETE FROM event_blocks WHERE id IN (SELECT id FROM event_blocks ORDER BY until_ms, id LIMIT $1)", {count});
+  if (!removed) return tl::unexpected(removed.error());
+  return found;
 }
 
 EventCounters EventStore::counters() const noexcept {

@@ -79,7 +79,7 @@ class EventStore {
   bool add(const Event& event);  // false: there was no room
   // Writes what is pending now. For tests, and for the thread.
   Status write_pending();
-  Status keep_bounds();  // invariant 4; a bounded part of it
+  Status keep_bounds();  // invariant 4
 
   // ErrorCode::invalid: the query makes no sense. unavailable and others: the store's.
   Result<EventPage> search(const EventQuery& query);
@@ -108,7 +108,7 @@ class EventStore {
   void run();
   void gather();  // what is pending into blocks
   Status write_blocks();
-  Status remove_oldest(std::uint64_t bytes);
+  Result<std::uint64_t> remove_oldest(std::uint64_t bytes);
 
   store::Database& blocks_;
   const EventStoreOptions options_;

@@ -290,6 +290,62 @@ TEST_P(EventStoreTest, TheOldestGoWhereThereAreTooMany) {
   EXPECT_FALSE(*events_->find(id_of(0)));
 }
 
+// More blocks than one statement takes: all that is too much goes at once, and not a bounded number a minute.
+TEST_P(EventStoreTest, HoweverManyAreTooMany) {
+  constexpr int kBlocks = 1300;
+  for (int i = 0; i < kBlocks; ++i) {
+    ASSERT_TRUE(
+        database_->run("INSERT INTO event_blocks (id, key_id, since_ms, until_ms, events, size, version, filter, data) "
+                       "VALUES ($1, 'k', $2, $2, 1, 1000, 1, $3, $3)",
+                       {"block" + std::to_string(i), milliseconds_of(clock_.wall()) + i, store::Bytes{"x"}}));
+  }
+  open({.age_max = std::chrono::hours(24), .bytes_max = 100'500});
+  ASSERT_TRUE(events_->keep_bounds());
+  const auto left = database_->run("SELECT id FROM event_blocks ORDER BY until_ms");
+  ASSERT_EQ(left->rows.size(), 100u);
+  EXPECT_EQ(left->rows[0][0].text(), "block1200") << "the newest are left";
+  EXPECT_EQ(events_->counters().bytes, 100'000u);
+}
+
+// A clock of which every look is two seconds: a search comes to its end after one block, says how far it came, and
+// the next page goes on from there. Together they are all events, once, in order.
+TEST_P(EventStoreTest, ASearchThatRunsOutOfTimeGoesOn) {
+  class HurriedClock final : public Clock {
+   public:
+    MonotonicTime now() const noexcept override { return MonotonicTime(std::chrono::seconds(2) * ++looks_); }
+    WallTime wall() const noexcept override { return WallTime(std::chrono::seconds(1'750'000'000)); }
+
+   private:
+    mutable std::atomic<int> looks_{0};
+  };
+  constexpr std::uint64_t kCount = 4000;
+  for (std::uint64_t i = 0; i < kCount; ++i) add(static_cast<int>(i), i);
+  ASSERT_TRUE(events_->write_pending());
+  const HurriedClock hurried;
+  events_ = store::value_of(EventStore::open(*database_, *database_, *keyring_, {}, hurried));
+  EventQuery query;
+  query.limit = EventStore::kLimitMax;
+  std::vector<FoundEvent> all;
+  int partial = 0, pages = 0;
+  for (;;) {
+    const auto page = events_->search(query);
+    ASSERT_TRUE(page) << page.error().message;
+    ASSERT_LT(++pages, 1000) << "it does not get on";
+    for (const FoundEvent& event : page->events) {
+      ASSERT_TRUE(all.empty() || event.time < all.back().time);
+      if (page->searched_to) {
+        EXPECT_GT(event.time, *page->searched_to) << "what is older was not looked at";
+      }
+      all.push_back(event);
+    }
+    partial += page->searched_to.has_value();
+    if (page->next.empty()) break;
+    query.after = page->next;
+  }
+  EXPECT_EQ(all.size(), kCount);
+  EXPECT_GT(partial, 5);
+}
+
 TEST_P(EventStoreTest, WhatFindsNoRoomIsCounted) {
   std::string line = R"({"request_id":"x","path":")" + std::string(60'000, 'x') + "\"}";
   std::size_t taken = 0;

@@ -133,12 +133,15 @@ void BM_SearchOneClient(benchmark::State& state) { search(state, {.client = Netw
 void BM_SearchOneUsersDenials(benchmark::State& state) {
   search(state, {.fields = {{"user", "user4711"}, {"verdict", "deny"}}});
 }
+// Both are in every block, and never together: each block is opened in vain.
+void BM_SearchInVain(benchmark::State& state) { search(state, {.fields = {{"verdict", "deny"}, {"status", "200"}}}); }
 void BM_SearchNothing(benchmark::State& state) { search(state, {.text = "nobodyeverwrotethis"}); }
 BENCHMARK(BM_SearchNewest)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_SearchDenied)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_SearchOldestRequest)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_SearchOneClient)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_SearchOneUsersDenials)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_SearchInVain)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_SearchNothing)->Unit(benchmark::kMillisecond);
 
 }  // namespace

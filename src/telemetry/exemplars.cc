@@ -13,7 +13,7 @@ std::size_t bucket_of(Metric metric, std::uint64_t us) noexcept {
 
 }  // namespace
 
-bool RecordExemplars::wants(const PackedKey& key) const noexcept {
+bool RecordExemplars::wants(const PackedKey& key) noexcept {
   return taken_ < kPerBatch || is_sampled(key, kBeyondPerMillion);
 }
 

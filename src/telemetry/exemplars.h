@@ -21,7 +21,7 @@ class RecordExemplars final : public RecordSink, public ExemplarSource {
   static constexpr std::size_t kPerBatch = 32;
   static constexpr std::uint32_t kBeyondPerMillion = 10'000;
 
-  bool wants(const PackedKey& key) const noexcept override;
+  bool wants(const PackedKey& key) noexcept override;
   void take(const DecisionRecord& record) override;
   void flush() override { taken_ = 0; }
 

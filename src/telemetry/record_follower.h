@@ -24,8 +24,8 @@ namespace gatehouse::telemetry {
 class RecordSink {
  public:
   virtual ~RecordSink() = default;
-  // Is it to be unpacked for this sink? Asked for every record: a comparison, no more.
-  virtual bool wants(const PackedKey& key) const noexcept = 0;
+  // Is it to be unpacked for this sink? Asked for every record, once: a comparison or a count, no more.
+  virtual bool wants(const PackedKey& key) noexcept = 0;
   // Its texts are good for the call.
   virtual void take(const DecisionRecord& record) = 0;
   // After some were taken, and there are no more for the moment.

@@ -29,7 +29,7 @@ struct Kept : RecordSink {
   std::vector<std::string> ids, lines;
   std::size_t flushes = 0;
   std::uint64_t lost = 0;
-  bool wants(const PackedKey& key) const noexcept override { return all || is_remarkable(key); }
+  bool wants(const PackedKey& key) noexcept override { return all || is_remarkable(key); }
   void take(const DecisionRecord& record) override {
     ids.emplace_back(record.request_id);
     std::string line;

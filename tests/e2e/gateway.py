@@ -1,11 +1,13 @@
 """Starts the program under test with a configuration, and gives its addresses, its log and its memory to the tests."""
 
 import fcntl
+import http.client
 import json
 import os
 import pathlib
 import select
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -36,6 +38,19 @@ def merge(base, extra):
 def run(*arguments, **options):
     """One of the program's other commands; returns the finished process with its text."""
     return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=60, **options)
+
+
+class AdminConnection(http.client.HTTPConnection):
+    """The admin API, over its socket."""
+
+    def __init__(self, folder):
+        super().__init__("localhost", timeout=20)
+        self.path = str(folder / "admin.sock")
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(self.path)
 
 
 class Gateway:
@@ -178,6 +193,15 @@ class Gateway:
 
     def command(self, *arguments, **options):
         return run(*arguments, "-c", self.config_path, **options)
+
+    def admin(self, method, target, body=None):
+        """A call of the admin API over its socket: the status, and the answer's JSON."""
+        connection = AdminConnection(self.dir)
+        text = None if body is None else json.dumps(body)
+        connection.request(method, target, body=text, headers={"Content-Type": "application/json"} if text else {})
+        answer = connection.getresponse()
+        data = answer.read()
+        return answer.status, json.loads(data) if data else None
 
     def metrics(self):
         host, port = self.parse(self.ready["metrics"])

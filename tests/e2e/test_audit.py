@@ -5,7 +5,6 @@ import json
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,30 +19,8 @@ from upstream import well
 TOOL = gateway.ROOT / "tools/gatehouse-audit-verify"
 
 
-class Local(http.client.HTTPConnection):
-    """The admin API, over its socket."""
-
-    def __init__(self, gate):
-        super().__init__("localhost", timeout=20)
-        self.path = str(pathlib.Path(gate.dir) / "admin.sock")
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
-        self.sock.connect(self.path)
-
-
-def admin(gate, method, target, body=None):
-    connection = Local(gate)
-    text = None if body is None else json.dumps(body)
-    connection.request(method, target, body=text, headers={"Content-Type": "application/json"} if text else {})
-    answer = connection.getresponse()
-    data = answer.read()
-    return answer.status, json.loads(data) if data else None
-
-
 def ban(gate, number):
-    return admin(gate, "POST", "/v1/bans", {"address": "198.51.100.%d" % number, "duration": "1h", "reason": "test"})[0]
+    return gate.admin("POST", "/v1/bans", {"address": "198.51.100.%d" % number, "duration": "1h", "reason": "test"})[0]
 
 
 def data_dir(gate):
@@ -89,8 +66,8 @@ def test_acts_and_denials_are_in_it_and_say_nothing_of_people(audited):
     gate.config["bans"] = {"deny": ["127.0.0.9"]}
     gate.start()
     assert ban(gate, 7) == 201
-    assert admin(gate, "DELETE", "/v1/bans/198.51.100.7")[0] == 200
-    assert admin(gate, "POST", "/v1/reload", {"dry_run": True})[0] == 200
+    assert gate.admin("DELETE", "/v1/bans/198.51.100.7")[0] == 200
+    assert gate.admin("POST", "/v1/reload", {"dry_run": True})[0] == 200
     asked = [e for e in entries(gate) if e["outcome"] == "asked"]
     assert [(e["action"], e["target"]) for e in asked] == [
         ("admin.POST", "/v1/bans"), ("admin.DELETE", "/v1/bans"), ("admin.POST", "/v1/reload")]  # fmt: skip
@@ -125,13 +102,13 @@ def test_what_cannot_be_recorded_is_not_done_and_requests_go_on(audited):
     folder(gate).chmod(0)
     try:
         assert ban(gate, 2) == 503
-        assert admin(gate, "POST", "/v1/reload", {})[0] == 503
+        assert gate.admin("POST", "/v1/reload", {})[0] == 503
         assert gate.ask().status == 200
-        assert admin(gate, "GET", "/v1/status")[0] == 200
+        assert gate.admin("GET", "/v1/status")[0] == 200
         assert gate.metric("gatehouse_audit_failures_total", reason="write") >= 1
     finally:
         folder(gate).chmod(0o700)
-    assert [b["network"] for b in admin(gate, "GET", "/v1/bans")[1]["bans"]] == ["198.51.100.1/32"]
+    assert [b["network"] for b in gate.admin("GET", "/v1/bans")[1]["bans"]] == ["198.51.100.1/32"]
     assert ban(gate, 3) == 201
     dropped = wire.eventually(lambda: [e for e in entries(gate)[before:] if e["action"] == "audit.dropped"])
     assert int(dropped[0]["details"]["entries"]) >= 2

@@ -1,11 +1,9 @@
 """What is kept of requests, and searched: over the admin API and `gatehouse events`, across restarts, with a store that fails."""
 
-import http.client
 import json
 import pathlib
 import shutil
 import signal
-import socket
 import sqlite3
 import time
 import urllib.parse
@@ -20,27 +18,8 @@ from upstream import well
 SECRET = "very-secret-path-segment"
 
 
-class Local(http.client.HTTPConnection):
-    """The admin API, over its socket."""
-
-    def __init__(self, gate):
-        super().__init__("localhost")
-        self.path = str(pathlib.Path(gate.dir) / "admin.sock")
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
-
-
-def ask_admin(gate, target):
-    connection = Local(gate)
-    connection.request("GET", target)
-    answer = connection.getresponse()
-    return answer.status, json.loads(answer.read())
-
-
 def search(gate, **query):
-    status, page = ask_admin(gate, "/v1/events?" + urllib.parse.urlencode(query))
+    status, page = gate.admin("GET", "/v1/events?" + urllib.parse.urlencode(query))
     assert status == 200, page
     return page
 
@@ -158,14 +137,14 @@ def test_the_command(kept):
 
 @pytest.mark.parametrize("query", ["foo=1", "from=yesterday", "limit=0", "limit=1001", "client=x", "kind=x", "status=4xx", "after=x", "text=%zz"])
 def test_questions_that_make_no_sense(kept, query):
-    answer = ask_admin(kept, "/v1/events?" + query)
+    answer = kept.admin("GET", "/v1/events?" + query)
     assert answer[0] == 400 and answer[1]["detail"]
 
 
 def test_nothing_is_kept_where_nobody_wants_it(gatehouse, backend):
     gate = gatehouse(backend(well()), telemetry={"events": {"keep": False}})
     gate.ask()
-    assert ask_admin(gate, "/v1/events")[0] == 404
+    assert gate.admin("GET", "/v1/events")[0] == 404
     assert not list(pathlib.Path(gate.dir).rglob("events.db"))
 
 
@@ -203,9 +182,16 @@ def test_two_gateways_over_one_postgresql_which_goes_away(gatehouse, backend):
             wire.eventually(lambda gate=gate: {event["path"] for event in found(gate)} == {f"/{SECRET}/1", f"/{SECRET}/2"}, within=10)
         assert SECRET.encode() not in cluster.dump(database)
         cluster.halt()
-        assert ask_admin(here, "/v1/events")[0] == 503
+        assert here.admin("GET", "/v1/events")[0] == 503
         assert here.ask(target="/3").status == 200
+        # A start does not wait for what is kept.
+        there.stop()
+        there.start()
+        assert there.ask(target="/4").status == 200
+        assert there.admin("GET", "/v1/events")[0] == 404
         cluster.start()
-        wire.eventually(lambda: ask_admin(there, "/v1/events?route=all")[0] == 200 and len(found(there)) == 3, within=30)
+        there.stop()
+        there.start()
+        wire.eventually(lambda: there.admin("GET", "/v1/events?route=all")[0] == 200 and len(found(there)) == 3, within=30)
     finally:
         cluster.stop()

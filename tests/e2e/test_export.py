@@ -14,6 +14,7 @@ import urllib.parse
 import pytest
 
 import checkers
+import prometheus_server
 import receivers
 import waf_rules
 import wire
@@ -322,15 +323,12 @@ def test_a_bad_receiver_slows_nothing(gatehouse, backend, keep, kind):
 
 def test_prometheus_scrapes(gatehouse, backend, keep):
     gate = gatehouse(backend())
-    files = {"prometheus.yml": "global: { scrape_interval: 1s }\nscrape_configs:\n- job_name: gate\n  static_configs:\n  - targets: "
-             f"['127.0.0.1:{gate.ready['metrics'].rsplit(':', 1)[1]}']\n"}  # fmt: skip
-    server = keep(Process("prometheus", "--config.file={folder}/prometheus.yml", "--storage.tsdb.path={folder}/data",
-                          "--web.listen-address=127.0.0.1:{port}", files=files, ready="/-/ready"))  # fmt: skip
+    server = keep(prometheus_server.Prometheus(gate.parse(gate.ready["metrics"])))
     for _ in range(11):
         gate.ask()
 
     def value(query):
-        result = json.loads(server.get("/api/v1/query?query=" + urllib.parse.quote(query)))["data"]["result"]
+        result = server.ask("query", query=query)["result"]
         return float(result[0]["value"][1]) if result else None
 
     wire.eventually(lambda: value('gatehouse_requests_total{route="all",status_class="2xx"}') == 11, within=20)

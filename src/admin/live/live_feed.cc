@@ -20,7 +20,7 @@ bool LiveFilter::takes(const telemetry::PackedKey& key) const noexcept {
 LiveFeed::LiveFeed(const telemetry::RecordStore& records, const Clock& clock)
     : clock_(clock), traffic_(clock), epoch_(crypto::random_token().substr(0, 8)), follower_(records, {this}) {}
 
-bool LiveFeed::wants(const telemetry::PackedKey& key) const noexcept {
+bool LiveFeed::wants(const telemetry::PackedKey& key) noexcept {
   traffic_.count(key);
   bool wanted = false;
   for (Watcher& watcher : watchers_) {

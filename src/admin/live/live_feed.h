@@ -65,16 +65,16 @@ class LiveFeed final : private telemetry::RecordSink {
   };
 
   // Is shown every record, which is where they are counted, and is followed by `take` for this one.
-  bool wants(const telemetry::PackedKey& key) const noexcept override;
+  bool wants(const telemetry::PackedKey& key) noexcept override;
   void take(const telemetry::DecisionRecord& record) override;
   void missed(std::uint64_t records) override { traffic_.missed(records); }
   void send_records(Watcher& watcher);
   std::uint64_t first_kept() const noexcept { return taken_ - kept_.size(); }
 
   const Clock& clock_;
-  mutable Traffic traffic_;
-  mutable std::vector<Watcher> watchers_;
-  mutable telemetry::PackedKey key_{};  // of the record that is taken next
+  Traffic traffic_;
+  std::vector<Watcher> watchers_;
+  telemetry::PackedKey key_{};  // of the record that is taken next
   std::deque<Kept> kept_;
   std::uint64_t taken_ = 0;
   const std::string epoch_;  // ids of another process are none of ours

@@ -7,6 +7,20 @@ namespace gatehouse::app {
 
 using audit::Entry;
 
+namespace {
+
+Entry denial(WallTime time, std::string action) {
+  Entry entry;
+  entry.kind = Entry::Kind::denial;
+  entry.time = time;
+  entry.actor = "client";
+  entry.action = std::move(action);
+  entry.outcome = "refused";
+  return entry;
+}
+
+}  // namespace
+
 // A bucket of tokens.
 bool DenialSink::may_be_whole() {
   const MonotonicTime now = clock_.now();
@@ -31,13 +45,8 @@ void DenialSink::take(const telemetry::DecisionRecord& record) {
     }
     return;
   }
-  Entry entry;
-  entry.kind = Entry::Kind::denial;
-  entry.time = record.time;
-  entry.actor = "client";
-  entry.action = "request.deny";
+  Entry entry = denial(record.time, "request.deny");
   entry.target = "route:" + std::string(record.route);
-  entry.outcome = "refused";
   entry.request_id = record.request_id;
   entry.details = {{"layer", std::string(name_of(record.layer))},
                    {"method", std::string(record.method)},
@@ -50,25 +59,15 @@ void DenialSink::take(const telemetry::DecisionRecord& record) {
 
 void DenialSink::tell_sums() {
   for (const auto& [group, count] : sums_) {
-    Entry entry;
-    entry.kind = Entry::Kind::denial;
-    entry.time = clock_.wall();
-    entry.actor = "client";
-    entry.action = "request.deny.many";
+    Entry entry = denial(clock_.wall(), "request.deny.many");
     entry.target = "route:" + group.route;
-    entry.outcome = "refused";
     entry.details = {{"layer", group.layer}, {"reason", group.reason}, {"requests", std::to_string(count)}};
     entry.personal = {{"client_ip", group.client}};
     tell_(std::move(entry));
   }
   sums_.clear();
   if (others_ == 0) return;
-  Entry entry;
-  entry.kind = Entry::Kind::denial;
-  entry.time = clock_.wall();
-  entry.actor = "client";
-  entry.action = "request.deny.many";
-  entry.outcome = "refused";
+  Entry entry = denial(clock_.wall(), "request.deny.many");
   entry.details = {{"requests", std::to_string(std::exchange(others_, 0))}};
   tell_(std::move(entry));
 }

@@ -26,9 +26,7 @@ class DenialSink final : public telemetry::RecordSink {
   DenialSink(std::function<void(audit::Entry)> tell, const Clock& clock)
       : tell_(std::move(tell)), clock_(clock), refilled_(clock.now()), sum_at_(clock.now() + kSumEvery) {}
 
-  bool wants(const telemetry::PackedKey& key) const noexcept override {
-    return key.verdict == telemetry::Verdict::deny;
-  }
+  bool wants(const telemetry::PackedKey& key) noexcept override { return key.verdict == telemetry::Verdict::deny; }
   void take(const telemetry::DecisionRecord& record) override;
   void missed(std::uint64_t records) override { missed_ += records; }
   void flush() override;

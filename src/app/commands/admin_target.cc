@@ -31,7 +31,7 @@ int with_target(const AdminOptions& options, const std::function<int(const Admin
                  admin.error().message.c_str());
     return 2;
   }
-  if (admin->address.host.empty() && admin->address.unix_path.empty()) {
+  if (!admin->address.is_given()) {
     std::fprintf(stderr, "gatehouse: %s: there is no `admin` block, so there is nothing to talk to\n",
                  options.config_path.c_str());
     return 2;

@@ -57,7 +57,7 @@ void examine_unix_address(const gateway::Address& address, const std::string& na
 
 // Whether a gateway that was started with this very file runs: what it has open, nobody else took.
 bool runs_with(const gateway::AdminConfig& admin, const std::string& file) {
-  if (admin.address.host.empty() && admin.address.unix_path.empty()) return false;
+  if (!admin.address.is_given()) return false;
   const auto reply = admin_call({admin.address.to_string(), admin.token}, "GET", "/v1/status");
   if (!reply || reply->status != 200) return false;
   const auto status = codec::Json::parse(reply->body);
@@ -138,7 +138,7 @@ void examine_ports(const gateway::Config& config, const std::string& file, std::
     examine_address(listener.address, "listener " + listener.name, running, found);
   }
   if (config.telemetry.metrics) examine_address(*config.telemetry.metrics, "metrics", running, found);
-  if (!config.admin.address.host.empty() || !config.admin.address.unix_path.empty()) {
+  if (config.admin.address.is_given()) {
     examine_address(config.admin.address, "admin", running, found);
   }
 }

@@ -193,9 +193,14 @@ Result<StoredParts> open_stored(const gateway::Config& config, SharedCounters* c
   parts.audit = std::move(*audit);
   const bool signs_in = config.identity || gateway::lets_sign_in(config);
   if (signs_in || keeps_events(config)) {
-    auto store = IdentityStore::open(config, clock);
-    if (!store) return tl::unexpected(std::move(store.error()).while_(signs_in ? "identity" : "telemetry.events"));
-    parts.store = std::move(*store);
+    using Use = IdentityStore::Use;
+    auto store = IdentityStore::open(config, signs_in ? Use::identity : Use::events, clock);
+    // Nobody is turned away because what happens cannot be kept.
+    const bool goes_on = !store && !signs_in && store.error().code == ErrorCode::unavailable;
+    if (goes_on) GH_LOG(error, "no events are kept until the next start", {"reason", store.error().message});
+    if (!store && !goes_on)
+      return tl::unexpected(std::move(store.error()).while_(signs_in ? "identity" : "telemetry.events"));
+    if (store) parts.store = std::move(*store);
   }
   if (signs_in) {
     if (auto opened = open_identity(config, counters, clock, parts); !opened) return tl::unexpected(opened.error());

@@ -80,8 +80,8 @@ DrillAccess access_by(const AdminTarget& target) {
           addresses_in(status->body)};
 }
 
-void append_xml(std::string_view text, std::string& out) {
-  std::string printable;
+std::string xml(std::string_view text) {
+  std::string printable, out;
   telemetry::append_printable(text, printable);
   for (const char c : printable) {
     switch (c) {
@@ -92,11 +92,6 @@ void append_xml(std::string_view text, std::string& out) {
       default: out += c;
     }
   }
-}
-
-std::string xml(std::string_view text) {
-  std::string out;
-  append_xml(text, out);
   return out;
 }
 
@@ -107,7 +102,7 @@ std::string drills_to_sarif(const std::vector<Drill>& drills, const LoadOutcome&
     found.push_back({Severity::error, "drill." + drill.name, outcome.file, locate(outcome.root, drill.path),
                      drill.where + ": " + drill.detail, "", drill.fix});
   }
-  return to_sarif(found, outcome.file);
+  return to_sarif(found, outcome.file, "gatehouse verify");
 }
 
 }  // namespace
@@ -198,8 +193,7 @@ int run_verify(const AdminOptions& admin, const VerifyOptions& options) {
     return complain(fmt::format("there is no route '{}'", options.drills.route), kRefused);
   }
   DrillAccess access;
-  const bool has_admin = !admin.address.empty() || !outcome.config->admin.address.host.empty() ||
-                         !outcome.config->admin.address.unix_path.empty();
+  const bool has_admin = !admin.address.empty() || outcome.config->admin.address.is_given();
   if (has_admin) with_target(admin, [&](const AdminTarget& target) { return access = access_by(target), kDone; });
   const auto drills = run_drills(*outcome.config, options.drills, access);
   if (!drills) return complain(drills.error().message);

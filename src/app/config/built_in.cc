@@ -71,7 +71,7 @@ void add_login(Config& config) {
   config.routes.push_back(std::move(route));
 }
 
-bool is_built_in(const ServiceConfig& service) noexcept { return service.local != LocalTarget::none; }
+bool is_own(const ServiceConfig& service) noexcept { return service.local != LocalTarget::none; }
 
 void add_identity(Config& config) {
   const IssuerParts issuer = split_issuer(config.identity->issuer);
@@ -110,12 +110,14 @@ void add_built_in(Config& config) {
   if (config.identity) add_identity(config);
 }
 
+bool is_built_in(const Config& config, const RouteConfig& route) {
+  return std::any_of(route.services.begin(), route.services.end(),
+                     [&](const WeightedService& one) { return is_own(config.services[one.service]); });
+}
+
 Config without_built_in(Config config) {
-  std::erase_if(config.routes, [&](const RouteConfig& route) {
-    return std::any_of(route.services.begin(), route.services.end(),
-                       [&](const WeightedService& one) { return is_built_in(config.services[one.service]); });
-  });
-  std::erase_if(config.services, is_built_in);
+  std::erase_if(config.routes, [&](const RouteConfig& route) { return is_built_in(config, route); });
+  std::erase_if(config.services, is_own);
   std::erase_if(config.authentication.jwt, [](const JwtIssuerConfig& issuer) { return issuer.own; });
   return config;
 }

@@ -10,6 +10,8 @@ inline constexpr std::string_view kLoginService = "login";
 
 // Behind those of the file; the file has none of these names.
 void add_built_in(gateway::Config& config);
+// Is it a route to a part of this program?
+bool is_built_in(const gateway::Config& config, const gateway::RouteConfig& route);
 // The configuration as its file has it: for showing and comparing.
 gateway::Config without_built_in(gateway::Config config);
 

@@ -214,7 +214,7 @@ std::string to_json(std::span<const Diagnostic> diagnostics, std::string_view fi
   return dump(root);
 }
 
-std::string to_sarif(std::span<const Diagnostic> diagnostics, std::string_view file) {
+std::string to_sarif(std::span<const Diagnostic> diagnostics, std::string_view file, std::string_view tool) {
   const std::string uri = to_uri(file);
   Json rules = Json::array(), results = Json::array();
   std::vector<std::string> ids;
@@ -235,7 +235,7 @@ std::string to_sarif(std::span<const Diagnostic> diagnostics, std::string_view f
     result["locations"] = Json::array({Json{{"physicalLocation", std::move(place)}}});
     results.push_back(std::move(result));
   }
-  Json driver = {{"name", "gatehouse check"}, {"version", GATEHOUSE_VERSION}, {"rules", std::move(rules)}};
+  Json driver = {{"name", tool}, {"version", GATEHOUSE_VERSION}, {"rules", std::move(rules)}};
   Json run = {{"tool", {{"driver", std::move(driver)}}},
               {"columnKind", "unicodeCodePoints"},
               {"artifacts", Json::array({Json{{"location", {{"uri", uri}}}}})},

@@ -42,7 +42,9 @@ void sort_by_position(std::vector<Diagnostic>& diagnostics);
 std::string to_text(std::span<const Diagnostic> diagnostics, std::string_view source, bool colour);
 // {"file", "valid", "diagnostics": [{severity, id, file, line, column, message, why, hint}]}
 std::string to_json(std::span<const Diagnostic> diagnostics, std::string_view file);
-std::string to_sarif(std::span<const Diagnostic> diagnostics, std::string_view file);
+// `tool`: the command that found them.
+std::string to_sarif(std::span<const Diagnostic> diagnostics, std::string_view file,
+                     std::string_view tool = "gatehouse check");
 
 // Whether `fd` is a terminal that wants colour: NO_COLOR unset or empty (no-color.org), TERM not "dumb".
 bool wants_colour(int fd) noexcept;

@@ -89,7 +89,7 @@ Result<gateway::AdminConfig> load_admin(const std::string& file) {
   Reader reader(config, options, file, diagnostics);
   const bool good = admin_object().read(reader, entry->value, &config.admin);
   // A token that this shell's environment doesn't have is no reason: the caller may bring its own.
-  const bool found = !config.admin.address.host.empty() || !config.admin.address.unix_path.empty();
+  const bool found = config.admin.address.is_given();
   if (good || found) return std::move(config.admin);
   const Diagnostic& first = diagnostics.front();
   return fail(ErrorCode::invalid,

@@ -132,12 +132,6 @@ bool is_loopback(const Address& address) {
   return ip && (Network::parse("127.0.0.0/8")->contains(*ip) || *ip == *IpAddress::parse("::1"));
 }
 
-bool is_built_in(const Config& config, const RouteConfig& route) {
-  return std::any_of(route.services.begin(), route.services.end(), [&](const WeightedService& one) {
-    return config.services[one.service].local != LocalTarget::none;
-  });
-}
-
 void judge_listeners(Findings& findings) {
   const auto& listeners = findings.config().listeners;
   for (std::size_t i = 0; i < listeners.size(); ++i) {

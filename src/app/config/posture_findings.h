@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/config/built_in.h"
 #include "app/config/posture.h"
 #include "gateway/config.h"
 
@@ -40,8 +41,6 @@ class Findings {
 };
 
 bool is_loopback(const gateway::Address& address);  // or a Unix socket
-// What the configuration has without being told (built_in.h) is not what anybody wrote.
-bool is_built_in(const gateway::Config& config, const gateway::RouteConfig& route);
 
 void judge_listeners(Findings& findings);
 void judge_services(Findings& findings);

@@ -302,8 +302,13 @@ Refusal not_a_choice(std::string_view written, const std::vector<std::string_vie
   return {in_quotes(written) + " is not accepted here", hint + fmt::format("accepted: {}", fmt::join(names, ", "))};
 }
 
+// An empty one stands for a key that is not given.
 std::string choice_title(const std::vector<std::string_view>& names) {
-  return fmt::format("`{}`", fmt::join(names, "`, `"));
+  std::string title;
+  for (const std::string_view name : names) {
+    if (!name.empty()) title += fmt::format("{}`{}`", title.empty() ? "" : ", ", name);
+  }
+  return title;
 }
 
 std::string choice_pattern(const std::vector<std::string_view>& names) {

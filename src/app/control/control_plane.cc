@@ -90,7 +90,7 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::create(ControlPlaneParts par
 Status ControlPlane::open_sockets() {
   const gateway::Config& config = *parts_.gateway.snapshot()->config;
   const gateway::Address& admin = config.admin.address;
-  if (!admin.host.empty() || !admin.unix_path.empty()) {
+  if (admin.is_given()) {
     admin::AdminOptions options;
     options.token = config.admin.token;
     if (!config.admin.group.empty()) {
@@ -110,7 +110,9 @@ Status ControlPlane::open_sockets() {
     }
     if (Observers* observers = parts_.observers; observers != nullptr && observers->events() != nullptr) {
       admin_api_->use_events(
-          {[observers](const admin::Call& call) { return admin::EventsApi(*observers->events()).answer(call); },
+          {[observers, &clock = parts_.clock](const admin::Call& call) {
+             return admin::EventsApi(*observers->events(), clock).answer(call);
+           },
            [observers](std::function<void()> work) { return observers->searches().submit(std::move(work)); },
            [this](std::function<void()> work) { loop_->post(std::move(work)); }});
     }

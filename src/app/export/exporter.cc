@@ -82,7 +82,7 @@ void Exporter::stop() {
   if (const std::uint64_t lost = queue_.put_away(); lost != 0) drop(lost, "stopped");
 }
 
-bool Exporter::wants(const telemetry::PackedKey& key) const noexcept {
+bool Exporter::wants(const telemetry::PackedKey& key) noexcept {
   if (!traces_ && !records_) return false;
   return telemetry::is_remarkable(key) || telemetry::is_sampled(key, config_.sample_per_million);
 }

@@ -33,7 +33,7 @@ class Exporter final : public telemetry::RecordSink {
                                                   const Clock& clock);
   ~Exporter() override;
 
-  bool wants(const telemetry::PackedKey& key) const noexcept override;
+  bool wants(const telemetry::PackedKey& key) noexcept override;
   void take(const telemetry::DecisionRecord& record) override;
   void missed(std::uint64_t records) override;
 

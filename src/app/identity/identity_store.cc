@@ -29,7 +29,7 @@ void tell(std::string_view doing, const Status& status) {
   if (!status) GH_LOG(warn, "identity: not done", {"doing", doing}, {"why", status.error().message});
 }
 
-Result<std::unique_ptr<IdentityStore>> IdentityStore::open(const gateway::Config& config, const Clock& clock) {
+Result<std::unique_ptr<IdentityStore>> IdentityStore::open(const gateway::Config& config, Use use, const Clock& clock) {
   auto store = std::make_unique<IdentityStore>();
   auto database = store::open_database(store_options(config), clock);
   if (!database) return tl::unexpected(database.error());
@@ -37,6 +37,7 @@ Result<std::unique_ptr<IdentityStore>> IdentityStore::open(const gateway::Config
   auto keyring = secrets::Keyring::open(*store->database_, root_key_source(config.secrets, config.data_dir), clock);
   if (!keyring) return tl::unexpected(keyring.error());
   store->keyring_ = std::move(*keyring);
+  if (use == Use::events) return store;
   store->cookie_keys_ = std::make_unique<CookieKeys>(*store->keyring_, clock);
   if (auto migrated = store->database_->migrate(identity::kProduct, identity::migrations()); !migrated)
     return tl::unexpected(migrated.error());
@@ -50,6 +51,7 @@ Result<std::unique_ptr<IdentityStore>> IdentityStore::open(const gateway::Config
 }
 
 void IdentityStore::start() {
+  if (!revocations_) return;
   housekeeper_.start(
       [this] {
         tell("reading revocations", revocations_->refresh());

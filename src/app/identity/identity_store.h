@@ -18,11 +18,15 @@ namespace gatehouse::app {
 
 class IdentityStore {
  public:
+  // Who needs it: people who sign in, or the keys of events alone. Those need no tables of identity, and nothing to be
+  // done in the background.
+  enum class Use : std::uint8_t { identity, events };
   // Makes what is missing. The error is for whoever starts the program.
-  static Result<std::unique_ptr<IdentityStore>> open(const gateway::Config& config, const Clock& clock);
+  static Result<std::unique_ptr<IdentityStore>> open(const gateway::Config& config, Use use, const Clock& clock);
 
   store::Database& database() noexcept { return *database_; }
   secrets::Keyring& keyring() noexcept { return *keyring_; }
+  // What follows is there for Use::identity only.
   secrets::Resealer& resealer() noexcept { return *resealer_; }
   // Under keys that `gatehouse keys rotate` replaces (cookie_keys.h).
   const gateway::CookieSealer& cookies() const noexcept { return cookie_keys_->sealer(); }

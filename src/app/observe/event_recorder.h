@@ -17,7 +17,7 @@ class EventRecorder final : public telemetry::RecordSink {
   EventRecorder(events::EventStore& events, std::uint32_t sample_per_million) noexcept
       : events_(events), sample_per_million_(sample_per_million) {}
 
-  bool wants(const telemetry::PackedKey& key) const noexcept override {
+  bool wants(const telemetry::PackedKey& key) noexcept override {
     return telemetry::is_remarkable(key) || telemetry::is_sampled(key, sample_per_million_);
   }
   void take(const telemetry::DecisionRecord& record) override;

@@ -5,14 +5,10 @@ namespace {
 
 constexpr std::size_t kSearchesAtOnce = 2, kSearchesWaiting = 16;
 
-bool has_admin_api(const gateway::Config& config) {
-  return !config.admin.address.host.empty() || !config.admin.address.unix_path.empty();
-}
-
 }  // namespace
 
 bool keeps_events(const gateway::Config& config) {
-  return config.telemetry.events.keep && has_admin_api(config) && !config.data_dir.empty();
+  return config.telemetry.events.keep && config.admin.address.is_given() && !config.data_dir.empty();
 }
 
 Result<std::unique_ptr<Observers>> Observers::open(const gateway::Config& config, IdentityStore* store,

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "app/config/posture_findings.h"
+#include "app/config/built_in.h"
 #include "app/verify/drill_request.h"
 
 namespace gatehouse::app {
@@ -68,7 +68,7 @@ void DrillRun::judge(const Sent& sent, std::initializer_list<std::string_view> l
 }
 
 // One that this machine can reach, with nothing in front of the request; TLS first.
-const gateway::ListenerConfig* DrillRun::listener_for(const gateway::RouteConfig&) const {
+const gateway::ListenerConfig* DrillRun::listener_for_routes() const {
   const gateway::ListenerConfig* found = nullptr;
   for (const gateway::ListenerConfig& listener : config_.listeners) {
     if (!can_be_drilled(listener)) continue;

@@ -76,7 +76,7 @@ class DrillRun {
     std::optional<DrillRecord> record;
   };
   struct RouteRequest;
-  const gateway::ListenerConfig* listener_for(const gateway::RouteConfig& route) const;
+  const gateway::ListenerConfig* listener_for_routes() const;
   std::string next_source();
   DrillConnection connection_to(const gateway::ListenerConfig& listener, std::string source) const;
   Result<Sent> send(const gateway::ListenerConfig& listener, const std::string& source, std::string_view bytes);

@@ -260,7 +260,7 @@ Status DrillRun::route_drills(std::size_t index) {
   Drill base;
   base.where = "route " + route.name;
   base.path = fmt::format("routes/{}", index);
-  const gateway::ListenerConfig* listener = listener_for(route);
+  const gateway::ListenerConfig* listener = listener_for_routes();
   if (listener == nullptr) {
     base.name = "route", base.practice = "gateway";
     skip(base, "no listener can be reached by a drill");
